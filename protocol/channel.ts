@@ -1,0 +1,35 @@
+/**
+ * A live connection as both sides see it, over WebSocket or in memory.
+ *
+ * 1. Messages arrive in the order in which they were sent, or not at all.
+ * 2. `onClose` is called exactly once, and nothing arrives after it.
+ * 3. `send` after a close does nothing.
+ */
+export interface ChannelHandlers<In> {
+  onMessage(message: In): void;
+  /** `code` is a WebSocket close code; 1006 when the peer vanished. */
+  onClose(code: number, reason: string): void;
+}
+
+export interface Channel<Out> {
+  /** Queues a message; it leaves in one frame with the others of this event-loop turn. */
+  send(message: Out): void;
+  /** Bytes that were sent and have not left this process yet. */
+  bufferedBytes(): number;
+  /** Closes after what was sent. `code` is a WebSocket close code. */
+  close(code: number, reason: string): void;
+}
+
+/** Close codes of our own (4000 to 4999 are free for applications). */
+export const CloseCode = {
+  /** Frame or message that breaks the protocol. */
+  protocolError: 4400,
+  unauthorized: 4401,
+  /** Registration refused: see the `refused` message. */
+  refused: 4409,
+  tooLarge: 4413,
+  /** No pong in time, or the peer does not read what it is sent. */
+  unresponsive: 4408,
+  goingAway: 1001,
+  normal: 1000,
+} as const;

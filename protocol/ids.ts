@@ -1,0 +1,140 @@
+/**
+ * Ids that people, HTTP clients and user code see.
+ *
+ *     inv_  + base32( slot u16 | epoch u32 | sequence u48 | tag 8 bytes )     20 bytes, 32 characters
+ *     sign_ + base32( the 20 bytes above | completion id u32 )                24 bytes, 39 characters
+ *
+ * - slot: `hash(service, key) mod 4096`, so that an id alone says which partition owns it.
+ * - sequence: the partition-local number on which all rows of the invocation hang.
+ * - epoch: a number taken in a lost history comes back after a crash; the epoch keeps ids apart.
+ * - tag: random. It makes an id unguessable: whoever holds an awakeable's id may resolve it.
+ */
+import { assert } from "./assert.ts";
+
+declare const brand: unique symbol;
+export type InvocationId = string & { readonly [brand]: "InvocationId" };
+export type AwakeableId = string & { readonly [brand]: "AwakeableId" };
+
+export interface InvocationIdParts {
+  readonly slot: number;
+  readonly epoch: number;
+  readonly sequence: number;
+  /** 8 random bytes, as a binary string. */
+  readonly tag: string;
+}
+
+export interface AwakeableIdParts {
+  readonly invocation: InvocationIdParts;
+  readonly completionId: number;
+}
+
+const INVOCATION_BYTES = 20;
+const AWAKEABLE_BYTES = 24;
+const TAG_BYTES = 8;
+export const SLOT_COUNT = 4096;
+
+export function formatInvocationId(parts: InvocationIdParts): InvocationId {
+  return `inv_${toBase32(invocationBytes(parts))}` as InvocationId;
+}
+
+/** `undefined` when the text is not an invocation id. Says nothing about whether it exists. */
+export function parseInvocationId(text: string): InvocationIdParts | undefined {
+  if (!text.startsWith("inv_")) return undefined;
+  const bytes = fromBase32(text.slice(4), INVOCATION_BYTES);
+  return bytes && readInvocation(bytes);
+}
+
+export function formatAwakeableId(parts: AwakeableIdParts): AwakeableId {
+  const bytes = new Uint8Array(AWAKEABLE_BYTES);
+  bytes.set(invocationBytes(parts.invocation));
+  new DataView(bytes.buffer).setUint32(INVOCATION_BYTES, parts.completionId);
+  return `sign_${toBase32(bytes)}` as AwakeableId;
+}
+
+/** `undefined` when the text is not an awakeable id. Says nothing about whether it exists. */
+export function parseAwakeableId(text: string): AwakeableIdParts | undefined {
+  if (!text.startsWith("sign_")) return undefined;
+  const bytes = fromBase32(text.slice(5), AWAKEABLE_BYTES);
+  if (bytes === undefined) return undefined;
+  const completionId = new DataView(bytes.buffer).getUint32(INVOCATION_BYTES);
+  return { invocation: readInvocation(bytes), completionId };
+}
+
+/** `hash(service, key) mod 4096` (FNV-1a over UTF-16 units): fixed for ever. */
+export function slotOf(service: string, key: string): number {
+  let hash = 0x811c9dc5;
+  for (const text of [service, "\0", key]) {
+    for (let i = 0; i < text.length; i++) {
+      hash = Math.imul(hash ^ text.charCodeAt(i), 0x01000193) >>> 0;
+    }
+  }
+  return hash % SLOT_COUNT;
+}
+
+function invocationBytes(parts: InvocationIdParts): Uint8Array {
+  assert(parts.slot >= 0 && parts.slot < SLOT_COUNT, `slot ${parts.slot} is out of range`);
+  assert(
+    Number.isSafeInteger(parts.sequence) && parts.sequence >= 0,
+    `sequence ${parts.sequence} is out of range`,
+  );
+  assert(parts.tag.length === TAG_BYTES, `a tag has 8 bytes, this one has ${parts.tag.length}`);
+  const bytes = new Uint8Array(INVOCATION_BYTES);
+  const view = new DataView(bytes.buffer);
+  view.setUint16(0, parts.slot);
+  view.setUint32(2, parts.epoch);
+  view.setUint16(6, Math.floor(parts.sequence / 2 ** 32));
+  view.setUint32(8, parts.sequence % 2 ** 32);
+  for (let i = 0; i < TAG_BYTES; i++) bytes[12 + i] = parts.tag.charCodeAt(i);
+  return bytes;
+}
+
+function readInvocation(bytes: Uint8Array): InvocationIdParts {
+  const view = new DataView(bytes.buffer, bytes.byteOffset);
+  let tag = "";
+  for (let i = 0; i < TAG_BYTES; i++) tag += String.fromCharCode(view.getUint8(12 + i));
+  return {
+    slot: view.getUint16(0),
+    epoch: view.getUint32(2),
+    sequence: view.getUint16(6) * 2 ** 32 + view.getUint32(8),
+    tag,
+  };
+}
+
+// Crockford's alphabet: no i, l, o, u, so an id survives being read aloud.
+const ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz";
+const DIGITS = new Map([...ALPHABET].map((character, digit) => [character, digit]));
+
+function toBase32(bytes: Uint8Array): string {
+  let text = "";
+  let bits = 0;
+  let held = 0;
+  for (const byte of bytes) {
+    held = ((held & 31) << 8) | byte;
+    bits += 8;
+    while (bits >= 5) {
+      bits -= 5;
+      text += ALPHABET[(held >> bits) & 31];
+    }
+  }
+  return bits === 0 ? text : text + ALPHABET[(held << (5 - bits)) & 31];
+}
+
+/** One text per byte string and no other: anything that `toBase32` would not have written is refused. */
+function fromBase32(text: string, length: number): Uint8Array | undefined {
+  if (text.length !== Math.ceil((length * 8) / 5)) return undefined;
+  const bytes = new Uint8Array(length);
+  let bits = 0;
+  let held = 0;
+  let at = 0;
+  for (const character of text) {
+    const digit = DIGITS.get(character);
+    if (digit === undefined) return undefined;
+    held = ((held & 255) << 5) | digit;
+    bits += 5;
+    if (bits >= 8 && at < length) {
+      bits -= 8;
+      bytes[at++] = (held >> bits) & 255;
+    }
+  }
+  return at === length && toBase32(bytes) === text ? bytes : undefined;
+}

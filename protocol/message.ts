@@ -1,0 +1,177 @@
+/**
+ * Everything that runtime and worker say to each other. PROTOCOL.md says who may send what, when.
+ *
+ * An attempt is named by a handle: a number that the runtime chooses per connection and partition,
+ * never used twice on a connection and worth nothing on another one. That, and not the attempt
+ * number, is the fence against a zombie.
+ */
+import type { Command, Delivery, Header, ReplayEntry, Target } from "./command.ts";
+import type { Failure } from "./failure.ts";
+import type { InvocationId } from "./ids.ts";
+import type { Manifest } from "./manifest.ts";
+import type { Payload, Result } from "./payload.ts";
+
+export const PROTOCOL_VERSION = 1;
+export const SUBPROTOCOL = "holdfast.v1";
+
+/** Chosen by the runtime, per connection and partition. 1 and up. */
+export type AttemptHandle = number;
+
+/** First message of a worker on a connection. */
+export interface Hello {
+  readonly kind: "hello";
+  readonly protocol: number;
+  /** The deployment: one version of the code. */
+  readonly version: string;
+  /** How many attempts this worker takes at once. */
+  readonly concurrency: number;
+  /** For logs: "holdfast-ts/0.1.0 pid=123". */
+  readonly sdk: string;
+  readonly manifest: Manifest;
+}
+
+export interface Welcome {
+  readonly kind: "welcome";
+  readonly protocol: number;
+  readonly epoch: number;
+  /** For logs on both sides. */
+  readonly connection: number;
+  /** How long an attempt that only waits stays in memory, unless its handler says otherwise. */
+  readonly inactivityTimeoutMs: number;
+  /** No WebSocket message is larger. */
+  readonly frameBytesMax: number;
+  /** No payload is larger. */
+  readonly payloadBytesMax: number;
+}
+
+/** The registration is refused; the runtime closes the connection after this. */
+export interface Refused {
+  readonly kind: "refused";
+  readonly code: number;
+  readonly reason: string;
+}
+
+/** Starts an attempt. Followed by `replay` messages until `commandCount + deliveryCount` entries came. */
+export interface Start {
+  readonly kind: "start";
+  readonly attempt: AttemptHandle;
+  readonly invocationId: InvocationId;
+  readonly target: Target;
+  /** For people: 1 for the first attempt. */
+  readonly attemptNumber: number;
+  /** 16 bytes; seeds `ctx.rand`. The same on every attempt. */
+  readonly seed: Payload;
+  readonly createdAtMs: number;
+  readonly headers: readonly Header[];
+  readonly idempotencyKey: string | null;
+  readonly input: Payload;
+  /** Keyed handlers: state as the attempt may read it without asking. `complete`: a key that is not here is not there. */
+  readonly state: {
+    readonly complete: boolean;
+    readonly entries: readonly (readonly [key: string, value: Payload])[];
+  };
+  readonly commandCount: number;
+  readonly deliveryCount: number;
+}
+
+/** The journal so far, in order, in as many messages as it takes. */
+export interface Replay {
+  readonly kind: "replay";
+  readonly attempt: AttemptHandle;
+  readonly entries: readonly ReplayEntry[];
+}
+
+export interface Deliver {
+  readonly kind: "deliver";
+  readonly attempt: AttemptHandle;
+  readonly delivery: Delivery;
+}
+
+/** The closure of the run at `command` may start, as its try number `try` (1 for the first). */
+export interface Go {
+  readonly kind: "go";
+  readonly attempt: AttemptHandle;
+  readonly command: number;
+  readonly try: number;
+}
+
+/** The attempt is over: stop it, send nothing more for it. */
+export interface Abort {
+  readonly kind: "abort";
+  readonly attempt: AttemptHandle;
+  readonly reason: string;
+}
+
+/** The first `upTo` messages of this worker on this connection (and partition) are durable. */
+export interface Ack {
+  readonly kind: "ack";
+  readonly upTo: number;
+}
+
+/** Work waits for capacity: suspend up to `attempts` attempts that only wait. */
+export interface MakeRoom {
+  readonly kind: "make-room";
+  readonly attempts: number;
+}
+
+export type RuntimeMessage =
+  Welcome | Refused | Start | Replay | Deliver | Go | Abort | Ack | MakeRoom;
+
+export interface Issue {
+  readonly kind: "command";
+  readonly attempt: AttemptHandle;
+  readonly command: Command;
+}
+
+/** A run's closure returned, or threw something that no retry will mend. */
+export interface RunResult {
+  readonly kind: "run-result";
+  readonly attempt: AttemptHandle;
+  readonly command: number;
+  readonly try: number;
+  readonly result: Result;
+}
+
+/** A run's closure threw; the runtime decides by policy whether and when there is another try. */
+export interface RunFailed {
+  readonly kind: "run-failed";
+  readonly attempt: AttemptHandle;
+  readonly command: number;
+  readonly try: number;
+  readonly failure: Failure;
+  readonly retryAfterMs: number | null;
+}
+
+/** The handler settled: the invocation is over. */
+export interface End {
+  readonly kind: "end";
+  readonly attempt: AttemptHandle;
+  readonly result: Result;
+}
+
+/** The attempt failed and may be tried again. */
+export interface Fail {
+  readonly kind: "fail";
+  readonly attempt: AttemptHandle;
+  readonly failure: Failure;
+  /** For the admin API only; never journaled, never shown to callers. */
+  readonly stack: string;
+  /** The command it has to do with, if any. */
+  readonly command: number | null;
+  readonly retryAfterMs: number | null;
+}
+
+/** The attempt only waits and leaves memory; it had made this many deliveries. */
+export interface Suspend {
+  readonly kind: "suspend";
+  readonly attempt: AttemptHandle;
+  readonly deliveries: number;
+}
+
+/** The worker is going away: no more starts, please. Running attempts go on. */
+export interface Drain {
+  readonly kind: "drain";
+}
+
+export type AttemptMessage = Issue | RunResult | RunFailed | End | Fail | Suspend;
+export type WorkerMessage = Hello | AttemptMessage | Drain;

@@ -1,0 +1,73 @@
+/**
+ * All that can enter the state machine. Whatever is not deterministic (time, randomness, the
+ * arrival of a message) is in here and nowhere else.
+ */
+import type { AwakeableId, InvocationId } from "../../protocol/ids.ts";
+import type { Header, Target } from "../../protocol/command.ts";
+import type { AttemptMessage, Hello } from "../../protocol/message.ts";
+import type { Payload, Result } from "../../protocol/payload.ts";
+
+/** Names a request from outside that waits for a `respond` effect. Chosen by the shell, never reused. */
+export type RequestId = number;
+
+/** Names a live connection of a worker. Chosen by the shell, never reused within an epoch. */
+export type ConnectionId = number;
+
+/** Which invocation somebody outside means. */
+export type InvocationRef =
+  | { readonly kind: "id"; readonly invocationId: InvocationId }
+  | { readonly kind: "workflow"; readonly service: string; readonly key: string }
+  | {
+      readonly kind: "idempotency-key";
+      readonly target: Target;
+      readonly idempotencyKey: string;
+    };
+
+export interface Invoke {
+  readonly kind: "invoke";
+  readonly request: RequestId;
+  /** "call" answers with the outcome, "send" as soon as it is accepted. */
+  readonly mode: "call" | "send";
+  readonly target: Target;
+  readonly parameter: Payload;
+  readonly headers: readonly Header[];
+  readonly idempotencyKey: string | null;
+  readonly delayMs: number;
+  /** 24 random bytes (a binary string): the id's tag and the invocation's seed. */
+  readonly entropy: string;
+}
+
+export type Input =
+  | Invoke
+  /** Waits for the outcome. */
+  | { readonly kind: "attach"; readonly request: RequestId; readonly ref: InvocationRef }
+  /** The outcome if there is one already. */
+  | { readonly kind: "output"; readonly request: RequestId; readonly ref: InvocationRef }
+  | {
+      readonly kind: "complete-awakeable";
+      readonly request: RequestId;
+      readonly awakeableId: AwakeableId;
+      readonly result: Result;
+    }
+  | { readonly kind: "cancel"; readonly request: RequestId; readonly invocationId: InvocationId }
+  | { readonly kind: "kill"; readonly request: RequestId; readonly invocationId: InvocationId }
+  /** The client went away: nobody waits for this request any more. */
+  | { readonly kind: "forget-request"; readonly request: RequestId }
+  | { readonly kind: "worker-hello"; readonly connection: ConnectionId; readonly hello: Hello }
+  | {
+      readonly kind: "worker-message";
+      readonly connection: ConnectionId;
+      /** Counts the messages of this connection, from 1 (the hello). Acknowledgements speak of it. */
+      readonly ordinal: number;
+      readonly message: AttemptMessage;
+    }
+  | { readonly kind: "worker-drain"; readonly connection: ConnectionId; readonly ordinal: number }
+  /** The connection's outgoing buffer is full (or has room again): no new starts meanwhile. */
+  | {
+      readonly kind: "worker-congestion";
+      readonly connection: ConnectionId;
+      readonly congested: boolean;
+    }
+  | { readonly kind: "worker-lost"; readonly connection: ConnectionId; readonly reason: string }
+  /** Some timer is due: the machine finds out which. */
+  | { readonly kind: "timers-due" };

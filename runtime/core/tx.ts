@@ -1,0 +1,28 @@
+/**
+ * What the state machine reads and writes through. Keys are binary strings (one character per byte,
+ * so that string order is byte order); values are bytes that `rows.ts` encodes.
+ */
+export type RowKey = string;
+
+export interface Range {
+  /** Inclusive. */
+  readonly from: RowKey;
+  /** Exclusive. */
+  readonly to: RowKey;
+  readonly limit: number;
+}
+
+export type Row = readonly [key: RowKey, value: Uint8Array];
+
+export interface ReadTx {
+  get(key: RowKey): Uint8Array | undefined;
+  /** Rows in key order. Bounded: never an iterator that stays open. */
+  range(range: Range): Row[];
+}
+
+export interface Tx extends ReadTx {
+  put(key: RowKey, value: Uint8Array): void;
+  /** A put of a key that is known not to exist: removed again in the same batch, it leaves no trace. */
+  insert(key: RowKey, value: Uint8Array): void;
+  remove(key: RowKey): void;
+}

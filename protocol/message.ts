@@ -108,7 +108,10 @@ export interface Ack {
   readonly upTo: number;
 }
 
-/** Work waits for capacity: suspend up to `attempts` attempts that only wait. */
+/**
+ * Work waits for capacity: suspend `attempts` attempts that only wait, now or as soon as they do.
+ * The worker remembers the wish until that many attempts have left; a wish never exceeds its concurrency.
+ */
 export interface MakeRoom {
   readonly kind: "make-room";
   readonly attempts: number;

@@ -1,0 +1,116 @@
+/**
+ * The record of an invocation, and which status may follow which.
+ *
+ *     scheduled ─► inboxed ─► ready ─► running ─► completed
+ *                               ▲        ├─► suspended ──┐
+ *                               │        ├─► backing-off ┤
+ *                               │        └─► paused ─────┤
+ *                               └────────────────────────┘        any ─► completed (kill, cancel before the start)
+ *
+ * 1. An exclusive invocation of an object holds its key from "ready" to "completed", whatever it
+ *    waits for in between.
+ * 2. `deliveries` counts the deliveries in the journal, `commands` the commands; their sum is the
+ *    number of journal entries.
+ * 3. `failures` counts attempts that failed since the last progress; restarts and resumes do not.
+ */
+import { assert } from "../../protocol/assert.ts";
+import type { Target } from "../../protocol/command.ts";
+import type { Failure } from "../../protocol/failure.ts";
+import { formatInvocationId, slotOf, type InvocationId } from "../../protocol/ids.ts";
+import type { HandlerMode, ServiceKind } from "../../protocol/manifest.ts";
+import type { Sequence } from "./keys.ts";
+
+export type Status =
+  | "scheduled"
+  | "inboxed"
+  | "ready"
+  | "running"
+  | "suspended"
+  | "backing-off"
+  | "paused"
+  | "completed";
+
+const MAY_FOLLOW: Readonly<Record<Status, readonly Status[]>> = {
+  scheduled: ["inboxed", "ready", "completed"],
+  inboxed: ["ready", "completed"],
+  ready: ["running", "completed"],
+  running: ["ready", "suspended", "backing-off", "paused", "completed"],
+  suspended: ["ready", "completed"],
+  "backing-off": ["ready", "completed"],
+  paused: ["ready", "completed"],
+  completed: [],
+};
+
+export interface LastFailure {
+  readonly failure: Failure;
+  readonly stack: string;
+  /** Index of the command it has to do with. */
+  readonly command: number | null;
+  readonly atMs: number;
+}
+
+export interface Invocation {
+  readonly sequence: Sequence;
+  readonly epoch: number;
+  /** 8 random bytes, binary string. */
+  readonly tag: string;
+  /** 16 random bytes, binary string. */
+  readonly seed: string;
+  readonly target: Target;
+  readonly mode: HandlerMode;
+  readonly serviceKind: ServiceKind;
+  readonly createdAtMs: number;
+  readonly idempotencyKey: string | null;
+  /** The call that created it, if a handler waits for it. */
+  readonly parent: { readonly sequence: Sequence; readonly completionId: number } | null;
+  readonly scheduledForMs: number | null;
+  status: Status;
+  statusSinceMs: number;
+  /** The deployment that started it; null until the first attempt. */
+  deployment: string | null;
+  attempts: number;
+  failures: number;
+  lastFailure: LastFailure | null;
+  /** While backing off: when the next attempt starts. While suspended: when a delayed resume is due. */
+  nextAttemptAtMs: number | null;
+  commands: number;
+  deliveries: number;
+  /** Highest completion id used so far. */
+  completionIdMax: number;
+  /** Outstanding completions with a row, and runs with a row. */
+  pending: number;
+  runs: number;
+  /** Ordinal of the last cancellation among the deliveries; 0 when never cancelled. */
+  cancelledAt: number;
+  /** Place in the inbox of its key; 0 when not in it. */
+  inboxOrder: number;
+  /** Attempts in a row that were resumed and suspended again without issuing a command. */
+  idleResumes: number;
+  startedAtMs: number | null;
+  completedAtMs: number | null;
+  expiresAtMs: number | null;
+}
+
+export function setStatus(invocation: Invocation, status: Status, nowMs: number): void {
+  assert(
+    MAY_FOLLOW[invocation.status].includes(status),
+    `${invocationIdOf(invocation)} is ${invocation.status} and cannot become ${status}`,
+  );
+  invocation.status = status;
+  invocation.statusSinceMs = nowMs;
+}
+
+export function invocationIdOf(invocation: Invocation): InvocationId {
+  const { service, key } = invocation.target;
+  return formatInvocationId({
+    slot: slotOf(service, key ?? invocation.tag),
+    epoch: invocation.epoch,
+    sequence: invocation.sequence,
+    tag: invocation.tag,
+  });
+}
+
+/** Whether it takes its turn on a key: one at a time, in order. */
+export function takesKey(invocation: Invocation): boolean {
+  return invocation.serviceKind === "object" && invocation.mode === "exclusive";
+}

@@ -1,0 +1,179 @@
+/**
+ * The key space, all of it. A key is a binary string: one character per byte.
+ *
+ *     I seq                          invocation record          j seq index        journal entry
+ *     i seq                          its input                  p seq completion   outstanding completion
+ *     o seq                          its outcome                r seq command      outstanding run
+ *     w seq waiter completion        an invocation that attaches to `seq`
+ *
+ *     k service key                  who holds the key          q service key order   inbox, in order
+ *     s service key stateKey         state                      W service key         the run of a workflow
+ *     P service key promise          durable promise            Q service key promise seq completion   who waits for it
+ *     y service key? handler idempotencyKey                     which invocation an idempotency key names
+ *
+ *     t dueMs seq kind id            timers, in order of time
+ *     R version service seq          ready, and no worker had room    a seq    has an attempt
+ *     d version                      deployment                 v service          service
+ *     n                              next sequence number (a bound, moved in blocks)
+ *     h                              clock high-water, written by the loop
+ *
+ * 1. A prefix, once given, never changes its meaning.
+ * 2. Every kind is injective: variable parts carry their length in front.
+ * 3. Rows of an invocation hang on its sequence number, so that new rows land at the right edge of
+ *    their kind's range: scattered keys cost four to seven times as much.
+ */
+import { assert } from "../../protocol/assert.ts";
+import type { RowKey } from "./tx.ts";
+
+/** Partition-local number of an invocation. */
+export type Sequence = number;
+
+export type TimerKind = "start" | "sleep" | "retry" | "run-retry" | "purge" | "resume";
+const TIMER_CODES: Readonly<Record<TimerKind, number>> = {
+  start: 1,
+  sleep: 2,
+  retry: 3,
+  "run-retry": 4,
+  purge: 5,
+  resume: 6,
+};
+const TIMER_KINDS = new Map(
+  Object.entries(TIMER_CODES).map(([kind, code]) => [code, kind as TimerKind]), // Object.entries loses the key type
+);
+
+export interface Timer {
+  readonly dueAtMs: number;
+  readonly sequence: Sequence;
+  readonly kind: TimerKind;
+  /** Completion id of a sleep, command index of a run; 0 otherwise. */
+  readonly id: number;
+}
+
+export const invocationKey = (sequence: Sequence): RowKey => `I${u48(sequence)}`;
+export const inputKey = (sequence: Sequence): RowKey => `i${u48(sequence)}`;
+export const outcomeKey = (sequence: Sequence): RowKey => `o${u48(sequence)}`;
+export const journalPrefix = (sequence: Sequence): RowKey => `j${u48(sequence)}`;
+export const journalKey = (sequence: Sequence, index: number): RowKey =>
+  journalPrefix(sequence) + u32(index);
+export const pendingPrefix = (sequence: Sequence): RowKey => `p${u48(sequence)}`;
+export const pendingKey = (sequence: Sequence, completionId: number): RowKey =>
+  pendingPrefix(sequence) + u32(completionId);
+export const runPrefix = (sequence: Sequence): RowKey => `r${u48(sequence)}`;
+export const runKey = (sequence: Sequence, command: number): RowKey =>
+  runPrefix(sequence) + u32(command);
+export const waiterPrefix = (target: Sequence): RowKey => `w${u48(target)}`;
+export const waiterKey = (target: Sequence, waiter: Sequence, completionId: number): RowKey =>
+  waiterPrefix(target) + u48(waiter) + u32(completionId);
+
+export const lockKey = (service: string, key: string): RowKey => `k${text(service)}${text(key)}`;
+export const inboxPrefix = (service: string, key: string): RowKey =>
+  `q${text(service)}${text(key)}`;
+export const inboxKey = (service: string, key: string, order: number): RowKey =>
+  inboxPrefix(service, key) + u48(order);
+export const statePrefix = (service: string, key: string): RowKey =>
+  `s${text(service)}${text(key)}`;
+export const stateKey = (service: string, key: string, name: string): RowKey =>
+  statePrefix(service, key) + utf8(name);
+export const workflowKey = (service: string, key: string): RowKey =>
+  `W${text(service)}${text(key)}`;
+export const promisePrefix = (service: string, key: string): RowKey =>
+  `P${text(service)}${text(key)}`;
+export const promiseKey = (service: string, key: string, name: string): RowKey =>
+  promisePrefix(service, key) + utf8(name);
+export const promiseWaiterPrefix = (service: string, key: string, name: string): RowKey =>
+  `Q${text(service)}${text(key)}${text(name)}`;
+export const promiseWaiterKey = (
+  at: { readonly service: string; readonly key: string; readonly name: string },
+  waiter: Sequence,
+  completionId: number,
+): RowKey => promiseWaiterPrefix(at.service, at.key, at.name) + u48(waiter) + u32(completionId);
+export const idempotencyKey = (
+  target: { readonly service: string; readonly key: string | null; readonly handler: string },
+  key: string,
+): RowKey =>
+  `y${text(target.service)}${target.key === null ? "\0" : `\x01${text(target.key)}`}${text(target.handler)}${utf8(key)}`;
+
+export const timerKey = (timer: Timer): RowKey =>
+  `t${u48(timer.dueAtMs)}${u48(timer.sequence)}${String.fromCharCode(TIMER_CODES[timer.kind])}${u32(timer.id)}`;
+export const TIMERS = "t";
+export const readyPrefix = (version: string, service: string): RowKey =>
+  `R${text(version)}${text(service)}`;
+export const readyKey = (version: string, service: string, sequence: Sequence): RowKey =>
+  readyPrefix(version, service) + u48(sequence);
+export const ACTIVE = "a";
+export const activeKey = (sequence: Sequence): RowKey => `a${u48(sequence)}`;
+export const INVOCATIONS = "I";
+export const DEPLOYMENTS = "d";
+export const deploymentKey = (version: string): RowKey => `d${utf8(version)}`;
+export const SERVICES = "v";
+export const serviceKey = (name: string): RowKey => `v${utf8(name)}`;
+export const NEXT_SEQUENCE: RowKey = "n";
+
+/** The smallest key above every key that starts with `prefix`. */
+export function prefixEnd(prefix: RowKey): RowKey {
+  let end = prefix.length;
+  while (end > 0 && prefix.charCodeAt(end - 1) === 0xff) end--;
+  assert(end > 0, "a prefix of only 0xff bytes has no end");
+  return prefix.slice(0, end - 1) + String.fromCharCode(prefix.charCodeAt(end - 1) + 1);
+}
+
+export function parseTimerKey(key: RowKey): Timer {
+  assert(key.length === 18 && key.startsWith("t"), `not a timer key: ${key.length} bytes`);
+  const kind = TIMER_KINDS.get(key.charCodeAt(13));
+  assert(kind !== undefined, `unknown kind of timer: ${key.charCodeAt(13)}`);
+  return { dueAtMs: readU48(key, 1), sequence: readU48(key, 7), kind, id: readU32(key, 14) };
+}
+
+/** The name at the end of a state, promise or deployment key whose prefix has this length. */
+export function parseName(key: RowKey, prefixLength: number): string {
+  return fromUtf8(key.slice(prefixLength));
+}
+
+export function readU48(key: RowKey, at: number): number {
+  let value = 0;
+  for (let i = 0; i < 6; i++) value = value * 256 + key.charCodeAt(at + i);
+  return value;
+}
+
+export function readU32(key: RowKey, at: number): number {
+  let value = 0;
+  for (let i = 0; i < 4; i++) value = value * 256 + key.charCodeAt(at + i);
+  return value;
+}
+
+function u48(value: number): string {
+  assert(
+    Number.isSafeInteger(value) && value >= 0 && value < 2 ** 48,
+    `${value} does not fit 48 bits`,
+  );
+  const high = Math.floor(value / 2 ** 32);
+  return String.fromCharCode(high >>> 8, high & 255) + u32(value % 2 ** 32);
+}
+
+function u32(value: number): string {
+  assert(value >= 0 && value < 2 ** 32, `${value} does not fit 32 bits`);
+  return String.fromCharCode(
+    (value >>> 24) & 255,
+    (value >>> 16) & 255,
+    (value >>> 8) & 255,
+    value & 255,
+  );
+}
+
+function text(value: string): string {
+  const bytes = utf8(value);
+  assert(bytes.length < 65_536, `a name of ${bytes.length} bytes does not fit a key`);
+  return String.fromCharCode(bytes.length >>> 8, bytes.length & 255) + bytes;
+}
+
+/** UTF-8 as a binary string. Names are checked for lone surrogates where they enter. */
+export function utf8(value: string): string {
+  for (let i = 0; i < value.length; i++) {
+    if (value.charCodeAt(i) > 127) return unescape(encodeURIComponent(value));
+  }
+  return value;
+}
+
+function fromUtf8(bytes: string): string {
+  return decodeURIComponent(escape(bytes));
+}

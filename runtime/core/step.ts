@@ -1,0 +1,154 @@
+/**
+ * What one `apply` works with: the rows, the clock, the effects it collects, and the partition's
+ * memory of what is live (connections and attempts, never what merely waits).
+ *
+ * 1. Memory is a function of the inputs since the last `recover`: nothing else changes it.
+ * 2. `load` gives one object per invocation within a step; `flush` writes those that changed.
+ */
+import { assert } from "../../protocol/assert.ts";
+import type { InvocationIdParts } from "../../protocol/ids.ts";
+import type { ServiceManifest } from "../../protocol/manifest.ts";
+import type { RuntimeMessage } from "../../protocol/message.ts";
+import type { Effect, Response } from "./effect.ts";
+import type { ConnectionId, RequestId } from "./input.ts";
+import { invocationKey, type Sequence } from "./keys.ts";
+import type { Invocation } from "./invocation.ts";
+import type { Limits } from "./limits.ts";
+import { decodeInvocation, encodeInvocation } from "./rows.ts";
+import type { Tx } from "./tx.ts";
+
+/** One attempt on one connection. */
+export interface Attempt {
+  readonly connection: Connection;
+  readonly handle: number;
+  readonly invocation: Invocation;
+  /** Runs whose closure may be executing now: command index to try. */
+  readonly executing: Map<number, number>;
+  /** Runs recorded and not completed: while there are any, deliveries wait for the disk. */
+  openRuns: number;
+  /** It issued a command: what failed before is behind it. */
+  progressed: boolean;
+}
+
+export interface Connection {
+  readonly id: ConnectionId;
+  readonly version: string;
+  readonly concurrency: number;
+  readonly services: ReadonlyMap<string, ServiceManifest>;
+  readonly attempts: Map<number, Attempt>;
+  nextHandle: number;
+  draining: boolean;
+  congested: boolean;
+}
+
+/** A service as callers see it: the deployment that takes new invocations. */
+export interface ServiceEntry {
+  readonly manifest: ServiceManifest;
+  readonly version: string;
+}
+
+export interface Memory {
+  readonly limits: Limits;
+  readonly epoch: number;
+  readonly connections: Map<ConnectionId, Connection>;
+  /** Live attempts by invocation. */
+  readonly attempts: Map<Sequence, Attempt>;
+  readonly services: Map<string, ServiceEntry>;
+  /** Requests that wait for an outcome. */
+  readonly waiting: Map<Sequence, Set<RequestId>>;
+  readonly waitsFor: Map<RequestId, Sequence>;
+  /** Ready queues that may hold rows; a queue that is not in here is empty. */
+  readonly queues: Set<string>;
+  /** Earliest timer; undefined when there is none, "unknown" when it must be looked up. */
+  nextDueAtMs: number | undefined | "unknown";
+  nextSequence: number;
+  /** Numbers below this are taken by the durable row. */
+  sequenceBound: number;
+}
+
+export interface Step {
+  readonly tx: Tx;
+  readonly nowMs: number;
+  readonly memory: Memory;
+  readonly effects: Effect[];
+  readonly loaded: Map<Sequence, Invocation>;
+  readonly changed: Set<Invocation>;
+}
+
+export function load(step: Step, sequence: Sequence): Invocation | undefined {
+  const known = step.loaded.get(sequence) ?? step.memory.attempts.get(sequence)?.invocation;
+  if (known) return known;
+  const row = step.tx.get(invocationKey(sequence));
+  if (row === undefined) return undefined;
+  const invocation = decodeInvocation(sequence, row);
+  step.loaded.set(sequence, invocation);
+  return invocation;
+}
+
+/** The invocation that an id from outside names, if it is (still) there. */
+export function find(step: Step, id: InvocationIdParts): Invocation | undefined {
+  const invocation = load(step, id.sequence);
+  return invocation?.tag === id.tag && invocation.epoch === id.epoch ? invocation : undefined;
+}
+
+export function changed(step: Step, invocation: Invocation): void {
+  step.changed.add(invocation);
+}
+
+export function flush(step: Step): void {
+  for (const invocation of step.changed) {
+    step.tx.put(invocationKey(invocation.sequence), encodeInvocation(invocation));
+  }
+  step.changed.clear();
+}
+
+export function respond(step: Step, request: RequestId, response: Response): void {
+  step.effects.push({ kind: "respond", when: "durable", demand: true, request, response });
+}
+
+export function refuse(
+  step: Step,
+  request: RequestId,
+  refusal: { readonly code: number; readonly message: string },
+): void {
+  const { code, message } = refusal;
+  const source = "ingress";
+  respond(step, request, { kind: "refused", code, message, invocationId: null, source });
+}
+
+/** To an attempt. `when: "now"` runs ahead of the disk; see effect.ts. */
+export function tell(
+  step: Step,
+  attempt: Attempt,
+  message: RuntimeMessage,
+  when: "now" | "durable",
+): void {
+  const connection = attempt.connection.id;
+  const demand = when === "durable";
+  step.effects.push({ kind: "message", when, demand, connection, attempt: attempt.handle, message });
+}
+
+/** To a worker, about no attempt in particular. */
+export function tellWorker(
+  step: Step,
+  connection: ConnectionId,
+  message: RuntimeMessage,
+  how: { readonly when: "now" | "durable"; readonly demand: boolean },
+): void {
+  step.effects.push({ kind: "message", ...how, connection, attempt: 0, message });
+}
+
+const SEQUENCE_BLOCK = 1024;
+
+/** The next number of this partition. The durable bound moves in blocks, so that most cost no write. */
+export function takeSequence(step: Step, writeBound: (bound: number) => void): number {
+  const { memory } = step;
+  const sequence = memory.nextSequence++;
+  if (sequence >= memory.sequenceBound) {
+    memory.sequenceBound = sequence + SEQUENCE_BLOCK;
+    writeBound(memory.sequenceBound);
+  }
+  assert(sequence < memory.sequenceBound, `sequence ${sequence} is not covered by the bound`);
+  return sequence;
+}
+

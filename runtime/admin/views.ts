@@ -1,0 +1,247 @@
+/**
+ * What the admin API tells, as types: the JSON bodies of its answers, and the port through which it
+ * reads them.
+ *
+ * The admin routes own the HTTP side: parsing, status codes, errors. Whoever implements `AdminReads`
+ * owns the facts.
+ *
+ * 1. Views are made from durable rows alone: nobody is shown what a crash could still take back.
+ * 2. Every read confirms that the epoch is its own before it resolves, hence the promises.
+ * 3. Reads are bounded: lists come in pages, journals in pieces.
+ * 4. An invocation that is not completed waits for something that `waitsFor` names, or is running.
+ *
+ * Times are ISO 8601 strings in UTC with milliseconds; durations and sizes carry their unit.
+ */
+import type { CommandKind, Delivery, Target } from "../../protocol/command.ts";
+import type { Failure } from "../../protocol/failure.ts";
+import type { AwakeableId, InvocationId, InvocationIdParts } from "../../protocol/ids.ts";
+import type { HandlerMode, RetryPolicy, ServiceKind } from "../../protocol/manifest.ts";
+import type { Status } from "../core/invocation.ts";
+
+/** "2026-11-23T21:45:34.658Z" */
+export type IsoTime = string;
+
+export interface AdminReads {
+  listInvocations(filter: InvocationFilter, page: PageRequest): Promise<InvocationPage>;
+  /** `undefined` when there is no such invocation (any more). */
+  describeInvocation(
+    id: InvocationIdParts,
+    journal: JournalRequest,
+  ): Promise<InvocationDescription | undefined>;
+  listServices(): Promise<readonly ServiceView[]>;
+  listDeployments(): Promise<readonly DeploymentView[]>;
+}
+
+/** All that are given must match. An empty list of statuses means any. */
+export interface InvocationFilter {
+  readonly service?: string;
+  readonly handler?: string;
+  readonly key?: string;
+  readonly statuses: readonly Status[];
+}
+
+export interface PageRequest {
+  /** 1 and up. */
+  readonly limit: number;
+  /** Sequence number of the last invocation looked at by the page before; null for the first page. */
+  readonly after: number | null;
+}
+
+export interface InvocationPage {
+  /** In the order of acceptance. May be fewer than the limit, even none, with more to come. */
+  readonly invocations: readonly InvocationSummary[];
+  /** `after` of the next page; null at the end. */
+  readonly next: number | null;
+}
+
+/** Which entries of the journal to show: `limit` of them, from index `from`. */
+export interface JournalRequest {
+  readonly from: number;
+  readonly limit: number;
+}
+
+export interface InvocationSummary {
+  readonly id: InvocationId;
+  readonly target: Target;
+  readonly status: Status;
+  readonly statusSince: IsoTime;
+  readonly createdAt: IsoTime;
+  readonly completedAt: IsoTime | null;
+  /** The version that runs it; null until the first attempt. */
+  readonly deployment: string | null;
+  /** Attempts begun so far, the running one included. */
+  readonly attempts: number;
+  /** Attempts that failed since the last progress. */
+  readonly failures: number;
+  readonly lastFailure: LastFailureView | null;
+  /** While it backs off: when the next attempt starts. */
+  readonly nextRetryAt: IsoTime | null;
+  readonly idempotencyKey: string | null;
+  /** Somebody asked for its cancellation. */
+  readonly cancelRequested: boolean;
+}
+
+export interface LastFailureView extends Failure {
+  readonly at: IsoTime;
+  /** The command that the failure has to do with, if any. */
+  readonly entry: EntryRef | null;
+}
+
+/** A command of the journal, as people speak of it. */
+export interface EntryRef {
+  /** Number of the command: 0 for the first thing the code asked for. */
+  readonly command: number;
+  /** null in lists, where the journal is not read. */
+  readonly kind: CommandKind | null;
+  readonly name: string;
+}
+
+export interface InvocationDescription extends InvocationSummary {
+  readonly serviceKind: ServiceKind;
+  readonly mode: HandlerMode;
+  readonly startedAt: IsoTime | null;
+  /** When its result, journal and id are forgotten; null until it is completed. */
+  readonly expiresAt: IsoTime | null;
+  /** The invocation that called it and waits for it; null when it came from outside or by a send. */
+  readonly parent: InvocationPeer | null;
+  readonly waitsFor: readonly WaitView[];
+  /** How it ended; null until it has. */
+  readonly outcome: OutcomeView | null;
+  /** Stack of the last failure, for whoever has to mend it; "" when there is none. */
+  readonly lastFailureStack: string;
+  readonly inputBytes: number;
+  /** Entries in the whole journal; `journal` shows those that were asked for. */
+  readonly journalLength: number;
+  readonly journal: readonly JournalEntryView[];
+}
+
+/** Another invocation that this one has to do with. */
+export interface InvocationPeer {
+  readonly id: InvocationId;
+  /** null when it is forgotten already. */
+  readonly target: Target | null;
+  readonly status: Status | null;
+}
+
+export type OutcomeView =
+  | { readonly ok: true; readonly sizeBytes: number; readonly contentType: string }
+  | { readonly ok: false; readonly failure: Failure };
+
+interface OutstandingCommand {
+  /** The command that waits. */
+  readonly command: number;
+  /** The name that the code gave; "" when none. */
+  readonly name: string;
+  readonly since: IsoTime;
+}
+
+/** One thing that an invocation waits for. */
+export type WaitView =
+  | ({ readonly kind: "sleep"; readonly until: IsoTime } & OutstandingCommand)
+  | ({ readonly kind: "call"; readonly invocation: InvocationPeer } & OutstandingCommand)
+  | ({ readonly kind: "attach"; readonly invocation: InvocationPeer } & OutstandingCommand)
+  | ({ readonly kind: "awakeable"; readonly awakeableId: AwakeableId } & OutstandingCommand)
+  | ({ readonly kind: "promise"; readonly promise: string } & OutstandingCommand)
+  | ({ readonly kind: "signal"; readonly signal: string } & OutstandingCommand)
+  | ({ readonly kind: "run" } & RunView & OutstandingCommand)
+  /** Inboxed: another invocation holds the key. `ahead` counts those before it in the inbox. */
+  | {
+      readonly kind: "key";
+      readonly service: string;
+      readonly key: string;
+      readonly holder: InvocationPeer;
+      readonly ahead: number | null;
+    }
+  /** Scheduled: the delay of a send. */
+  | { readonly kind: "start-time"; readonly until: IsoTime }
+  /** Backing off after a failure. */
+  | { readonly kind: "retry"; readonly until: IsoTime }
+  /** Suspended, and something has come: it resumes after a pause, to spare replays. */
+  | { readonly kind: "resume"; readonly until: IsoTime }
+  /** Ready: a worker of this deployment that serves the service and has room. */
+  | { readonly kind: "worker"; readonly service: string; readonly deployment: string | null }
+  /** Paused: its retries are used up, and somebody has to look at it. */
+  | { readonly kind: "operator"; readonly hint: string };
+
+/** A run that has no result yet. */
+export interface RunView {
+  /** Times that its closure was allowed to start. */
+  readonly tries: number;
+  readonly failures: number;
+  /** While it backs off; null while its closure may be executing. */
+  readonly nextTryAt: IsoTime | null;
+  readonly lastFailure: Failure | null;
+}
+
+export interface JournalEntryView {
+  /** Place in the journal, 0 and up. */
+  readonly index: number;
+  /** A command is what the code asked for, a delivery is what came back. */
+  readonly entry: "command" | "delivery";
+  readonly kind: CommandKind | Delivery["kind"];
+  /** The command's number; of a completion, the command that it answers, if that is known. */
+  readonly command: number | null;
+  /** The name that the code gave, of a completion that of its command; "" when none. */
+  readonly name: string;
+  /** What it is about: a state key, a target, a promise, a signal, a time; "" when nothing. */
+  readonly about: string;
+  /** Bytes it takes in the store. */
+  readonly sizeBytes: number;
+  readonly at: IsoTime;
+  /** The invocation that a call, a send or an attach has to do with. */
+  readonly invocation: InvocationId | null;
+  /** A completion or signal that carries a failure. */
+  readonly failure: Failure | null;
+}
+
+export interface ServiceView {
+  readonly name: string;
+  readonly kind: ServiceKind;
+  /** The version that takes its new invocations. */
+  readonly deployment: string;
+  readonly handlers: readonly HandlerView[];
+  readonly description: string;
+  readonly metadata: Readonly<Record<string, string>>;
+}
+
+export interface HandlerView {
+  readonly name: string;
+  readonly mode: HandlerMode;
+  /** Callable over HTTP. */
+  readonly public: boolean;
+  readonly inputContentType: string;
+  readonly outputContentType: string;
+  readonly description: string;
+  /** null: the default of the runtime. */
+  readonly retry: RetryPolicy | null;
+}
+
+export interface DeploymentView {
+  readonly version: string;
+  readonly createdAt: IsoTime;
+  /** Names of the services that it has announced. */
+  readonly services: readonly string[];
+  /** Workers of this version that are connected now. */
+  readonly workers: number;
+}
+
+/** Body of `GET /invocations`. `nextCursor` goes back as `?cursor=`. */
+export interface InvocationsBody {
+  readonly invocations: readonly InvocationSummary[];
+  readonly nextCursor: string | null;
+}
+
+/** Body of a cancel or kill that was taken. */
+export interface ControlBody {
+  readonly invocationId: string;
+  /** "now": it is over. "appended": its code is told, and may clean up first. */
+  readonly applied: "now" | "appended";
+  /** A sentence that says what will happen. */
+  readonly effect: string;
+}
+
+/** Body of every admin error. */
+export interface AdminErrorBody {
+  readonly message: string;
+  readonly restate_code: null;
+}

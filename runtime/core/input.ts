@@ -62,7 +62,10 @@ export type Input =
       readonly message: AttemptMessage;
     }
   | { readonly kind: "worker-drain"; readonly connection: ConnectionId; readonly ordinal: number }
-  /** The connection's outgoing buffer is full (or has room again): no new starts meanwhile. */
+  /**
+   * The connection's outgoing buffer is full (or has room again): no new starts meanwhile. A new
+   * connection counts as congested until its welcome has left: the hub then sends `false`.
+   */
   | {
       readonly kind: "worker-congestion";
       readonly connection: ConnectionId;

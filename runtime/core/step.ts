@@ -73,6 +73,8 @@ export interface Step {
   readonly effects: Effect[];
   readonly loaded: Map<Sequence, Invocation>;
   readonly changed: Set<Invocation>;
+  /** Connections that lost an attempt in this step: they may have room now. */
+  readonly freed: Set<Connection>;
 }
 
 export function load(step: Step, sequence: Sequence): Invocation | undefined {
@@ -125,7 +127,14 @@ export function tell(
 ): void {
   const connection = attempt.connection.id;
   const demand = when === "durable";
-  step.effects.push({ kind: "message", when, demand, connection, attempt: attempt.handle, message });
+  step.effects.push({
+    kind: "message",
+    when,
+    demand,
+    connection,
+    attempt: attempt.handle,
+    message,
+  });
 }
 
 /** To a worker, about no attempt in particular. */
@@ -151,4 +160,3 @@ export function takeSequence(step: Step, writeBound: (bound: number) => void): n
   assert(sequence < memory.sequenceBound, `sequence ${sequence} is not covered by the bound`);
   return sequence;
 }
-

@@ -1,0 +1,211 @@
+/**
+ * Accepting an invocation, whoever asks: HTTP, a call or a send of another invocation.
+ *
+ * 1. Everything that can be refused is refused before anything is written.
+ * 2. An idempotency key, or the key of a workflow's run, names one invocation until it is purged:
+ *    asked for again, that one is found and nothing is created.
+ */
+import { assert } from "../../protocol/assert.ts";
+import type { Header, Target } from "../../protocol/command.ts";
+import { FailureCode } from "../../protocol/failure.ts";
+import type { HandlerManifest, ServiceKind } from "../../protocol/manifest.ts";
+import type { Payload } from "../../protocol/payload.ts";
+import { enqueue, nextSequence } from "./inbox.ts";
+import type { Invocation } from "./invocation.ts";
+import { idempotencyKey, inputKey, utf8, workflowKey } from "./keys.ts";
+import { decodeInput, decodeNumber, encodeInput, encodeNumber } from "./rows.ts";
+import { changed, load, type Step } from "./step.ts";
+import { setTimer } from "./timers.ts";
+
+export interface Admission {
+  readonly target: Target;
+  readonly parameter: Payload;
+  readonly headers: readonly Header[];
+  readonly idempotencyKey: string | null;
+  readonly delayMs: number;
+  readonly entropy: string;
+  readonly parent: Invocation["parent"];
+  /** Comes from outside: private handlers and content types are checked. */
+  readonly external: boolean;
+}
+
+export type Admitted =
+  | { readonly kind: "created"; readonly invocation: Invocation }
+  | { readonly kind: "found"; readonly invocation: Invocation; readonly byWorkflowKey: boolean }
+  | { readonly kind: "refused"; readonly code: number; readonly message: string };
+
+interface Addressed {
+  readonly serviceKind: ServiceKind;
+  readonly handler: HandlerManifest;
+}
+
+export function admit(step: Step, admission: Admission): Admitted {
+  const addressed = address(step, admission);
+  if ("message" in addressed) return { kind: "refused", ...addressed };
+  const found = findExisting(step, admission, addressed);
+  if (found) return found;
+  return { kind: "created", invocation: create(step, admission, addressed) };
+}
+
+type Refusal = { readonly code: number; readonly message: string };
+
+function address(step: Step, admission: Admission): Addressed | Refusal {
+  const { service, handler: name, key } = admission.target;
+  const entry = step.memory.services.get(service);
+  if (entry === undefined) {
+    const message = `service '${service}' not found, make sure to register the service before calling it.`;
+    return { code: FailureCode.notFound, message };
+  }
+  const handler = entry.manifest.handlers.find((it) => it.name === name);
+  if (handler === undefined) {
+    const message = `the service '${service}' exists, but the handler '${name}' was not found, check that the handler exists in the latest registered service version.`;
+    return { code: FailureCode.notFound, message };
+  }
+  const serviceKind = entry.manifest.kind;
+  if (serviceKind === "service" ? key !== null : key === null) {
+    const expected =
+      serviceKind === "service" ? `/${service}/${name}` : `/${service}/{key}/${name}`;
+    const message = `bad path, '${service}' is a ${serviceKind}: call it at ${expected}`;
+    return { code: FailureCode.badRequest, message };
+  }
+  return checkRequest(step, admission, { serviceKind, handler }) ?? { serviceKind, handler };
+}
+
+function checkRequest(
+  step: Step,
+  admission: Admission,
+  { serviceKind, handler }: Addressed,
+): Refusal | undefined {
+  const { limits } = step.memory;
+  const bad = (message: string): Refusal => ({ code: FailureCode.badRequest, message });
+  const runsWorkflow = serviceKind === "workflow" && handler.mode === "exclusive";
+  if (runsWorkflow && admission.idempotencyKey !== null) {
+    return bad(
+      "cannot use the idempotency key with workflow handlers. The handler invocation will already be idempotent by the workflow key itself.",
+    );
+  }
+  const key = admission.target.key ?? "";
+  if (utf8(key).length > limits.keyBytesMax) {
+    return bad(`the key has ${utf8(key).length} bytes, the limit is ${limits.keyBytesMax}`);
+  }
+  const idempotencyBytes = utf8(admission.idempotencyKey ?? "").length;
+  if (idempotencyBytes > limits.idempotencyKeyBytesMax) {
+    return bad(
+      `the idempotency key has ${idempotencyBytes} bytes, the limit is ${limits.idempotencyKeyBytesMax}`,
+    );
+  }
+  if (admission.parameter.length > limits.payloadBytesMax) {
+    const message = `the payload has ${admission.parameter.length} bytes, the limit is ${limits.payloadBytesMax}`;
+    return { code: FailureCode.payloadTooLarge, message };
+  }
+  return admission.external ? checkExternal(admission, handler) : undefined;
+}
+
+function checkExternal(admission: Admission, handler: HandlerManifest): Refusal | undefined {
+  const bad = (message: string): Refusal => ({ code: FailureCode.badRequest, message });
+  if (handler.ingressPrivate) return bad("the invoked service is not public");
+  const sent = admission.headers.find(([name]) => name === "content-type")?.[1];
+  const sentType = sent?.split(";")[0]?.trim().toLowerCase() ?? "";
+  if (sentType === "" && admission.parameter.length === 0) {
+    return handler.inputRequired
+      ? bad(
+          `input validation error: '${handler.name}' needs a body; send one with its content-type`,
+        )
+      : undefined;
+  }
+  if (matchesType(handler.inputContentType, sentType)) return undefined;
+  return bad(
+    `input validation error: Content-type '${sentType}' does not match '${handler.inputContentType}'`,
+  );
+}
+
+function matchesType(pattern: string, type: string): boolean {
+  if (pattern === "" || pattern === "*/*" || pattern === type) return true;
+  return pattern.endsWith("/*") && type.startsWith(pattern.slice(0, -1));
+}
+
+function findExisting(
+  step: Step,
+  admission: Admission,
+  { serviceKind, handler }: Addressed,
+): Admitted | undefined {
+  const { target } = admission;
+  const byWorkflowKey = serviceKind === "workflow" && handler.mode === "exclusive";
+  const row = byWorkflowKey
+    ? step.tx.get(workflowKey(target.service, target.key ?? ""))
+    : admission.idempotencyKey === null
+      ? undefined
+      : step.tx.get(idempotencyKey(target, admission.idempotencyKey));
+  if (row === undefined) return undefined;
+  const invocation = load(step, decodeNumber(row));
+  assert(invocation !== undefined, "a row that names an invocation goes when the invocation goes");
+  if (!byWorkflowKey && !sameParameter(step, invocation, admission.parameter)) {
+    const message =
+      "this idempotency key was used with another payload; send the same payload, or use another key";
+    return { kind: "refused", code: FailureCode.unprocessable, message };
+  }
+  return { kind: "found", invocation, byWorkflowKey };
+}
+
+function sameParameter(step: Step, invocation: Invocation, parameter: Payload): boolean {
+  const row = step.tx.get(inputKey(invocation.sequence));
+  assert(row !== undefined, "the input stays as long as the invocation");
+  const before = decodeInput(row).parameter;
+  return before.length === parameter.length && before.every((byte, at) => byte === parameter[at]);
+}
+
+function create(step: Step, admission: Admission, addressed: Addressed): Invocation {
+  const { target, entropy } = admission;
+  assert(entropy.length === 24, `24 random bytes are needed, ${entropy.length} came`);
+  const scheduledForMs = admission.delayMs > 0 ? step.nowMs + admission.delayMs : null;
+  const invocation: Invocation = {
+    sequence: nextSequence(step),
+    epoch: step.memory.epoch,
+    tag: entropy.slice(0, 8),
+    seed: entropy.slice(8),
+    target,
+    mode: addressed.handler.mode,
+    serviceKind: addressed.serviceKind,
+    createdAtMs: step.nowMs,
+    idempotencyKey: admission.idempotencyKey,
+    parent: admission.parent,
+    scheduledForMs,
+    // Where every invocation begins, delayed or not: `enqueue` takes it from here.
+    status: "scheduled",
+    statusSinceMs: step.nowMs,
+    deployment: null,
+    attempts: 0,
+    failures: 0,
+    lastFailure: null,
+    nextAttemptAtMs: null,
+    commands: 0,
+    deliveries: 0,
+    completionIdMax: 0,
+    pending: 0,
+    runs: 0,
+    cancelledAt: 0,
+    inboxOrder: 0,
+    idleResumes: 0,
+    startedAtMs: null,
+    completedAtMs: null,
+    expiresAtMs: null,
+  };
+  const { sequence } = invocation;
+  step.loaded.set(sequence, invocation);
+  changed(step, invocation);
+  const { parameter, headers } = admission;
+  step.tx.insert(inputKey(sequence), encodeInput({ parameter, headers }));
+  nameIt(step, invocation);
+  if (scheduledForMs === null) enqueue(step, invocation);
+  else setTimer(step, { dueAtMs: scheduledForMs, sequence, kind: "start", id: 0 });
+  return invocation;
+}
+
+function nameIt(step: Step, invocation: Invocation): void {
+  const { target, sequence } = invocation;
+  if (invocation.serviceKind === "workflow" && invocation.mode === "exclusive") {
+    step.tx.put(workflowKey(target.service, target.key ?? ""), encodeNumber(sequence));
+  } else if (invocation.idempotencyKey !== null) {
+    step.tx.put(idempotencyKey(target, invocation.idempotencyKey), encodeNumber(sequence));
+  }
+}

@@ -1,0 +1,112 @@
+/** Calls and sends: another invocation, created in the step that records the command. */
+import type { Failure } from "../../../protocol/failure.ts";
+import { admit, type Admitted } from "../admit.ts";
+import { addPending, answer, asCompletion } from "../deliver.ts";
+import { invocationIdOf, type Invocation } from "../invocation.ts";
+import { findChild } from "../journal.ts";
+import { outcomeKey, waiterKey, type Sequence } from "../keys.ts";
+import { decodeOutcome } from "../rows.ts";
+import { childEntropy } from "../seed.ts";
+import { load, type Step } from "../step.ts";
+import type { CommandStep } from "./apply-command.ts";
+
+const EMPTY = new Uint8Array(0);
+const nothing = (): void => undefined;
+
+/** What a call or send has led to: its journal entry names the child, and what follows comes after it. */
+export interface Created {
+  readonly child: Sequence | null;
+  readonly afterwards: () => void;
+}
+
+export function call(it: CommandStep<"call">): Created {
+  const { step, invocation, command, covered } = it;
+  const { completionId } = command;
+  // A cancelled call that arrives late is never started: nobody waits for it.
+  if (covered) return { child: null, afterwards: nothing };
+  const parent = { sequence: invocation.sequence, completionId };
+  const admitted = admitChild(it, { delayMs: 0, parent });
+  const fail = (failure: Failure) => (): void =>
+    answer(step, invocation, completionId, { kind: "failure", failure });
+  if (admitted.kind === "refused") {
+    return { child: null, afterwards: fail(terminal(admitted.code, admitted.message)) };
+  }
+  const child = admitted.invocation;
+  if (admitted.kind === "created") {
+    const pending = { kind: "call", child: child.sequence } as const;
+    const afterwards = (): void => addPending(step, invocation, completionId, pending);
+    return { child: child.sequence, afterwards };
+  }
+  const afterwards = admitted.byWorkflowKey
+    ? fail(terminal(409, "the workflow method was already invoked"))
+    : (): void => attachTo(step, invocation, completionId, child);
+  return { child: child.sequence, afterwards };
+}
+
+export function send(it: CommandStep<"send">): Created {
+  const admitted = admitChild(it, { delayMs: it.command.delayMs, parent: null });
+  if (admitted.kind !== "refused") {
+    return { child: admitted.invocation.sequence, afterwards: nothing };
+  }
+  const { service, handler } = it.command.target;
+  it.step.effects.push({
+    kind: "warn",
+    when: "durable",
+    demand: false,
+    message: `a send was refused: ${admitted.message}`,
+    facts: { from: invocationIdOf(it.invocation), service, handler },
+  });
+  return { child: null, afterwards: nothing };
+}
+
+export function invocationId(it: CommandStep<"invocation-id">): void {
+  const { step, invocation, command } = it;
+  const found = findChild(step.tx, invocation, command.of);
+  const child = found?.child == null ? undefined : load(step, found.child);
+  if (child === undefined) {
+    const failure = terminal(404, `command ${command.of} has created no invocation`);
+    answer(step, invocation, command.completionId, { kind: "failure", failure });
+    return;
+  }
+  const id = invocationIdOf(child);
+  answer(step, invocation, command.completionId, { kind: "invocation-id", invocationId: id });
+}
+
+/** Waits for the outcome of any invocation; one that has ended answers at once. */
+export function attachTo(
+  step: Step,
+  invocation: Invocation,
+  completionId: number,
+  target: Invocation,
+): void {
+  const row = step.tx.get(outcomeKey(target.sequence));
+  if (row !== undefined) {
+    answer(step, invocation, completionId, asCompletion(decodeOutcome(row).result));
+    return;
+  }
+  step.tx.insert(waiterKey(target.sequence, invocation.sequence, completionId), EMPTY);
+  addPending(step, invocation, completionId, { kind: "attach", target: target.sequence });
+}
+
+export function terminal(code: number, message: string): Failure {
+  return { name: "TerminalError", message, code };
+}
+
+function admitChild(
+  { step, invocation, command }: CommandStep<"call"> | CommandStep<"send">,
+  { delayMs, parent }: { readonly delayMs: number; readonly parent: Invocation["parent"] },
+): Admitted {
+  const { target, parameter, headers, idempotencyKey, index } = command;
+  const entropy = childEntropy(invocation.seed, index);
+  const external = false;
+  return admit(step, {
+    target,
+    parameter,
+    headers,
+    idempotencyKey,
+    delayMs,
+    entropy,
+    parent,
+    external,
+  });
+}

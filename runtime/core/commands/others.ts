@@ -1,0 +1,63 @@
+/** What an invocation does to others: complete their awakeables, signal, cancel, attach. */
+import { parseAwakeableId, parseInvocationId } from "../../../protocol/ids.ts";
+import type { AwakeableId, InvocationId } from "../../../protocol/ids.ts";
+import type { Result } from "../../../protocol/payload.ts";
+import { cancel } from "../control.ts";
+import { answer, asCompletion, complete, deliver } from "../deliver.ts";
+import type { Invocation } from "../invocation.ts";
+import { pendingKey } from "../keys.ts";
+import { decodePending } from "../rows.ts";
+import { find, type Step } from "../step.ts";
+import type { CommandStep } from "./apply-command.ts";
+import { attachTo, terminal } from "./calls.ts";
+
+export function completeAwakeable({ step, command }: CommandStep<"complete-awakeable">): void {
+  completeAwakeableById(step, command.awakeableId, command.result);
+}
+
+/**
+ * The first completion wins; a later one changes nothing and is no error.
+ * "unknown" when no such invocation is there.
+ */
+export function completeAwakeableById(
+  step: Step,
+  id: AwakeableId,
+  result: Result,
+): "taken" | "unknown" {
+  const parts = parseAwakeableId(id);
+  const invocation = parts && find(step, parts.invocation);
+  if (parts === undefined || invocation === undefined) return "unknown";
+  const { completionId } = parts;
+  // An id that somebody made up from a real one must not complete a sleep or a call.
+  const row = step.tx.get(pendingKey(invocation.sequence, completionId));
+  if (row !== undefined && decodePending(row).kind === "awakeable") {
+    complete(step, invocation, completionId, asCompletion(result));
+  }
+  return "taken";
+}
+
+export function sendSignal({ step, command }: CommandStep<"send-signal">): void {
+  const target = findById(step, command.invocationId);
+  if (target === undefined || target.status === "completed") return;
+  deliver(step, target, { kind: "signal", signal: command.signal, result: command.result });
+}
+
+export function cancelOther({ step, command }: CommandStep<"cancel">): void {
+  const target = findById(step, command.invocationId);
+  if (target !== undefined) cancel(step, target);
+}
+
+export function attach({ step, invocation, command }: CommandStep<"attach">): void {
+  const target = findById(step, command.invocationId);
+  if (target === undefined) {
+    const failure = terminal(404, `invocation not found: ${command.invocationId}`);
+    answer(step, invocation, command.completionId, { kind: "failure", failure });
+    return;
+  }
+  attachTo(step, invocation, command.completionId, target);
+}
+
+function findById(step: Step, id: InvocationId): Invocation | undefined {
+  const parts = parseInvocationId(id);
+  return parts && find(step, parts);
+}

@@ -1,0 +1,61 @@
+/** State of a key: written in the order of the commands, read as it stands then. */
+import { answer } from "../deliver.ts";
+import type { Invocation } from "../invocation.ts";
+import { parseName, prefixEnd, stateKey, statePrefix } from "../keys.ts";
+import type { Step } from "../step.ts";
+import type { CommandStep } from "./apply-command.ts";
+
+const BATCH = 256;
+
+export function getState({ step, invocation, command }: CommandStep<"get-state">): void {
+  const { service, key } = invocation.target;
+  const value = key === null ? undefined : step.tx.get(stateKey(service, key, command.key));
+  answer(
+    step,
+    invocation,
+    command.completionId,
+    value === undefined ? { kind: "void" } : { kind: "value", value },
+  );
+}
+
+export function getStateKeys({ step, invocation, command }: CommandStep<"get-state-keys">): void {
+  const keys = [...stateRowKeys(step, invocation)].map((row) => row.name);
+  answer(step, invocation, command.completionId, { kind: "state-keys", keys });
+}
+
+export function setState({ step, invocation, command }: CommandStep<"set-state">): void {
+  const { service, key } = invocation.target;
+  if (key !== null) step.tx.put(stateKey(service, key, command.key), command.value);
+}
+
+export function clearState({ step, invocation, command }: CommandStep<"clear-state">): void {
+  const { service, key } = invocation.target;
+  if (key !== null) step.tx.remove(stateKey(service, key, command.key));
+}
+
+export function clearAllState({ step, invocation }: CommandStep<"clear-all-state">): void {
+  removeState(step, invocation);
+}
+
+export function removeState(step: Step, invocation: Invocation): void {
+  for (const { rowKey } of [...stateRowKeys(step, invocation)]) step.tx.remove(rowKey);
+}
+
+function* stateRowKeys(
+  step: Step,
+  invocation: Invocation,
+): Generator<{ readonly rowKey: string; readonly name: string }> {
+  const { service, key } = invocation.target;
+  if (key === null) return;
+  const prefix = statePrefix(service, key);
+  const to = prefixEnd(prefix);
+  let from = prefix;
+  for (;;) {
+    const rows = step.tx.range({ from, to, limit: BATCH });
+    for (const [rowKey] of rows) {
+      yield { rowKey, name: parseName(rowKey, prefix.length) };
+      from = `${rowKey}\0`;
+    }
+    if (rows.length < BATCH) return;
+  }
+}

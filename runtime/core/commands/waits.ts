@@ -1,0 +1,29 @@
+/** What an invocation waits for by itself: time, an outsider, the clock. */
+import { addPending, answer, removePending } from "../deliver.ts";
+import { clearTimer, setTimer } from "../timers.ts";
+import type { CommandStep } from "./apply-command.ts";
+
+/** The due time is fixed here and stored absolute, so that a restart changes nothing about it. */
+export function sleep({ step, invocation, command }: CommandStep<"sleep">): void {
+  const { completionId, durationMs } = command;
+  const dueAtMs = step.nowMs + Math.min(durationMs, step.memory.limits.delayMsMax);
+  addPending(step, invocation, completionId, { kind: "sleep", dueAtMs });
+  const { sequence } = invocation;
+  setTimer(step, { dueAtMs, sequence, kind: "sleep", id: completionId });
+}
+
+export function withdraw({ step, invocation, command }: CommandStep<"withdraw">): void {
+  const { completionId } = command;
+  const pending = removePending(step, invocation, completionId);
+  if (pending?.kind !== "sleep") return;
+  const { sequence } = invocation;
+  clearTimer(step, { dueAtMs: pending.dueAtMs, sequence, kind: "sleep", id: completionId });
+}
+
+export function awakeable({ step, invocation, command }: CommandStep<"awakeable">): void {
+  addPending(step, invocation, command.completionId, { kind: "awakeable" });
+}
+
+export function date({ step, invocation, command }: CommandStep<"date">): void {
+  answer(step, invocation, command.completionId, { kind: "time", timeMs: step.nowMs });
+}

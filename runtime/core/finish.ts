@@ -1,0 +1,192 @@
+/**
+ * The end of an invocation: outcome, key, everything it left outstanding, everybody who waited.
+ * One step, one batch: nobody can see half of it.
+ */
+import { asCompletion, complete, removePending } from "./deliver.ts";
+import { leaveInbox, releaseKey } from "./inbox.ts";
+import { invocationIdOf, setStatus, takesKey, type Invocation } from "./invocation.ts";
+import {
+  outcomeKey,
+  pendingPrefix,
+  prefixEnd,
+  promiseWaiterKey,
+  readU32,
+  readU48,
+  waiterKey,
+  waiterPrefix,
+} from "./keys.ts";
+import { handlerOf } from "./registry.ts";
+import { removeFromReady } from "./ready.ts";
+import { decodePending, encodeOutcome, type Pending } from "./rows.ts";
+import { removeRuns } from "./run-rows.ts";
+import { dropAttempt } from "./start.ts";
+import { changed, load, respond, tell, type Step } from "./step.ts";
+import { clearTimer, setTimer } from "./timers.ts";
+import type { Result } from "../../protocol/payload.ts";
+import type { RequestId } from "./input.ts";
+
+export interface Finish {
+  readonly result: Result;
+  /** Reason told to the worker if an attempt is still running; null when the attempt ended it. */
+  readonly abort: string | null;
+}
+
+export function finish(step: Step, invocation: Invocation, { result, abort }: Finish): void {
+  const held = holdsKey(invocation);
+  leaveStatus(step, invocation, abort);
+  removeAllPending(step, invocation);
+  removeRuns(step, invocation);
+  setStatus(invocation, "completed", step.nowMs);
+  invocation.completedAtMs = step.nowMs;
+  invocation.nextAttemptAtMs = null;
+  const contentType = contentTypeOf(step, invocation, result);
+  step.tx.insert(outcomeKey(invocation.sequence), encodeOutcome({ result, contentType }));
+  retain(step, invocation);
+  changed(step, invocation);
+  if (held) releaseKey(step, invocation);
+  tellParent(step, invocation, result);
+  tellAttached(step, invocation, result);
+  answerRequests(step, invocation, result, contentType);
+}
+
+function holdsKey(invocation: Invocation): boolean {
+  const { status } = invocation;
+  return takesKey(invocation) && status !== "scheduled" && status !== "inboxed";
+}
+
+/** Undoes what the present status has in rows and memory. */
+function leaveStatus(step: Step, invocation: Invocation, abort: string | null): void {
+  const { sequence, nextAttemptAtMs, scheduledForMs } = invocation;
+  switch (invocation.status) {
+    case "scheduled":
+      if (scheduledForMs !== null) {
+        clearTimer(step, { dueAtMs: scheduledForMs, sequence, kind: "start", id: 0 });
+      }
+      return;
+    case "inboxed":
+      leaveInbox(step, invocation);
+      return;
+    case "ready":
+      removeFromReady(step, invocation);
+      return;
+    case "backing-off":
+    case "suspended":
+      if (nextAttemptAtMs !== null) {
+        const kind = invocation.status === "suspended" ? "resume" : "retry";
+        clearTimer(step, { dueAtMs: nextAttemptAtMs, sequence, kind, id: 0 });
+      }
+      return;
+    case "running": {
+      const attempt = step.memory.attempts.get(sequence);
+      if (attempt === undefined) return;
+      if (abort !== null) {
+        const message = { kind: "abort", attempt: attempt.handle, reason: abort } as const;
+        tell(step, attempt, message, "durable");
+      }
+      dropAttempt(step, attempt);
+      return;
+    }
+    case "paused":
+    case "completed":
+      return;
+  }
+}
+
+function removeAllPending(step: Step, invocation: Invocation): void {
+  if (invocation.pending === 0) return;
+  const prefix = pendingPrefix(invocation.sequence);
+  const limit = invocation.pending;
+  for (const [key, row] of step.tx.range({ from: prefix, to: prefixEnd(prefix), limit })) {
+    const completionId = readU32(key, prefix.length);
+    removePending(step, invocation, completionId);
+    forgetSource(step, invocation, completionId, decodePending(row));
+  }
+}
+
+/** Takes back what would complete it, so that nothing points at an invocation that has ended. */
+export function forgetSource(
+  step: Step,
+  invocation: Invocation,
+  completionId: number,
+  pending: Pending,
+): void {
+  const { sequence, target } = invocation;
+  switch (pending.kind) {
+    case "sleep":
+      clearTimer(step, { dueAtMs: pending.dueAtMs, sequence, kind: "sleep", id: completionId });
+      return;
+    case "attach":
+      step.tx.remove(waiterKey(pending.target, sequence, completionId));
+      return;
+    case "promise": {
+      const at = { service: target.service, key: target.key ?? "", name: pending.name };
+      step.tx.remove(promiseWaiterKey(at, sequence, completionId));
+      return;
+    }
+    // A child goes on; it finds nobody waiting when it ends.
+    case "call":
+    case "awakeable":
+      return;
+  }
+}
+
+function contentTypeOf(step: Step, invocation: Invocation, result: Result): string {
+  if (!result.ok || result.value.length === 0) return "";
+  return handlerOf(step, invocation)?.outputContentType ?? "application/json";
+}
+
+function retain(step: Step, invocation: Invocation): void {
+  const { limits } = step.memory;
+  const handler = handlerOf(step, invocation);
+  const journalMs = handler?.journalRetentionMs ?? limits.journalRetentionMs;
+  let keepMs = journalMs;
+  if (invocation.idempotencyKey !== null) {
+    keepMs = handler?.idempotencyRetentionMs ?? limits.idempotencyRetentionMs;
+  } else if (invocation.serviceKind === "workflow" && invocation.mode === "exclusive") {
+    keepMs = handler?.workflowRetentionMs ?? limits.workflowRetentionMs;
+  }
+  invocation.expiresAtMs = step.nowMs + keepMs;
+  const { sequence } = invocation;
+  setTimer(step, { dueAtMs: invocation.expiresAtMs, sequence, kind: "purge", id: 0 });
+}
+
+function tellParent(step: Step, invocation: Invocation, result: Result): void {
+  const { parent } = invocation;
+  if (parent === null) return;
+  const waiting = load(step, parent.sequence);
+  if (waiting === undefined || waiting.status === "completed") return;
+  complete(step, waiting, parent.completionId, asCompletion(result));
+}
+
+const ATTACHED_BATCH = 256;
+
+function tellAttached(step: Step, invocation: Invocation, result: Result): void {
+  const prefix = waiterPrefix(invocation.sequence);
+  const to = prefixEnd(prefix);
+  for (;;) {
+    const rows = step.tx.range({ from: prefix, to, limit: ATTACHED_BATCH });
+    for (const [key] of rows) {
+      step.tx.remove(key);
+      const waiting = load(step, readU48(key, prefix.length));
+      if (waiting === undefined) continue;
+      complete(step, waiting, readU32(key, prefix.length + 6), asCompletion(result));
+    }
+    if (rows.length < ATTACHED_BATCH) return;
+  }
+}
+
+function answerRequests(
+  step: Step,
+  invocation: Invocation,
+  result: Result,
+  contentType: string,
+): void {
+  const requests: Iterable<RequestId> = step.memory.waiting.get(invocation.sequence) ?? [];
+  step.memory.waiting.delete(invocation.sequence);
+  const invocationId = invocationIdOf(invocation);
+  for (const request of requests) {
+    step.memory.waitsFor.delete(request);
+    const answer = { kind: "completed", invocationId, result, contentType } as const;
+    respond(step, request, { ...answer, expiresAtMs: null });
+  }
+}

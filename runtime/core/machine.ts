@@ -1,0 +1,108 @@
+/**
+ * The state machine of one partition.
+ *
+ * Owns what may happen to invocations, keys, state, promises, timers and deployments. The loop owns
+ * when: it calls `apply`, commits what was written, and performs the effects.
+ *
+ * 1. `apply` is a function of rows, memory, input and `nowMs`. No clock, no randomness, no I/O.
+ * 2. Memory holds what is live (connections, attempts, waiting requests) and a few facts about rows
+ *    (services, earliest timer); after a crash `recover` makes it anew.
+ * 3. Recovery costs what ran, not what waits.
+ */
+import { unreachable } from "../../protocol/assert.ts";
+import type { Machine } from "../machine.ts";
+import { onTimersDue } from "./due.ts";
+import type { Effect } from "./effect.ts";
+import type { Input } from "./input.ts";
+import type { Limits } from "./limits.ts";
+import { recover } from "./recover.ts";
+import {
+  forgetRequest,
+  onAttach,
+  onCompleteAwakeable,
+  onControl,
+  onInvoke,
+  onOutput,
+} from "./requests.ts";
+import { flush, type Memory, type Step } from "./step.ts";
+import { nextDueAtMs } from "./timers.ts";
+import type { Tx } from "./tx.ts";
+import { fillFreed, onCongestion, onDrain, onHello, onLost, onMessage } from "./workers.ts";
+
+export interface MachineOptions {
+  readonly epoch: number;
+  readonly limits: Limits;
+}
+
+export function createMachine({ epoch, limits }: MachineOptions): Machine {
+  const memory = emptyMemory(epoch, limits);
+  return {
+    recover: (tx, nowMs) => run(memory, tx, nowMs, recover),
+    apply: (tx, input, nowMs) => run(memory, tx, nowMs, (step) => applyInput(step, input)),
+    nextDueAtMs: (tx) => nextDueAtMs(tx, memory),
+  };
+}
+
+function run(memory: Memory, tx: Tx, nowMs: number, act: (step: Step) => void): Effect[] {
+  const step: Step = {
+    tx,
+    nowMs,
+    memory,
+    effects: [],
+    loaded: new Map(),
+    changed: new Set(),
+    freed: new Set(),
+  };
+  act(step);
+  fillFreed(step);
+  flush(step);
+  return step.effects;
+}
+
+function emptyMemory(epoch: number, limits: Limits): Memory {
+  return {
+    limits,
+    epoch,
+    connections: new Map(),
+    attempts: new Map(),
+    services: new Map(),
+    waiting: new Map(),
+    waitsFor: new Map(),
+    queues: new Set(),
+    nextDueAtMs: "unknown",
+    nextSequence: 1,
+    sequenceBound: 1,
+  };
+}
+
+function applyInput(step: Step, input: Input): void {
+  switch (input.kind) {
+    case "invoke":
+      return onInvoke(step, input);
+    case "attach":
+      return onAttach(step, input.request, input.ref);
+    case "output":
+      return onOutput(step, input.request, input.ref);
+    case "complete-awakeable":
+      return onCompleteAwakeable(step, input.request, input.awakeableId, input.result);
+    case "cancel":
+    case "kill":
+      return onControl(step, input.request, input.invocationId, input.kind);
+    case "forget-request":
+      return forgetRequest(step, input.request);
+    case "worker-hello":
+      return onHello(step, input.connection, input.hello);
+    case "worker-message":
+      return onMessage(step, input.connection, input.ordinal, input.message);
+    case "worker-drain":
+      return onDrain(step, input.connection, input.ordinal);
+    case "worker-congestion":
+      return onCongestion(step, input.connection, input.congested);
+    case "worker-lost":
+      return onLost(step, input.connection);
+    case "timers-due":
+      return onTimersDue(step);
+    default:
+      return unreachable(input);
+  }
+}

@@ -1,0 +1,55 @@
+/**
+ * The mirror of `apply`: what a restart owes.
+ *
+ * Connections died with the process, and with them every attempt: what ran is ready again, in its
+ * old order, and starts as soon as a worker of its deployment is back. Timers, inboxes and
+ * everything that waits are rows, and need nothing.
+ */
+import { assert } from "../../protocol/assert.ts";
+import { setStatus } from "./invocation.ts";
+import { ACTIVE, NEXT_SEQUENCE, prefixEnd, readU48, readyKey, readyPrefix } from "./keys.ts";
+import { readDeployments, recoverServices } from "./registry.ts";
+import { decodeNumber } from "./rows.ts";
+import { changed, flush, load, type Step } from "./step.ts";
+
+const EMPTY = new Uint8Array(0);
+const BATCH = 256;
+
+export function recover(step: Step): void {
+  const { memory, tx } = step;
+  const bound = tx.get(NEXT_SEQUENCE);
+  memory.nextSequence = bound === undefined ? 1 : decodeNumber(bound);
+  memory.sequenceBound = memory.nextSequence;
+  recoverServices(tx, memory);
+  rememberQueues(step);
+  restartActive(step);
+}
+
+/** Every queue may hold rows: whether it does is found out when a worker asks. */
+function rememberQueues(step: Step): void {
+  for (const deployment of readDeployments(step.tx)) {
+    for (const service of deployment.services) {
+      step.memory.queues.add(readyPrefix(deployment.version, service.name));
+      step.memory.queues.add(readyPrefix("", service.name));
+    }
+  }
+}
+
+function restartActive(step: Step): void {
+  for (;;) {
+    const range = { from: ACTIVE, to: prefixEnd(ACTIVE), limit: BATCH };
+    const rows = step.tx.range(range);
+    for (const [key] of rows) {
+      step.tx.remove(key);
+      const invocation = load(step, readU48(key, ACTIVE.length));
+      assert(invocation?.status === "running", "an active row belongs to a running invocation");
+      setStatus(invocation, "ready", step.nowMs);
+      changed(step, invocation);
+      const { deployment, target, sequence } = invocation;
+      step.tx.insert(readyKey(deployment ?? "", target.service, sequence), EMPTY);
+    }
+    flush(step);
+    step.loaded.clear();
+    if (rows.length < BATCH) return;
+  }
+}

@@ -1,0 +1,108 @@
+/**
+ * Deployments and services: what may be called, and which version of the code takes it.
+ *
+ * 1. Registrations are durable: with no worker connected, known services accept and wait.
+ * 2. A service never changes its kind, and a handler never its mode, within a deployment.
+ * 3. Under the same version services and handlers may be added; several workers of one version may
+ *    serve different services.
+ * 4. New invocations go to the deployment that announced the service last. One that merely
+ *    reconnects takes nothing back.
+ */
+import type { HandlerManifest, Manifest, ServiceManifest } from "../../protocol/manifest.ts";
+import type { Invocation } from "./invocation.ts";
+import { DEPLOYMENTS, deploymentKey, prefixEnd, SERVICES, serviceKey } from "./keys.ts";
+import {
+  decodeDeployment,
+  decodeService,
+  encodeDeployment,
+  encodeService,
+  type DeploymentRow,
+} from "./rows.ts";
+import type { Memory, Step } from "./step.ts";
+import type { ReadTx } from "./tx.ts";
+
+/** Names that the ingress uses for itself. */
+const RESERVED = new Set(["restate", "openapi", "holdfast"]);
+const REGISTRY_ROWS_MAX = 100_000;
+
+/** Why this manifest cannot be registered under this version; undefined when it can. */
+export function refusal(step: Step, version: string, manifest: Manifest): string | undefined {
+  const deployment = readDeployment(step.tx, version);
+  for (const service of manifest.services) {
+    if (RESERVED.has(service.name.toLowerCase())) {
+      return `the service name "${service.name}" is taken by Holdfast itself; choose another one`;
+    }
+    const known = step.memory.services.get(service.name)?.manifest;
+    if (known && known.kind !== service.kind) {
+      return `the service "${service.name}" is registered as a ${known.kind} and cannot become a ${service.kind}; give the new one another name`;
+    }
+    const before = deployment?.services.find((it) => it.name === service.name);
+    const changed = before && changedMode(before, service);
+    if (changed !== undefined) return changed;
+  }
+  return undefined;
+}
+
+function changedMode(before: ServiceManifest, now: ServiceManifest): string | undefined {
+  for (const handler of now.handlers) {
+    const known = before.handlers.find((it) => it.name === handler.name);
+    if (known && known.mode !== handler.mode) {
+      return `the handler "${now.name}/${handler.name}" is registered as ${known.mode} and cannot become ${handler.mode} under the same version; set HOLDFAST_VERSION to a new one`;
+    }
+  }
+  return undefined;
+}
+
+export function register(step: Step, version: string, manifest: Manifest): void {
+  const before = readDeployment(step.tx, version);
+  const services = new Map(before?.services.map((it) => [it.name, it]));
+  for (const service of manifest.services) {
+    const known = services.get(service.name);
+    const merged = known ? mergeService(known, service) : service;
+    services.set(service.name, merged);
+    const current = step.memory.services.get(service.name);
+    if (known && current && current.version !== version) continue;
+    step.memory.services.set(service.name, { version, manifest: merged });
+    step.tx.put(serviceKey(service.name), encodeService({ version, manifest: merged }));
+  }
+  const row: DeploymentRow = {
+    version,
+    createdAtMs: before?.createdAtMs ?? step.nowMs,
+    services: [...services.values()],
+  };
+  step.tx.put(deploymentKey(version), encodeDeployment(row));
+}
+
+/** Handlers are only added: an invocation in flight may still need one that is no longer announced. */
+function mergeService(before: ServiceManifest, now: ServiceManifest): ServiceManifest {
+  const kept = before.handlers.filter((it) => !now.handlers.some((is) => is.name === it.name));
+  return { ...now, handlers: [...now.handlers, ...kept] };
+}
+
+/** The handler that an invocation runs, as its own deployment announced it. */
+export function handlerOf(step: Step, invocation: Invocation): HandlerManifest | undefined {
+  const { service, handler } = invocation.target;
+  const attempt = step.memory.attempts.get(invocation.sequence);
+  const manifest =
+    attempt?.connection.services.get(service) ?? step.memory.services.get(service)?.manifest;
+  return manifest?.handlers.find((it) => it.name === handler);
+}
+
+export function readDeployment(tx: ReadTx, version: string): DeploymentRow | undefined {
+  const row = tx.get(deploymentKey(version));
+  return row && decodeDeployment(row);
+}
+
+export function readDeployments(tx: ReadTx): DeploymentRow[] {
+  const range = { from: DEPLOYMENTS, to: prefixEnd(DEPLOYMENTS), limit: REGISTRY_ROWS_MAX };
+  return tx.range(range).map(([, value]) => decodeDeployment(value));
+}
+
+/** At start: services are few and asked for all the time, so memory holds them. */
+export function recoverServices(tx: ReadTx, memory: Memory): void {
+  const range = { from: SERVICES, to: prefixEnd(SERVICES), limit: REGISTRY_ROWS_MAX };
+  for (const [, value] of tx.range(range)) {
+    const { version, manifest } = decodeService(value);
+    memory.services.set(manifest.name, { version, manifest });
+  }
+}

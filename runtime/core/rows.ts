@@ -1,0 +1,379 @@
+/**
+ * What stands in the rows. Each value is a packed array whose fields are listed where it is written;
+ * a field is only ever added at the end. The store below adds and checks a checksum per row.
+ */
+import { assert } from "../../protocol/assert.ts";
+import {
+  commandFromPlain,
+  commandToPlain,
+  deliveryFromPlain,
+  deliveryToPlain,
+  failureFromPlain,
+  failureToPlain,
+  packValue,
+  resultFromPlain,
+  resultToPlain,
+  unpackValue,
+  type Plain,
+} from "../../protocol/codec.ts";
+import type { Command, Delivery, Header, RunRetryPolicy } from "../../protocol/command.ts";
+import type { Failure } from "../../protocol/failure.ts";
+import type { ServiceManifest } from "../../protocol/manifest.ts";
+import type { Payload, Result } from "../../protocol/payload.ts";
+import type { Invocation, LastFailure } from "./invocation.ts";
+import type { Sequence } from "./keys.ts";
+
+/** A row that has been written by this code reads back as it was: the cast undoes `packValue`. */
+function fields<T extends readonly Plain[]>(row: Uint8Array, count: number): T {
+  const value = unpackValue(row);
+  assert(Array.isArray(value) && value.length >= count, `a row of fewer than ${count} fields`);
+  return value as unknown as T;
+}
+
+const bytesOf = (binary: string): Uint8Array =>
+  Uint8Array.from(binary, (character) => character.charCodeAt(0));
+const binaryOf = (bytes: Uint8Array): string => String.fromCharCode(...bytes);
+
+export function encodeInvocation(it: Invocation): Uint8Array {
+  return packValue([
+    it.epoch,
+    bytesOf(it.tag),
+    bytesOf(it.seed),
+    it.target.service,
+    it.target.handler,
+    it.target.key,
+    it.mode,
+    it.serviceKind,
+    it.createdAtMs,
+    it.idempotencyKey,
+    it.parent && [it.parent.sequence, it.parent.completionId],
+    it.scheduledForMs,
+    it.status,
+    it.statusSinceMs,
+    it.deployment,
+    it.attempts,
+    it.failures,
+    it.lastFailure && lastFailureToPlain(it.lastFailure),
+    it.nextAttemptAtMs,
+    it.commands,
+    it.deliveries,
+    it.completionIdMax,
+    it.pending,
+    it.runs,
+    it.cancelledAt,
+    it.inboxOrder,
+    it.idleResumes,
+    it.startedAtMs,
+    it.completedAtMs,
+    it.expiresAtMs,
+  ]);
+}
+
+type InvocationFields = [
+  epoch: number,
+  tag: Uint8Array,
+  seed: Uint8Array,
+  service: string,
+  handler: string,
+  key: string | null,
+  mode: Invocation["mode"],
+  serviceKind: Invocation["serviceKind"],
+  createdAtMs: number,
+  idempotencyKey: string | null,
+  parent: [number, number] | null,
+  scheduledForMs: number | null,
+  status: Invocation["status"],
+  statusSinceMs: number,
+  deployment: string | null,
+  attempts: number,
+  failures: number,
+  lastFailure: Plain[] | null,
+  nextAttemptAtMs: number | null,
+  commands: number,
+  deliveries: number,
+  completionIdMax: number,
+  pending: number,
+  runs: number,
+  cancelledAt: number,
+  inboxOrder: number,
+  idleResumes: number,
+  startedAtMs: number | null,
+  completedAtMs: number | null,
+  expiresAtMs: number | null,
+];
+
+export function decodeInvocation(sequence: Sequence, row: Uint8Array): Invocation {
+  const f = fields<InvocationFields>(row, 30);
+  return {
+    sequence,
+    epoch: f[0],
+    tag: binaryOf(f[1]),
+    seed: binaryOf(f[2]),
+    target: { service: f[3], handler: f[4], key: f[5] },
+    mode: f[6],
+    serviceKind: f[7],
+    createdAtMs: f[8],
+    idempotencyKey: f[9],
+    parent: f[10] && { sequence: f[10][0], completionId: f[10][1] },
+    scheduledForMs: f[11],
+    status: f[12],
+    statusSinceMs: f[13],
+    deployment: f[14],
+    attempts: f[15],
+    failures: f[16],
+    lastFailure: f[17] && lastFailureFromPlain(f[17]),
+    nextAttemptAtMs: f[18],
+    commands: f[19],
+    deliveries: f[20],
+    completionIdMax: f[21],
+    pending: f[22],
+    runs: f[23],
+    cancelledAt: f[24],
+    inboxOrder: f[25],
+    idleResumes: f[26],
+    startedAtMs: f[27],
+    completedAtMs: f[28],
+    expiresAtMs: f[29],
+  };
+}
+
+function lastFailureToPlain(it: LastFailure): Plain {
+  return [failureToPlain(it.failure), it.stack, it.command, it.atMs];
+}
+
+function lastFailureFromPlain(plain: Plain[]): LastFailure {
+  const [failure, stack, command, atMs] = plain as [Plain, string, number | null, number]; // written by lastFailureToPlain
+  return { failure: failureFromPlain(failure), stack, command, atMs };
+}
+
+/** What the invocation was called with. Written once. */
+export interface InputRow {
+  readonly parameter: Payload;
+  readonly headers: readonly Header[];
+}
+
+export function encodeInput(it: InputRow): Uint8Array {
+  return packValue([it.parameter, it.headers.map(([name, value]) => [name, value])]);
+}
+
+export function decodeInput(row: Uint8Array): InputRow {
+  const [parameter, headers] = fields<[Uint8Array, [string, string][]]>(row, 2);
+  return { parameter, headers };
+}
+
+/** How the invocation ended. Written once. */
+export interface OutcomeRow {
+  readonly result: Result;
+  readonly contentType: string;
+}
+
+export function encodeOutcome(it: OutcomeRow): Uint8Array {
+  return packValue([resultToPlain(it.result), it.contentType]);
+}
+
+export function decodeOutcome(row: Uint8Array): OutcomeRow {
+  const [result, contentType] = fields<[Plain, string]>(row, 2);
+  return { result: resultFromPlain(result), contentType };
+}
+
+/** A journal entry. `child`: the invocation that a call or send created or found. */
+export type JournalEntry =
+  | {
+      readonly kind: "command";
+      readonly command: Command;
+      readonly atMs: number;
+      readonly child: Sequence | null;
+    }
+  | { readonly kind: "delivery"; readonly delivery: Delivery; readonly atMs: number };
+
+export function encodeJournalEntry(it: JournalEntry): Uint8Array {
+  return it.kind === "command"
+    ? packValue([0, commandToPlain(it.command), it.atMs, it.child])
+    : packValue([1, deliveryToPlain(it.delivery), it.atMs]);
+}
+
+export function decodeJournalEntry(row: Uint8Array): JournalEntry {
+  const f = fields<[0 | 1, Plain, number, (number | null)?]>(row, 3);
+  return f[0] === 0
+    ? { kind: "command", command: commandFromPlain(f[1]), atMs: f[2], child: f[3] ?? null }
+    : { kind: "delivery", delivery: deliveryFromPlain(f[1]), atMs: f[2] };
+}
+
+/** An outstanding completion: what will complete it. */
+export type Pending =
+  | { readonly kind: "sleep"; readonly dueAtMs: number }
+  | { readonly kind: "call"; readonly child: Sequence }
+  | { readonly kind: "attach"; readonly target: Sequence }
+  | { readonly kind: "awakeable" }
+  | { readonly kind: "promise"; readonly name: string };
+
+export function encodePending(it: Pending): Uint8Array {
+  switch (it.kind) {
+    case "sleep":
+      return packValue([it.kind, it.dueAtMs]);
+    case "call":
+      return packValue([it.kind, it.child]);
+    case "attach":
+      return packValue([it.kind, it.target]);
+    case "promise":
+      return packValue([it.kind, it.name]);
+    case "awakeable":
+      return packValue([it.kind]);
+  }
+}
+
+export function decodePending(row: Uint8Array): Pending {
+  const f = fields<
+    ["sleep", number] | ["call", number] | ["attach", number] | ["promise", string] | ["awakeable"]
+  >(row, 1);
+  switch (f[0]) {
+    case "sleep":
+      return { kind: "sleep", dueAtMs: f[1] };
+    case "call":
+      return { kind: "call", child: f[1] };
+    case "attach":
+      return { kind: "attach", target: f[1] };
+    case "promise":
+      return { kind: "promise", name: f[1] };
+    case "awakeable":
+      return { kind: "awakeable" };
+  }
+}
+
+/**
+ * A run without a result. Counts of tries and failures stand here and not in the journal, so that
+ * the journal is what replay needs and nothing else.
+ */
+export interface Run {
+  readonly completionId: number;
+  readonly name: string;
+  readonly retry: RunRetryPolicy | null;
+  /** Gos granted; the number of the last try. */
+  readonly tries: number;
+  readonly failures: number;
+  readonly firstTryAtMs: number | null;
+  /** While it backs off: when the next try is due. */
+  readonly nextTryAtMs: number | null;
+  readonly lastFailure: Failure | null;
+  /** A cancellation covers it: it gets no further go. */
+  readonly cancelled: boolean;
+}
+
+export function encodeRun(it: Run): Uint8Array {
+  const retry = it.retry && [
+    it.retry.initialIntervalMs,
+    it.retry.factor,
+    it.retry.maxIntervalMs,
+    it.retry.maxAttempts,
+    it.retry.maxDurationMs,
+  ];
+  return packValue([
+    it.completionId,
+    it.name,
+    retry,
+    it.tries,
+    it.failures,
+    it.firstTryAtMs,
+    it.nextTryAtMs,
+    it.lastFailure && failureToPlain(it.lastFailure),
+    it.cancelled,
+  ]);
+}
+
+type RetryFields = [number, number, number, number | null, number | null];
+type RunFields = [
+  completionId: number,
+  name: string,
+  retry: RetryFields | null,
+  tries: number,
+  failures: number,
+  firstTryAtMs: number | null,
+  nextTryAtMs: number | null,
+  lastFailure: Plain,
+  cancelled: boolean,
+];
+
+export function decodeRun(row: Uint8Array): Run {
+  const f = fields<RunFields>(row, 9);
+  const retry = f[2] && {
+    initialIntervalMs: f[2][0],
+    factor: f[2][1],
+    maxIntervalMs: f[2][2],
+    maxAttempts: f[2][3],
+    maxDurationMs: f[2][4],
+  };
+  return {
+    completionId: f[0],
+    name: f[1],
+    retry,
+    tries: f[3],
+    failures: f[4],
+    firstTryAtMs: f[5],
+    nextTryAtMs: f[6],
+    lastFailure: f[7] === null ? null : failureFromPlain(f[7]),
+    cancelled: f[8],
+  };
+}
+
+/** Who holds a key, and how many wait in its inbox. */
+export interface Lock {
+  readonly holder: Sequence;
+  readonly waiting: number;
+}
+
+export function encodeLock(it: Lock): Uint8Array {
+  return packValue([it.holder, it.waiting]);
+}
+
+export function decodeLock(row: Uint8Array): Lock {
+  const [holder, waiting] = fields<[number, number]>(row, 2);
+  return { holder, waiting };
+}
+
+export function encodeNumber(value: number): Uint8Array {
+  return packValue([value]);
+}
+
+export function decodeNumber(row: Uint8Array): number {
+  return fields<[number]>(row, 1)[0];
+}
+
+export function encodeResult(result: Result): Uint8Array {
+  return packValue([resultToPlain(result)]);
+}
+
+export function decodeResult(row: Uint8Array): Result {
+  return resultFromPlain(fields<[Plain]>(row, 1)[0]);
+}
+
+/** One version of the code, and the services it has announced so far. */
+export interface DeploymentRow {
+  readonly version: string;
+  readonly createdAtMs: number;
+  readonly services: readonly ServiceManifest[];
+}
+
+/** Manifests are JSON in a row as on the wire: few, read at the start, and easy to extend. */
+export function encodeDeployment(it: DeploymentRow): Uint8Array {
+  return packValue([it.version, it.createdAtMs, JSON.stringify(it.services)]);
+}
+
+export function decodeDeployment(row: Uint8Array): DeploymentRow {
+  const [version, createdAtMs, services] = fields<[string, number, string]>(row, 3);
+  return { version, createdAtMs, services: JSON.parse(services) as ServiceManifest[] }; // written by encodeDeployment
+}
+
+/** A service as callers see it: the deployment that takes its new invocations, and how it looks there. */
+export interface ServiceRow {
+  readonly version: string;
+  readonly manifest: ServiceManifest;
+}
+
+export function encodeService(it: ServiceRow): Uint8Array {
+  return packValue([it.version, JSON.stringify(it.manifest)]);
+}
+
+export function decodeService(row: Uint8Array): ServiceRow {
+  const [version, manifest] = fields<[string, string]>(row, 2);
+  return { version, manifest: JSON.parse(manifest) as ServiceManifest }; // written by encodeService
+}

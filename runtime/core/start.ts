@@ -1,0 +1,126 @@
+/**
+ * The start of an attempt: what the worker is told, and what is remembered of it.
+ *
+ * 1. The start, the journal and the deliveries may run ahead of the disk; a go never does.
+ * 2. A handle is taken from the connection's own counter, so it means nothing on another one.
+ */
+import { assert } from "../../protocol/assert.ts";
+import type { ReplayEntry } from "../../protocol/command.ts";
+import { grantGos } from "./gos.ts";
+import { invocationIdOf, setStatus, type Invocation } from "./invocation.ts";
+import { activeKey, inputKey, parseName, prefixEnd, statePrefix } from "./keys.ts";
+import { readJournal } from "./journal.ts";
+import { decodeInput } from "./rows.ts";
+import { changed, tell, type Attempt, type Connection, type Step } from "./step.ts";
+
+const EMPTY = new Uint8Array(0);
+/** Journal entries travel in messages of about this many entries. */
+const REPLAY_ENTRIES_PER_MESSAGE = 256;
+
+export function startAttempt(step: Step, connection: Connection, invocation: Invocation): void {
+  assert(
+    !step.memory.attempts.has(invocation.sequence),
+    `${invocationIdOf(invocation)} already has an attempt`,
+  );
+  setStatus(invocation, "running", step.nowMs);
+  invocation.attempts++;
+  invocation.deployment = connection.version;
+  invocation.startedAtMs ??= step.nowMs;
+  changed(step, invocation);
+  const handle = connection.nextHandle++;
+  const attempt: Attempt = {
+    connection,
+    handle,
+    invocation,
+    executing: new Map(),
+    openRuns: 0,
+    progressed: false,
+  };
+  connection.attempts.set(handle, attempt);
+  step.memory.attempts.set(invocation.sequence, attempt);
+  step.tx.insert(activeKey(invocation.sequence), EMPTY);
+  sendStart(step, attempt);
+  sendReplay(step, attempt);
+  grantGos(step, attempt);
+}
+
+/** Forgets the attempt; what becomes of the invocation is the caller's business. */
+export function dropAttempt(step: Step, attempt: Attempt): void {
+  const { connection, handle, invocation } = attempt;
+  assert(connection.attempts.get(handle) === attempt, `attempt ${handle} is not live`);
+  connection.attempts.delete(handle);
+  step.freed.add(connection);
+  step.memory.attempts.delete(invocation.sequence);
+  step.loaded.set(invocation.sequence, invocation);
+  step.tx.remove(activeKey(invocation.sequence));
+}
+
+function sendStart(step: Step, attempt: Attempt): void {
+  const { invocation } = attempt;
+  const row = step.tx.get(inputKey(invocation.sequence));
+  assert(row !== undefined, `${invocationIdOf(invocation)} has no input`);
+  const input = decodeInput(row);
+  tell(
+    step,
+    attempt,
+    {
+      kind: "start",
+      attempt: attempt.handle,
+      invocationId: invocationIdOf(invocation),
+      target: invocation.target,
+      attemptNumber: invocation.attempts,
+      seed: Uint8Array.from(invocation.seed, (character) => character.charCodeAt(0)),
+      createdAtMs: invocation.createdAtMs,
+      headers: input.headers,
+      idempotencyKey: invocation.idempotencyKey,
+      input: input.parameter,
+      state: eagerState(step, attempt),
+      commandCount: invocation.commands,
+      deliveryCount: invocation.deliveries,
+    },
+    "now",
+  );
+}
+
+function sendReplay(step: Step, attempt: Attempt): void {
+  let entries: ReplayEntry[] = [];
+  const send = (): void => {
+    if (entries.length === 0) return;
+    tell(step, attempt, { kind: "replay", attempt: attempt.handle, entries }, "now");
+    entries = [];
+  };
+  for (const entry of readJournal(step.tx, attempt.invocation)) {
+    entries.push(
+      entry.kind === "command"
+        ? { kind: "command", command: entry.command }
+        : { kind: "delivery", delivery: entry.delivery },
+    );
+    if (entries.length === REPLAY_ENTRIES_PER_MESSAGE) send();
+  }
+  send();
+}
+
+type EagerState = { complete: boolean; entries: (readonly [string, Uint8Array])[] };
+
+/** As much of the key's state as the limit lets through; the rest is fetched when asked for. */
+function eagerState(step: Step, { invocation, connection }: Attempt): EagerState {
+  const { service, key, handler } = invocation.target;
+  if (key === null) return { complete: true, entries: [] };
+  const manifest = connection.services.get(service)?.handlers.find((it) => it.name === handler);
+  if (manifest?.lazyState) return { complete: false, entries: [] };
+  const prefix = statePrefix(service, key);
+  const entries: (readonly [string, Uint8Array])[] = [];
+  let bytes = 0;
+  let from = prefix;
+  const batch = 64;
+  for (;;) {
+    const rows = step.tx.range({ from, to: prefixEnd(prefix), limit: batch });
+    for (const [rowKey, value] of rows) {
+      bytes += rowKey.length - prefix.length + value.length;
+      if (bytes > step.memory.limits.eagerStateBytesMax) return { complete: false, entries };
+      entries.push([parseName(rowKey, prefix.length), value]);
+      from = `${rowKey}\0`;
+    }
+    if (rows.length < batch) return { complete: true, entries };
+  }
+}

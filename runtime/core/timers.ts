@@ -1,0 +1,42 @@
+/**
+ * Timers are rows in order of time. Memory holds only when the first one is due.
+ */
+import { parseTimerKey, prefixEnd, timerKey, TIMERS, type Timer } from "./keys.ts";
+import type { Memory, Step } from "./step.ts";
+import type { ReadTx } from "./tx.ts";
+
+const EMPTY = new Uint8Array(0);
+
+/** Rows handled per input, so that a million due timers do not hold up everything else. */
+const DUE_MAX = 256;
+
+export function setTimer(step: Step, timer: Timer): void {
+  step.tx.insert(timerKey(timer), EMPTY);
+  const { memory } = step;
+  if (memory.nextDueAtMs === undefined) memory.nextDueAtMs = timer.dueAtMs;
+  else if (memory.nextDueAtMs !== "unknown" && timer.dueAtMs < memory.nextDueAtMs) {
+    memory.nextDueAtMs = timer.dueAtMs;
+  }
+}
+
+export function clearTimer(step: Step, timer: Timer): void {
+  step.tx.remove(timerKey(timer));
+  if (step.memory.nextDueAtMs === timer.dueAtMs) step.memory.nextDueAtMs = "unknown";
+}
+
+/** Takes the timers that are due out of the rows, in order of time. */
+export function takeDueTimers(step: Step): Timer[] {
+  const to = timerKey({ dueAtMs: step.nowMs + 1, sequence: 0, kind: "start", id: 0 });
+  const rows = step.tx.range({ from: TIMERS, to, limit: DUE_MAX });
+  for (const [key] of rows) step.tx.remove(key);
+  step.memory.nextDueAtMs = "unknown";
+  return rows.map(([key]) => parseTimerKey(key));
+}
+
+export function nextDueAtMs(tx: ReadTx, memory: Memory): number | undefined {
+  if (memory.nextDueAtMs === "unknown") {
+    const [first] = tx.range({ from: TIMERS, to: prefixEnd(TIMERS), limit: 1 });
+    memory.nextDueAtMs = first && parseTimerKey(first[0]).dueAtMs;
+  }
+  return memory.nextDueAtMs;
+}

@@ -1,0 +1,175 @@
+/**
+ * Workers and what they say.
+ *
+ * 1. A worker's message counts only if its handle names a live attempt of that very connection:
+ *    whatever a zombie says is ignored, and acknowledged like everything else.
+ * 2. A message that breaks the protocol closes its connection; everything else goes on.
+ * 3. A lost connection ends its attempts; the invocations are ready again at once. That is no failure.
+ */
+import { CloseCode } from "../../protocol/channel.ts";
+import type { AttemptMessage, Hello } from "../../protocol/message.ts";
+import { PROTOCOL_VERSION } from "../../protocol/message.ts";
+import { applyCommand, violation } from "./commands/apply-command.ts";
+import { onFail } from "./fail.ts";
+import { finish } from "./finish.ts";
+import type { ConnectionId } from "./input.ts";
+import { setStatus } from "./invocation.ts";
+import { fillConnection, makeReady } from "./ready.ts";
+import { refusal, register } from "./registry.ts";
+import { onRunFailed, onRunResult } from "./runs.ts";
+import { dropAttempt } from "./start.ts";
+import { changed, tellWorker, type Attempt, type Connection, type Step } from "./step.ts";
+
+export function onHello(step: Step, id: ConnectionId, hello: Hello): void {
+  const reason =
+    hello.protocol === PROTOCOL_VERSION
+      ? refusal(step, hello.version, hello.manifest)
+      : `this runtime speaks protocol ${PROTOCOL_VERSION}, the worker speaks ${hello.protocol}; install matching versions of holdfast`;
+  if (reason !== undefined) {
+    refuseConnection(step, id, reason);
+    return;
+  }
+  register(step, hello.version, hello.manifest);
+  const connection: Connection = {
+    id,
+    version: hello.version,
+    concurrency: hello.concurrency,
+    services: new Map(hello.manifest.services.map((service) => [service.name, service])),
+    attempts: new Map(),
+    nextHandle: 1,
+    draining: false,
+    // Nothing starts before the welcome has left; the hub then says that there is room.
+    congested: true,
+  };
+  step.memory.connections.set(id, connection);
+  const { limits, epoch } = step.memory;
+  tellWorker(
+    step,
+    id,
+    {
+      kind: "welcome",
+      protocol: PROTOCOL_VERSION,
+      epoch,
+      connection: id,
+      inactivityTimeoutMs: limits.inactivityTimeoutMs,
+      frameBytesMax: limits.frameBytesMax,
+      payloadBytesMax: limits.payloadBytesMax,
+    },
+    // The worker may say "registered" to its user: that must not be taken back by a crash.
+    { when: "durable", demand: true },
+  );
+}
+
+export function onDrain(step: Step, id: ConnectionId, ordinal: number): void {
+  const connection = step.memory.connections.get(id);
+  if (connection === undefined) return;
+  connection.draining = true;
+  acknowledge(step, id, ordinal);
+}
+
+export function onCongestion(step: Step, id: ConnectionId, congested: boolean): void {
+  const connection = step.memory.connections.get(id);
+  if (connection === undefined) return;
+  connection.congested = congested;
+  if (!congested) step.freed.add(connection);
+}
+
+export function onLost(step: Step, id: ConnectionId): void {
+  const connection = step.memory.connections.get(id);
+  if (connection === undefined) return;
+  step.memory.connections.delete(id);
+  for (const attempt of [...connection.attempts.values()]) {
+    dropAttempt(step, attempt);
+    makeReady(step, attempt.invocation);
+  }
+  step.freed.delete(connection);
+}
+
+export function onMessage(
+  step: Step,
+  id: ConnectionId,
+  ordinal: number,
+  message: AttemptMessage,
+): void {
+  const connection = step.memory.connections.get(id);
+  if (connection === undefined) return;
+  acknowledge(step, id, ordinal);
+  const attempt = connection.attempts.get(message.attempt);
+  if (attempt) onAttemptMessage(step, attempt, message);
+}
+
+/** After each input: attempts that ended made room for what waits. */
+export function fillFreed(step: Step): void {
+  for (const connection of step.freed) {
+    if (step.memory.connections.get(connection.id) === connection) fillConnection(step, connection);
+  }
+  step.freed.clear();
+}
+
+function onAttemptMessage(step: Step, attempt: Attempt, message: AttemptMessage): void {
+  const { invocation } = attempt;
+  switch (message.kind) {
+    case "command": {
+      const wrong = violation(invocation, message.command);
+      if (wrong === undefined) applyCommand(step, attempt, message.command);
+      else breakOff(step, attempt.connection, wrong);
+      return;
+    }
+    case "run-result":
+      onRunResult(step, attempt, message);
+      return;
+    case "run-failed":
+      onRunFailed(step, attempt, message);
+      return;
+    case "fail":
+      onFail(step, attempt, message);
+      return;
+    case "end":
+      finish(step, invocation, { result: message.result, abort: null });
+      return;
+    case "suspend":
+      onSuspend(step, attempt, message.deliveries);
+      return;
+  }
+}
+
+/** It only waits. If something came that the attempt had not seen, it goes on at once. */
+function onSuspend(step: Step, attempt: Attempt, deliveries: number): void {
+  const { invocation } = attempt;
+  const runsNow = attempt.executing.size > 0;
+  if (!attempt.progressed) invocation.idleResumes++;
+  dropAttempt(step, attempt);
+  changed(step, invocation);
+  if (invocation.deliveries > deliveries || runsNow) makeReady(step, invocation);
+  else setStatus(invocation, "suspended", step.nowMs);
+}
+
+/** A worker that breaks the protocol: its attempts end here, before its close is even sent. */
+function breakOff(step: Step, connection: Connection, reason: string): void {
+  onLost(step, connection.id);
+  closeConnection(step, connection.id, CloseCode.protocolError, reason);
+}
+
+function refuseConnection(step: Step, id: ConnectionId, reason: string): void {
+  const message = { kind: "refused", code: CloseCode.refused, reason } as const;
+  tellWorker(step, id, message, { when: "durable", demand: true });
+  closeConnection(step, id, CloseCode.refused, reason);
+  const facts = { connection: id };
+  const warning = `registration refused: ${reason}`;
+  step.effects.push({ kind: "warn", when: "durable", demand: false, message: warning, facts });
+}
+
+function closeConnection(step: Step, id: ConnectionId, code: number, reason: string): void {
+  step.effects.push({
+    kind: "close-connection",
+    when: "durable",
+    demand: true,
+    connection: id,
+    code,
+    reason,
+  });
+}
+
+function acknowledge(step: Step, id: ConnectionId, upTo: number): void {
+  tellWorker(step, id, { kind: "ack", upTo }, { when: "durable", demand: false });
+}

@@ -16,7 +16,12 @@
 import { assert } from "../../protocol/assert.ts";
 import type { Target } from "../../protocol/command.ts";
 import type { Failure } from "../../protocol/failure.ts";
-import { formatInvocationId, slotOf, type InvocationId } from "../../protocol/ids.ts";
+import {
+  formatInvocationId,
+  slotOf,
+  type InvocationId,
+  type InvocationIdParts,
+} from "../../protocol/ids.ts";
 import type { HandlerMode, ServiceKind } from "../../protocol/manifest.ts";
 import type { Sequence } from "./keys.ts";
 
@@ -100,14 +105,12 @@ export function setStatus(invocation: Invocation, status: Status, nowMs: number)
   invocation.statusSinceMs = nowMs;
 }
 
+export function idPartsOf({ target, tag, epoch, sequence }: Invocation): InvocationIdParts {
+  return { slot: slotOf(target.service, target.key ?? tag), epoch, sequence, tag };
+}
+
 export function invocationIdOf(invocation: Invocation): InvocationId {
-  const { service, key } = invocation.target;
-  return formatInvocationId({
-    slot: slotOf(service, key ?? invocation.tag),
-    epoch: invocation.epoch,
-    sequence: invocation.sequence,
-    tag: invocation.tag,
-  });
+  return formatInvocationId(idPartsOf(invocation));
 }
 
 /** Whether it takes its turn on a key: one at a time, in order. */

@@ -1,0 +1,78 @@
+/** One invocation as lists show it. */
+import { invocationIdOf, type Invocation, type Status } from "../core/invocation.ts";
+import { invocationKey, prefixEnd, readU32, runPrefix, type Sequence } from "../core/keys.ts";
+import { decodeInvocation, decodeRun, type Run } from "../core/rows.ts";
+import type { ReadTx } from "../core/tx.ts";
+import type { InvocationPeer, InvocationSummary, IsoTime, LastFailureView } from "./views.ts";
+
+export function loadInvocation(tx: ReadTx, sequence: Sequence): Invocation | undefined {
+  const row = tx.get(invocationKey(sequence));
+  return row && decodeInvocation(sequence, row);
+}
+
+export function summarize(tx: ReadTx, invocation: Invocation): InvocationSummary {
+  const runs = readRuns(tx, invocation);
+  const { lastFailure } = invocation;
+  const run = lastFailure?.command == null ? undefined : runs.get(lastFailure.command);
+  return {
+    id: invocationIdOf(invocation),
+    target: invocation.target,
+    status: shownStatus(invocation, runs),
+    statusSince: iso(invocation.statusSinceMs),
+    createdAt: iso(invocation.createdAtMs),
+    completedAt: isoOrNull(invocation.completedAtMs),
+    deployment: invocation.deployment,
+    attempts: invocation.attempts,
+    failures: Math.max(invocation.failures, ...[...runs.values()].map((it) => it.failures)),
+    lastFailure: lastFailureView(invocation, run?.name ?? ""),
+    nextRetryAt: isoOrNull(nextRetryAtMs(invocation, runs)),
+    idempotencyKey: invocation.idempotencyKey,
+    cancelRequested: invocation.cancelledAt > 0,
+  };
+}
+
+function lastFailureView({ lastFailure }: Invocation, name: string): LastFailureView | null {
+  if (lastFailure === null) return null;
+  const { failure, command, atMs } = lastFailure;
+  const entry = command === null ? null : { command, kind: null, name };
+  return { ...failure, at: iso(atMs), entry };
+}
+
+/**
+ * A run that fails is tried again within its attempt, beside whatever else the attempt does. When
+ * nothing of it is executing, people call that backing off.
+ */
+function shownStatus(invocation: Invocation, runs: ReadonlyMap<number, Run>): Status {
+  const { status } = invocation;
+  if ((status !== "running" && status !== "suspended") || runs.size === 0) return status;
+  return [...runs.values()].every((run) => run.nextTryAtMs !== null) ? "backing-off" : status;
+}
+
+function nextRetryAtMs(invocation: Invocation, runs: ReadonlyMap<number, Run>): number | null {
+  if (invocation.status === "backing-off") return invocation.nextAttemptAtMs;
+  const tries = [...runs.values()].flatMap((run) => run.nextTryAtMs ?? []);
+  return tries.length === 0 ? null : Math.min(...tries);
+}
+
+/** Outstanding runs by the index of their command. */
+export function readRuns(tx: ReadTx, invocation: Invocation): ReadonlyMap<number, Run> {
+  if (invocation.runs === 0) return new Map();
+  const prefix = runPrefix(invocation.sequence);
+  const rows = tx.range({ from: prefix, to: prefixEnd(prefix), limit: invocation.runs });
+  return new Map(rows.map(([key, value]) => [readU32(key, prefix.length), decodeRun(value)]));
+}
+
+export function peer(tx: ReadTx, sequence: Sequence): InvocationPeer | null {
+  const invocation = loadInvocation(tx, sequence);
+  if (invocation === undefined) return null;
+  const { target, status } = invocation;
+  return { id: invocationIdOf(invocation), target, status };
+}
+
+export function iso(timeMs: number): IsoTime {
+  return new Date(timeMs).toISOString();
+}
+
+export function isoOrNull(timeMs: number | null): IsoTime | null {
+  return timeMs === null ? null : iso(timeMs);
+}

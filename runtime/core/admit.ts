@@ -15,7 +15,7 @@ import type { Invocation } from "./invocation.ts";
 import { idempotencyKey, inputKey, utf8, workflowKey } from "./keys.ts";
 import { decodeInput, decodeNumber, encodeInput, encodeNumber } from "./rows.ts";
 import { changed, load, type Step } from "./step.ts";
-import { setTimer } from "./timers.ts";
+import { dueIn, setTimer } from "./timers.ts";
 
 export interface Admission {
   readonly target: Target;
@@ -157,7 +157,7 @@ function sameParameter(step: Step, invocation: Invocation, parameter: Payload): 
 function create(step: Step, admission: Admission, addressed: Addressed): Invocation {
   const { target, entropy } = admission;
   assert(entropy.length === 24, `24 random bytes are needed, ${entropy.length} came`);
-  const scheduledForMs = admission.delayMs > 0 ? step.nowMs + admission.delayMs : null;
+  const scheduledForMs = admission.delayMs > 0 ? dueIn(step, admission.delayMs) : null;
   const invocation: Invocation = {
     sequence: nextSequence(step),
     epoch: step.memory.epoch,

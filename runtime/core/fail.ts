@@ -16,7 +16,7 @@ import { handlerOf } from "./registry.ts";
 import { nextDelayMs } from "./retry.ts";
 import { dropAttempt } from "./start.ts";
 import { changed, tell, type Attempt, type Step } from "./step.ts";
-import { setTimer } from "./timers.ts";
+import { dueIn, setTimer } from "./timers.ts";
 
 /** Room for a stack in a record, so that a record stays a small row. */
 const STACK_CHARACTERS_MAX = 4_000;
@@ -41,7 +41,7 @@ export function onFail(step: Step, attempt: Attempt, message: Fail): void {
   const delayMs = message.retryAfterMs ?? nextDelayMs(policy, failures, seed, 0);
   dropAttempt(step, attempt);
   setStatus(invocation, "backing-off", step.nowMs);
-  invocation.nextAttemptAtMs = step.nowMs + delayMs;
+  invocation.nextAttemptAtMs = dueIn(step, delayMs);
   setTimer(step, { dueAtMs: invocation.nextAttemptAtMs, sequence, kind: "retry", id: 0 });
 }
 

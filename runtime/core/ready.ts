@@ -23,14 +23,16 @@ export function makeReady(step: Step, invocation: Invocation): void {
   invocation.nextAttemptAtMs = null;
   changed(step, invocation);
   const queue = queueOf(invocation);
-  const connection = step.memory.queues.has(queue) ? undefined : pickConnection(step, invocation);
-  if (connection) {
+  const connection = pickConnection(step, invocation);
+  if (connection && !step.memory.queues.has(queue)) {
     startAttempt(step, connection, invocation);
     return;
   }
   step.tx.insert(readyKeyOf(invocation), EMPTY);
   step.memory.queues.add(queue);
-  askForRoom(step, invocation);
+  // Others may stand in the queue before it: who has room takes them in their order.
+  if (connection) step.freed.add(connection);
+  else askForRoom(step, invocation);
 }
 
 /** Takes a ready invocation that has no attempt out of its queue. */

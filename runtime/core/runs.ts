@@ -19,7 +19,7 @@ import { nextDelayMs } from "./retry.ts";
 import { decodeRun, encodeRun, type Run } from "./rows.ts";
 import { clearRetry, readRuns, removeRun } from "./run-rows.ts";
 import { changed, type Attempt, type Step } from "./step.ts";
-import { setTimer } from "./timers.ts";
+import { dueIn, setTimer } from "./timers.ts";
 
 export function recordRun(
   step: Step,
@@ -77,7 +77,7 @@ export function onRunFailed(step: Step, attempt: Attempt, message: RunFailed): v
   changed(step, invocation);
   const delayMs = retryDelayMs(step, invocation, failed, message);
   if (delayMs !== undefined) {
-    backOff(step, invocation, message.command, { ...failed, nextTryAtMs: step.nowMs + delayMs });
+    backOff(step, invocation, message.command, { ...failed, nextTryAtMs: dueIn(step, delayMs) });
   } else if (run.retry === null) {
     step.tx.put(runKey(invocation.sequence, message.command), encodeRun(failed));
     exhaust(step, attempt, policyOf(step, invocation).onMaxAttempts, failure);

@@ -10,6 +10,12 @@ const EMPTY = new Uint8Array(0);
 /** Rows handled per input, so that a million due timers do not hold up everything else. */
 const DUE_MAX = 256;
 
+/** A time from now as a worker or a client may give it, made into one that a timer can have. */
+export function dueIn(step: Step, delayMs: number): number {
+  const wholeMs = Math.ceil(Math.min(Math.max(delayMs, 0), step.memory.limits.delayMsMax));
+  return step.nowMs + (Number.isFinite(wholeMs) ? wholeMs : 0);
+}
+
 export function setTimer(step: Step, timer: Timer): void {
   step.tx.insert(timerKey(timer), EMPTY);
   const { memory } = step;

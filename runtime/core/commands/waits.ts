@@ -1,12 +1,12 @@
 /** What an invocation waits for by itself: time, an outsider, the clock. */
 import { addPending, answer, removePending } from "../deliver.ts";
-import { clearTimer, setTimer } from "../timers.ts";
+import { clearTimer, dueIn, setTimer } from "../timers.ts";
 import type { CommandStep } from "./apply-command.ts";
 
 /** The due time is fixed here and stored absolute, so that a restart changes nothing about it. */
 export function sleep({ step, invocation, command }: CommandStep<"sleep">): void {
   const { completionId, durationMs } = command;
-  const dueAtMs = step.nowMs + Math.min(durationMs, step.memory.limits.delayMsMax);
+  const dueAtMs = dueIn(step, durationMs);
   addPending(step, invocation, completionId, { kind: "sleep", dueAtMs });
   const { sequence } = invocation;
   setTimer(step, { dueAtMs, sequence, kind: "sleep", id: completionId });

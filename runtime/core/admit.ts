@@ -183,6 +183,7 @@ function create(step: Step, admission: Admission, addressed: Addressed): Invocat
     completionIdMax: 0,
     pending: 0,
     runs: 0,
+    holdRequested: false,
     cancelledAt: 0,
     inboxOrder: 0,
     idleResumes: 0,

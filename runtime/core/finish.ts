@@ -3,7 +3,7 @@
  * One step, one batch: nobody can see half of it.
  */
 import { asCompletion, complete, removePending } from "./deliver.ts";
-import { leaveInbox, releaseKey } from "./inbox.ts";
+import { releaseKey } from "./inbox.ts";
 import { invocationIdOf, setStatus, takesKey, type Invocation } from "./invocation.ts";
 import {
   outcomeKey,
@@ -16,11 +16,10 @@ import {
   waiterPrefix,
 } from "./keys.ts";
 import { handlerOf } from "./registry.ts";
-import { removeFromReady } from "./ready.ts";
+import { leaveStatus } from "./leave-status.ts";
 import { decodePending, encodeOutcome, type Pending } from "./rows.ts";
 import { removeRuns } from "./run-rows.ts";
-import { dropAttempt } from "./start.ts";
-import { changed, load, respond, tell, type Step } from "./step.ts";
+import { changed, load, respond, type Step } from "./step.ts";
 import { clearTimer, setTimer } from "./timers.ts";
 import type { Result } from "../../protocol/payload.ts";
 import type { RequestId } from "./input.ts";
@@ -52,44 +51,6 @@ export function finish(step: Step, invocation: Invocation, { result, abort }: Fi
 function holdsKey(invocation: Invocation): boolean {
   const { status } = invocation;
   return takesKey(invocation) && status !== "scheduled" && status !== "inboxed";
-}
-
-/** Undoes what the present status has in rows and memory. */
-function leaveStatus(step: Step, invocation: Invocation, abort: string | null): void {
-  const { sequence, nextAttemptAtMs, scheduledForMs } = invocation;
-  switch (invocation.status) {
-    case "scheduled":
-      if (scheduledForMs !== null) {
-        clearTimer(step, { dueAtMs: scheduledForMs, sequence, kind: "start", id: 0 });
-      }
-      return;
-    case "inboxed":
-      leaveInbox(step, invocation);
-      return;
-    case "ready":
-      removeFromReady(step, invocation);
-      return;
-    case "backing-off":
-    case "suspended":
-      if (nextAttemptAtMs !== null) {
-        const kind = invocation.status === "suspended" ? "resume" : "retry";
-        clearTimer(step, { dueAtMs: nextAttemptAtMs, sequence, kind, id: 0 });
-      }
-      return;
-    case "running": {
-      const attempt = step.memory.attempts.get(sequence);
-      if (attempt === undefined) return;
-      if (abort !== null) {
-        const message = { kind: "abort", attempt: attempt.handle, reason: abort } as const;
-        tell(step, attempt, message, "durable");
-      }
-      dropAttempt(step, attempt);
-      return;
-    }
-    case "paused":
-    case "completed":
-      return;
-  }
 }
 
 function removeAllPending(step: Step, invocation: Invocation): void {

@@ -51,6 +51,12 @@ export type Input =
     }
   | { readonly kind: "cancel"; readonly request: RequestId; readonly invocationId: InvocationId }
   | { readonly kind: "kill"; readonly request: RequestId; readonly invocationId: InvocationId }
+  /** Stops it where it is; it keeps its key and everything recorded until it is resumed. */
+  | { readonly kind: "pause"; readonly request: RequestId; readonly invocationId: InvocationId }
+  /** Goes on with what is paused, and at once with what backs off. */
+  | { readonly kind: "resume"; readonly request: RequestId; readonly invocationId: InvocationId }
+  /** Forgets one that has ended, before its retention is over. */
+  | { readonly kind: "purge"; readonly request: RequestId; readonly invocationId: InvocationId }
   /** The client went away: nobody waits for this request any more. */
   | { readonly kind: "forget-request"; readonly request: RequestId }
   | { readonly kind: "worker-hello"; readonly connection: ConnectionId; readonly hello: Hello }

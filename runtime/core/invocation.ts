@@ -5,7 +5,8 @@
  *                               ▲        ├─► suspended ──┐
  *                               │        ├─► backing-off ┤
  *                               │        └─► paused ─────┤
- *                               └────────────────────────┘        any ─► completed (kill, cancel before the start)
+ *                               └────────────────────────┘        any ─► paused (pause)
+ *                                                                 any ─► completed (kill, cancel before the start)
  *
  * 1. An exclusive invocation of an object holds its key from "ready" to "completed", whatever it
  *    waits for in between.
@@ -36,12 +37,12 @@ export type Status =
   | "completed";
 
 const MAY_FOLLOW: Readonly<Record<Status, readonly Status[]>> = {
-  scheduled: ["inboxed", "ready", "completed"],
-  inboxed: ["ready", "completed"],
-  ready: ["running", "completed"],
+  scheduled: ["inboxed", "ready", "paused", "completed"],
+  inboxed: ["ready", "paused", "completed"],
+  ready: ["running", "paused", "completed"],
   running: ["ready", "suspended", "backing-off", "paused", "completed"],
-  suspended: ["ready", "completed"],
-  "backing-off": ["ready", "completed"],
+  suspended: ["ready", "paused", "completed"],
+  "backing-off": ["ready", "paused", "completed"],
   paused: ["ready", "completed"],
   completed: [],
 };
@@ -85,6 +86,8 @@ export interface Invocation {
   /** Outstanding completions with a row, and runs with a row. */
   pending: number;
   runs: number;
+  /** Somebody asked for a pause before it was ready: it pauses instead of becoming ready. */
+  holdRequested: boolean;
   /** Ordinal of the last cancellation among the deliveries; 0 when never cancelled. */
   cancelledAt: number;
   /** Place in the inbox of its key; 0 when not in it. */

@@ -87,6 +87,9 @@ function applyInput(step: Step, input: Input): void {
       return onCompleteAwakeable(step, input.request, input.awakeableId, input.result);
     case "cancel":
     case "kill":
+    case "pause":
+    case "resume":
+    case "purge":
       return onControl(step, input.request, input.invocationId, input.kind);
     case "forget-request":
       return forgetRequest(step, input.request);

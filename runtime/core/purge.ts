@@ -1,4 +1,3 @@
-/** Removes every row of an invocation that ended and whose retention is over. */
 import { assert } from "../../protocol/assert.ts";
 import { removeState } from "./commands/state.ts";
 import type { Invocation } from "./invocation.ts";
@@ -13,9 +12,19 @@ import {
   workflowKey,
 } from "./keys.ts";
 import type { Step } from "./step.ts";
+import { clearTimer } from "./timers.ts";
 
 const BATCH = 512;
 
+/** Before its time: the timer goes first. */
+export function purgeNow(step: Step, invocation: Invocation): void {
+  const { expiresAtMs, sequence } = invocation;
+  assert(expiresAtMs !== null, "what has completed knows when it expires");
+  clearTimer(step, { dueAtMs: expiresAtMs, sequence, kind: "purge", id: 0 });
+  purge(step, invocation);
+}
+
+/** Removes every row of an invocation that ended and whose retention is over. */
 export function purge(step: Step, invocation: Invocation): void {
   const { sequence, target, status } = invocation;
   assert(status === "completed", `a ${status} invocation cannot be purged`);

@@ -17,11 +17,16 @@ const EMPTY = new Uint8Array(0);
 /** How many rows of one queue a connection looks at in one go. */
 const SCAN_MAX = 64;
 
-/** Status becomes ready, and then, if some worker has room, running. */
+/** Status becomes ready, and then, if some worker has room, running; or paused, if that was asked for. */
 export function makeReady(step: Step, invocation: Invocation): void {
-  setStatus(invocation, "ready", step.nowMs);
   invocation.nextAttemptAtMs = null;
   changed(step, invocation);
+  if (invocation.holdRequested) {
+    invocation.holdRequested = false;
+    setStatus(invocation, "paused", step.nowMs);
+    return;
+  }
+  setStatus(invocation, "ready", step.nowMs);
   const queue = queueOf(invocation);
   const connection = pickConnection(step, invocation);
   if (connection && !step.memory.queues.has(queue)) {

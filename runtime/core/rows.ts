@@ -66,6 +66,7 @@ export function encodeInvocation(it: Invocation): Uint8Array {
     it.startedAtMs,
     it.completedAtMs,
     it.expiresAtMs,
+    it.holdRequested,
   ]);
 }
 
@@ -100,10 +101,11 @@ type InvocationFields = [
   startedAtMs: number | null,
   completedAtMs: number | null,
   expiresAtMs: number | null,
+  holdRequested: boolean,
 ];
 
 export function decodeInvocation(sequence: Sequence, row: Uint8Array): Invocation {
-  const f = fields<InvocationFields>(row, 30);
+  const f = fields<InvocationFields>(row, 31);
   return {
     sequence,
     epoch: f[0],
@@ -134,6 +136,7 @@ export function decodeInvocation(sequence: Sequence, row: Uint8Array): Invocatio
     startedAtMs: f[27],
     completedAtMs: f[28],
     expiresAtMs: f[29],
+    holdRequested: f[30],
   };
 }
 

@@ -167,6 +167,71 @@ describe("a cancellation", () => {
   });
 });
 
+describe("a pause", () => {
+  test.each(Object.keys(INTO))(
+    "takes effect on what is %s, and a resume lets it go on",
+    (status) => {
+      const h = new CoreHarness();
+      h.connect(1);
+      const id = INTO[status]!(h);
+      h.ask((request) => ({ kind: "pause", request, invocationId: id }));
+      if (status === "inboxed") h.attempt(1, 0).end("first");
+      h.connect(2);
+      h.advance(10_000);
+      const startedBefore = h.starts(1).length + h.starts(2).length;
+      const behind = h.invoke("counter/a/add", { body: "behind" });
+      expect(h.starts(1).length + h.starts(2).length).toBe(startedBefore);
+      const resumed = h.ask((request) => ({ kind: "resume", request, invocationId: id }));
+      expect(resumed).toMatchObject({ kind: "controlled", applied: "now" });
+      const last = [1, 2]
+        .map((c) => [c, h.starts(c).at(-1)] as const)
+        .find(([, it]) => it?.invocationId === id);
+      expect(last).toBeDefined();
+      h.attempt(last![0]).end("done");
+      expect(outcome(h, id)).toMatchObject({ kind: "completed", result: { ok: true } });
+      expect(h.responses.get(behind)).toBeUndefined();
+      expect(h.starts(1).length + h.starts(2).length).toBe(startedBefore + 2);
+    },
+  );
+
+  test("keeps what comes meanwhile for the replay", () => {
+    const h = new CoreHarness();
+    h.connect(1);
+    const id = h.admittedId(h.invoke("counter/a/add", { mode: "send" }));
+    h.attempt(1).issue({ kind: "sleep", durationMs: 1_000, completionId: 1 });
+    h.ask((request) => ({ kind: "pause", request, invocationId: id }));
+    h.advance(5_000);
+    h.ask((request) => ({ kind: "resume", request, invocationId: id }));
+    expect(h.attempt(1).start).toMatchObject({ commandCount: 1, deliveryCount: 1 });
+  });
+
+  test("of what is running aborts its attempt and refuses what it still says", () => {
+    const h = new CoreHarness();
+    h.connect(1);
+    const id = h.admittedId(h.invoke("counter/a/add", { mode: "send" }));
+    const attempt = h.attempt(1);
+    h.ask((request) => ({ kind: "pause", request, invocationId: id }));
+    expect(attempt.aborts().length).toBe(1);
+    attempt.end("zombie");
+    expect(outcome(h, id)).toMatchObject({ code: 470 });
+  });
+});
+
+test("what has completed can be purged at once, nothing else can", () => {
+  const h = new CoreHarness();
+  h.connect(1);
+  const id = h.admittedId(h.invoke("counter/a/add", { mode: "send", idempotencyKey: "k" }));
+  expect(h.ask((request) => ({ kind: "purge", request, invocationId: id }))).toMatchObject({
+    code: 409,
+  });
+  h.attempt(1).end("1");
+  expect(h.ask((request) => ({ kind: "purge", request, invocationId: id }))).toMatchObject({
+    applied: "now",
+  });
+  expect(outcome(h, id)).toMatchObject({ code: 404 });
+  expect([...h.tx.rows.keys()].filter((key) => /^[Iijoty]/.test(key))).toEqual([]);
+});
+
 test("a kill takes the tree of calls with it", () => {
   const h = new CoreHarness();
   h.connect(1);

@@ -3,6 +3,8 @@
  * a field is only ever added at the end. The store below adds and checks a checksum per row.
  */
 import { assert } from "../../protocol/assert.ts";
+import type { Plain } from "../../protocol/fields.ts";
+import { packValue, unpackValue } from "../../protocol/pack.ts";
 import {
   commandFromPlain,
   commandToPlain,
@@ -10,12 +12,9 @@ import {
   deliveryToPlain,
   failureFromPlain,
   failureToPlain,
-  packValue,
   resultFromPlain,
   resultToPlain,
-  unpackValue,
-  type Plain,
-} from "../../protocol/codec.ts";
+} from "../../protocol/plain.ts";
 import type { Command, Delivery, Header, RunRetryPolicy } from "../../protocol/command.ts";
 import type { Failure } from "../../protocol/failure.ts";
 import type { ServiceManifest } from "../../protocol/manifest.ts";
@@ -196,7 +195,7 @@ export function encodeJournalEntry(it: JournalEntry): Uint8Array {
 }
 
 export function decodeJournalEntry(row: Uint8Array): JournalEntry {
-  const f = fields<[0 | 1, Plain, number, (number | null)?]>(row, 3);
+  const f = fields<[0 | 1, Plain, number, ...(number | null)[]]>(row, 3);
   return f[0] === 0
     ? { kind: "command", command: commandFromPlain(f[1]), atMs: f[2], child: f[3] ?? null }
     : { kind: "delivery", delivery: deliveryFromPlain(f[1]), atMs: f[2] };

@@ -1,0 +1,162 @@
+/** Plain arrays as messages, checked field by field: all that a peer can say wrong ends here. */
+import { Fields, ProtocolError, type Plain } from "./fields.ts";
+import { MESSAGE_TYPE } from "./encode-message.ts";
+import type { RuntimeMessage, Start, WorkerMessage } from "./message.ts";
+import { parseManifest } from "./parse-manifest.ts";
+import {
+  commandFromPlain,
+  deliveryFromPlain,
+  failureFromPlain,
+  headersFromPlain,
+  readInvocationId,
+  replayEntryFromPlain,
+  resultFromPlain,
+  targetFromPlain,
+} from "./plain.ts";
+
+const ENTRIES_MAX = 100_000;
+const SEED_BYTES = 16;
+
+export function workerMessageFromPlain(plain: Plain): WorkerMessage {
+  const fields = new Fields(plain, "a message");
+  const message = readWorkerMessage(fields);
+  fields.end();
+  return message;
+}
+
+function readWorkerMessage(fields: Fields): WorkerMessage {
+  const type = fields.u32();
+  switch (type) {
+    case MESSAGE_TYPE.hello:
+      return readHello(fields);
+    case MESSAGE_TYPE.command:
+      return {
+        kind: "command",
+        attempt: fields.u32(),
+        command: commandFromPlain(fields.next()),
+      };
+    case MESSAGE_TYPE["run-result"]:
+      return {
+        kind: "run-result",
+        attempt: fields.u32(),
+        command: fields.u32(),
+        try: fields.u32(),
+        result: resultFromPlain(fields.next()),
+      };
+    case MESSAGE_TYPE["run-failed"]:
+      return {
+        kind: "run-failed",
+        attempt: fields.u32(),
+        command: fields.u32(),
+        try: fields.u32(),
+        failure: failureFromPlain(fields.next()),
+        retryAfterMs: fields.orNull((it) => it.whole()),
+      };
+    case MESSAGE_TYPE.end:
+      return { kind: "end", attempt: fields.u32(), result: resultFromPlain(fields.next()) };
+    case MESSAGE_TYPE.fail:
+      return {
+        kind: "fail",
+        attempt: fields.u32(),
+        failure: failureFromPlain(fields.next()),
+        stack: fields.string(),
+        command: fields.orNull((it) => it.u32()),
+        retryAfterMs: fields.orNull((it) => it.whole()),
+      };
+    case MESSAGE_TYPE.suspend:
+      return { kind: "suspend", attempt: fields.u32(), deliveries: fields.u32() };
+    case MESSAGE_TYPE.drain:
+      return { kind: "drain" };
+    default:
+      throw new ProtocolError(`a worker sends no message of type ${type}`);
+  }
+}
+
+function readHello(fields: Fields): WorkerMessage {
+  const protocol = fields.u32();
+  const version = fields.string();
+  const concurrency = fields.u32();
+  const sdk = fields.string();
+  const manifest = parseManifest(fields.string());
+  if (version === "" || version.length > 128) {
+    throw new ProtocolError("a version has 1 to 128 characters");
+  }
+  if (concurrency === 0) throw new ProtocolError("a worker takes at least one attempt at once");
+  return { kind: "hello", protocol, version, concurrency, sdk, manifest };
+}
+
+export function runtimeMessageFromPlain(plain: Plain): RuntimeMessage {
+  const fields = new Fields(plain, "a message");
+  const message = readRuntimeMessage(fields);
+  fields.end();
+  return message;
+}
+
+function readRuntimeMessage(fields: Fields): RuntimeMessage {
+  const type = fields.u32();
+  switch (type) {
+    case MESSAGE_TYPE.welcome:
+      return {
+        kind: "welcome",
+        protocol: fields.u32(),
+        epoch: fields.u32(),
+        connection: fields.whole(),
+        inactivityTimeoutMs: fields.whole(),
+        frameBytesMax: fields.u32(),
+        payloadBytesMax: fields.u32(),
+      };
+    case MESSAGE_TYPE.refused:
+      return { kind: "refused", code: fields.u32(), reason: fields.string() };
+    case MESSAGE_TYPE.start:
+      return readStart(fields);
+    case MESSAGE_TYPE.replay:
+      return {
+        kind: "replay",
+        attempt: fields.u32(),
+        entries: fields.list(replayEntryFromPlain, ENTRIES_MAX),
+      };
+    case MESSAGE_TYPE.deliver:
+      return {
+        kind: "deliver",
+        attempt: fields.u32(),
+        delivery: deliveryFromPlain(fields.next()),
+      };
+    case MESSAGE_TYPE.go:
+      return { kind: "go", attempt: fields.u32(), command: fields.u32(), try: fields.u32() };
+    case MESSAGE_TYPE.abort:
+      return { kind: "abort", attempt: fields.u32(), reason: fields.string() };
+    case MESSAGE_TYPE.ack:
+      return { kind: "ack", upTo: fields.whole() };
+    case MESSAGE_TYPE["make-room"]:
+      return { kind: "make-room", attempts: fields.u32() };
+    default:
+      throw new ProtocolError(`a runtime sends no message of type ${type}`);
+  }
+}
+
+function readStart(fields: Fields): Start {
+  const start: Start = {
+    kind: "start",
+    attempt: fields.u32(),
+    invocationId: readInvocationId(fields),
+    target: targetFromPlain(fields.next()),
+    attemptNumber: fields.u32(),
+    seed: fields.bytes(),
+    createdAtMs: fields.whole(),
+    headers: headersFromPlain(fields.next()),
+    idempotencyKey: fields.orNull((it) => it.string()),
+    input: fields.bytes(),
+    state: { complete: fields.boolean(), entries: fields.list(readStateEntry, ENTRIES_MAX) },
+    commandCount: fields.u32(),
+    deliveryCount: fields.u32(),
+  };
+  if (start.seed.length !== SEED_BYTES) throw new ProtocolError("a seed has 16 bytes");
+  return start;
+}
+
+function readStateEntry(plain: Plain): readonly [string, Uint8Array] {
+  const fields = new Fields(plain, "a state entry");
+  const entry = [fields.string(), fields.bytes()] as const;
+  fields.end();
+  return entry;
+}

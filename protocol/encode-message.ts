@@ -1,0 +1,101 @@
+/** Messages as plain arrays `[type, field, ...]`. PROTOCOL.md lists them. */
+import type { Plain } from "./fields.ts";
+import type { RuntimeMessage, WorkerMessage } from "./message.ts";
+import {
+  commandToPlain,
+  deliveryToPlain,
+  failureToPlain,
+  headersToPlain,
+  replayEntryToPlain,
+  resultToPlain,
+  targetToPlain,
+} from "./plain.ts";
+
+/** Numbers of the message types: once given, never changed. 1 to 31 the worker's, 32 and up the runtime's. */
+export const MESSAGE_TYPE = {
+  hello: 1,
+  command: 2,
+  "run-result": 3,
+  "run-failed": 4,
+  end: 5,
+  fail: 6,
+  suspend: 7,
+  drain: 8,
+  welcome: 32,
+  refused: 33,
+  start: 34,
+  replay: 35,
+  deliver: 36,
+  go: 37,
+  abort: 38,
+  ack: 39,
+  "make-room": 40,
+} as const satisfies Record<(RuntimeMessage | WorkerMessage)["kind"], number>;
+
+export function messageToPlain(message: RuntimeMessage | WorkerMessage): Plain {
+  return [MESSAGE_TYPE[message.kind], ...messageFields(message)];
+}
+
+function messageFields(it: RuntimeMessage | WorkerMessage): Plain[] {
+  switch (it.kind) {
+    case "hello":
+      return [it.protocol, it.version, it.concurrency, it.sdk, JSON.stringify(it.manifest)];
+    case "command":
+      return [it.attempt, commandToPlain(it.command)];
+    case "run-result":
+      return [it.attempt, it.command, it.try, resultToPlain(it.result)];
+    case "run-failed":
+      return [it.attempt, it.command, it.try, failureToPlain(it.failure), it.retryAfterMs];
+    case "end":
+      return [it.attempt, resultToPlain(it.result)];
+    case "fail":
+      return [it.attempt, failureToPlain(it.failure), it.stack, it.command, it.retryAfterMs];
+    case "suspend":
+      return [it.attempt, it.deliveries];
+    case "drain":
+      return [];
+    case "welcome":
+      return [
+        it.protocol,
+        it.epoch,
+        it.connection,
+        it.inactivityTimeoutMs,
+        it.frameBytesMax,
+        it.payloadBytesMax,
+      ];
+    case "refused":
+      return [it.code, it.reason];
+    case "start":
+      return startFields(it);
+    case "replay":
+      return [it.attempt, it.entries.map(replayEntryToPlain)];
+    case "deliver":
+      return [it.attempt, deliveryToPlain(it.delivery)];
+    case "go":
+      return [it.attempt, it.command, it.try];
+    case "abort":
+      return [it.attempt, it.reason];
+    case "ack":
+      return [it.upTo];
+    case "make-room":
+      return [it.attempts];
+  }
+}
+
+function startFields(it: RuntimeMessage & { readonly kind: "start" }): Plain[] {
+  return [
+    it.attempt,
+    it.invocationId,
+    targetToPlain(it.target),
+    it.attemptNumber,
+    it.seed,
+    it.createdAtMs,
+    headersToPlain(it.headers),
+    it.idempotencyKey,
+    it.input,
+    it.state.complete,
+    it.state.entries.map(([key, value]): Plain => [key, value]),
+    it.commandCount,
+    it.deliveryCount,
+  ];
+}

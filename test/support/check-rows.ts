@@ -1,0 +1,198 @@
+/**
+ * Every cross-reference between rows, checked: no lock without a holder, no timer without an owner,
+ * no orphan. Gives the broken ones as sentences; none is what a sound store has.
+ */
+import { invocationIdOf, takesKey, type Invocation } from "../../runtime/core/invocation.ts";
+import {
+  activeKey,
+  inboxKey,
+  inputKey,
+  INVOCATIONS,
+  invocationKey,
+  journalPrefix,
+  lockKey,
+  outcomeKey,
+  parseTimerKey,
+  pendingKey,
+  pendingPrefix,
+  prefixEnd,
+  readU48,
+  readyKey,
+  runKey,
+  runPrefix,
+  timerKey,
+  waiterKey,
+  type Timer,
+} from "../../runtime/core/keys.ts";
+import {
+  decodeInvocation,
+  decodeLock,
+  decodeNumber,
+  decodePending,
+  decodeRun,
+} from "../../runtime/core/rows.ts";
+import type { ReadTx, Row } from "../../runtime/core/tx.ts";
+
+export function brokenReferences(tx: ReadTx): string[] {
+  const check = new Check(tx);
+  check.invocations();
+  check.timers();
+  check.locks();
+  check.owners();
+  return check.broken;
+}
+
+class Check {
+  readonly broken: string[] = [];
+  readonly #tx: ReadTx;
+  readonly #invocations = new Map<number, Invocation>();
+  readonly #inboxes = new Map<string, number>();
+
+  constructor(tx: ReadTx) {
+    this.#tx = tx;
+    for (const [key, value] of this.#all(INVOCATIONS)) {
+      const sequence = readU48(key, 1);
+      this.#invocations.set(sequence, decodeInvocation(sequence, value));
+    }
+  }
+
+  invocations(): void {
+    for (const it of this.#invocations.values()) {
+      const id = `${it.status} ${invocationIdOf(it)}`;
+      const has = (key: string): boolean => this.#tx.get(key) !== undefined;
+      this.#expect(has(inputKey(it.sequence)), `${id} has no input`);
+      const ended = it.status === "completed";
+      this.#expect(has(outcomeKey(it.sequence)) === ended, `${id}: outcome row is wrong`);
+      this.#expect(has(activeKey(it.sequence)) === (it.status === "running"), `${id}: active row`);
+      const queued = has(readyKey(it.deployment ?? "", it.target.service, it.sequence));
+      this.#expect(queued === (it.status === "ready"), `${id}: ready row is ${queued}`);
+      const entries = this.#all(journalPrefix(it.sequence)).length;
+      this.#expect(entries === it.commands + it.deliveries, `${id} has ${entries} journal rows`);
+      this.#outstanding(it, id);
+      this.#place(it, id);
+      this.#ownTimers(it, id);
+    }
+  }
+
+  #outstanding(it: Invocation, id: string): void {
+    const pending = this.#all(pendingPrefix(it.sequence));
+    this.#expect(
+      pending.length === it.pending,
+      `${id} counts ${it.pending} pending, has ${pending.length}`,
+    );
+    const runs = this.#all(runPrefix(it.sequence));
+    this.#expect(runs.length === it.runs, `${id} counts ${it.runs} runs, has ${runs.length}`);
+    if (it.status === "completed") this.#expect(it.pending + it.runs === 0, `${id} still waits`);
+    for (const [key, value] of pending) {
+      const completionId = key.slice(-4);
+      const row = decodePending(value);
+      const number = [...completionId].reduce((sum, byte) => sum * 256 + byte.charCodeAt(0), 0);
+      if (row.kind === "sleep") {
+        const timer = {
+          dueAtMs: row.dueAtMs,
+          sequence: it.sequence,
+          kind: "sleep",
+          id: number,
+        } as const;
+        this.#expect(this.#tx.get(timerKey(timer)) !== undefined, `${id} sleeps without a timer`);
+      } else if (row.kind === "attach") {
+        const waiter = waiterKey(row.target, it.sequence, number);
+        this.#expect(this.#tx.get(waiter) !== undefined, `${id} attaches and is no waiter`);
+      } else if (row.kind === "call") {
+        const child = this.#invocations.get(row.child);
+        this.#expect(
+          child !== undefined && child.status !== "completed",
+          `${id} waits for a child that is gone`,
+        );
+      }
+    }
+  }
+
+  #place(it: Invocation, id: string): void {
+    if (!takesKey(it)) return;
+    const { service, key } = it.target;
+    const row = this.#tx.get(lockKey(service, key ?? ""));
+    const holds = row !== undefined && decodeLock(row).holder === it.sequence;
+    const shouldHold = !["scheduled", "inboxed", "completed"].includes(it.status);
+    this.#expect(holds === shouldHold, `${id}: holds its key: ${holds}`);
+    if (it.status !== "inboxed") return;
+    const inbox = this.#tx.get(inboxKey(service, key ?? "", it.inboxOrder));
+    this.#expect(
+      inbox !== undefined && decodeNumber(inbox) === it.sequence,
+      `${id} is in no inbox`,
+    );
+    const address = lockKey(service, key ?? "");
+    this.#inboxes.set(address, (this.#inboxes.get(address) ?? 0) + 1);
+  }
+
+  #ownTimers(it: Invocation, id: string): void {
+    const armed = (kind: Timer["kind"], dueAtMs: number | null): boolean =>
+      dueAtMs !== null &&
+      this.#tx.get(timerKey({ dueAtMs, sequence: it.sequence, kind, id: 0 })) !== undefined;
+    if (it.status === "scheduled")
+      this.#expect(armed("start", it.scheduledForMs), `${id} has no start timer`);
+    if (it.status === "backing-off")
+      this.#expect(armed("retry", it.nextAttemptAtMs), `${id} has no retry timer`);
+    if (it.status === "completed")
+      this.#expect(armed("purge", it.expiresAtMs), `${id} has no purge timer`);
+  }
+
+  timers(): void {
+    for (const [key] of this.#all("t")) {
+      const timer = parseTimerKey(key);
+      const owner = this.#invocations.get(timer.sequence);
+      const what = `a ${timer.kind} timer`;
+      if (owner === undefined) {
+        this.broken.push(`${what} of nobody`);
+        continue;
+      }
+      const wanted = {
+        start: () => owner.status === "scheduled" && owner.scheduledForMs === timer.dueAtMs,
+        retry: () => owner.status === "backing-off" && owner.nextAttemptAtMs === timer.dueAtMs,
+        resume: () => owner.status === "suspended" && owner.nextAttemptAtMs === timer.dueAtMs,
+        purge: () => owner.status === "completed" && owner.expiresAtMs === timer.dueAtMs,
+        sleep: () => this.#tx.get(pendingKey(owner.sequence, timer.id)) !== undefined,
+        "run-retry": () => {
+          const row = this.#tx.get(runKey(owner.sequence, timer.id));
+          return row !== undefined && decodeRun(row).nextTryAtMs === timer.dueAtMs;
+        },
+      }[timer.kind];
+      this.#expect(wanted(), `${what} that its ${owner.status} owner does not want`);
+    }
+  }
+
+  locks(): void {
+    for (const [key, value] of this.#all("k")) {
+      const { holder, waiting } = decodeLock(value);
+      const owner = this.#invocations.get(holder);
+      this.#expect(owner !== undefined && owner.status !== "completed", "a key held by nobody");
+      const inboxed = this.#inboxes.get(key) ?? 0;
+      this.#expect(inboxed === waiting, `a lock counts ${waiting} waiting, ${inboxed} are`);
+    }
+  }
+
+  /** Rows that hang on a sequence number hang on an invocation that is there. */
+  owners(): void {
+    for (const prefix of ["i", "o", "j", "p", "r", "a", "w"]) {
+      for (const [key] of this.#all(prefix)) {
+        const there = this.#tx.get(invocationKey(readU48(key, 1))) !== undefined;
+        this.#expect(there, `a row "${prefix}" of an invocation that is not there`);
+      }
+    }
+    for (const prefix of ["y", "W", "q"]) {
+      for (const [, value] of this.#all(prefix)) {
+        const there = this.#invocations.has(decodeNumber(value));
+        this.#expect(there, `a row "${prefix}" that names an invocation that is not there`);
+      }
+    }
+  }
+
+  #expect(holds: boolean, otherwise: string): void {
+    if (!holds) this.broken.push(otherwise);
+  }
+
+  #all(prefix: string): Row[] {
+    const limit = 1_000_000;
+    return this.#tx.range({ from: prefix, to: prefixEnd(prefix), limit });
+  }
+}

@@ -108,6 +108,8 @@ export const deploymentKey = (version: string): RowKey => `d${utf8(version)}`;
 export const SERVICES = "v";
 export const serviceKey = (name: string): RowKey => `v${utf8(name)}`;
 export const NEXT_SEQUENCE: RowKey = "n";
+/** Highest time that a batch has seen; written by the loop with each batch. */
+export const CLOCK_HIGH_WATER: RowKey = "h";
 
 /** The smallest key above every key that starts with `prefix`. */
 export function prefixEnd(prefix: RowKey): RowKey {

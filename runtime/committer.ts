@@ -1,0 +1,122 @@
+/**
+ * Turns the overlay's open batch into commits, in order, on demand.
+ *
+ * 1. Batch n + 1 names the digest of batch n; batches are submitted in the order of their numbers.
+ * 2. A batch is sealed when somebody outside waits for it (demand), when it is 10 ms old, or when it
+ *    is full; and only while a commit slot is free. Meanwhile the next one gathers.
+ * 3. `onDurable` is called once per batch, in order. After a failure it is never called again.
+ */
+import type { Clock } from "./clock.ts";
+import { batchDigest, encodeBatch } from "./store/batch.ts";
+import type { Overlay } from "./store/overlay.ts";
+import type { Store } from "./store/store.ts";
+
+/** A batch this large is sealed at the next border between inputs. */
+const BATCH_BYTES_MAX = 1024 * 1024;
+/** How long a batch that nobody waits for stays open once a slot is free. */
+export const BATCH_OPEN_MS_MAX = 10;
+
+export interface CommitterOptions {
+  readonly store: Store;
+  readonly overlay: Overlay;
+  readonly partition: number;
+  readonly clock: Pick<Clock, "nowMs">;
+  readonly commitsInFlightMax: number;
+  /** Called just before a batch is sealed: the last chance to write to it. */
+  readonly onSeal: () => void;
+  readonly onDurable: (batchNumber: number) => void;
+  readonly onFatal: (error: Error) => void;
+}
+
+export class Committer {
+  readonly #options: CommitterOptions;
+  #previous: string;
+  #inFlight = 0;
+  #inFlightBytes = 0;
+  #demanded = false;
+  #openedAtMs: number | undefined;
+  #stopped = false;
+
+  constructor(options: CommitterOptions) {
+    this.#options = options;
+    this.#previous = options.store.batchDigest;
+  }
+
+  /** Bytes written and not durable yet, the open batch included. */
+  get undurableBytes(): number {
+    return this.#inFlightBytes + this.#options.overlay.openBytes;
+  }
+
+  get busy(): boolean {
+    return this.#inFlight > 0;
+  }
+
+  get full(): boolean {
+    return this.#options.overlay.openBytes >= BATCH_BYTES_MAX;
+  }
+
+  /** Somebody outside waits for the open batch. */
+  demand(): void {
+    this.#demanded = true;
+  }
+
+  /** Something hangs on the open batch, although nobody waits for it. */
+  touch(): void {
+    this.#openedAtMs ??= this.#options.clock.nowMs();
+  }
+
+  /** When the open batch must be sealed; undefined when it need not be, or no slot is free. */
+  sealAtMs(): number | undefined {
+    if (this.#openedAtMs === undefined || !this.#slotFree()) return undefined;
+    return this.#openedAtMs + BATCH_OPEN_MS_MAX;
+  }
+
+  /** Seals and submits the open batch if it is time. */
+  commitIfDue(): void {
+    if (this.#stopped || !this.#slotFree()) return;
+    const sealAtMs = this.sealAtMs();
+    const old = sealAtMs !== undefined && sealAtMs <= this.#options.clock.nowMs();
+    if (this.#demanded || this.full || old) this.#commit();
+  }
+
+  stop(): void {
+    this.#stopped = true;
+  }
+
+  #slotFree(): boolean {
+    return this.#inFlight < this.#options.commitsInFlightMax;
+  }
+
+  #commit(): void {
+    const { overlay, store, partition, onSeal } = this.#options;
+    onSeal();
+    this.#demanded = false;
+    this.#openedAtMs = undefined;
+    const { number, writes } = overlay.seal();
+    const bytes = encodeBatch(
+      { partition, epoch: store.epoch, number, previous: this.#previous },
+      writes,
+    );
+    this.#previous = batchDigest(bytes);
+    this.#inFlight++;
+    this.#inFlightBytes += bytes.length;
+    store.commit(bytes).then(
+      () => this.#settled(number, bytes.length),
+      (error: unknown) => this.#failed(error),
+    );
+  }
+
+  #settled(number: number, bytes: number): void {
+    if (this.#stopped) return;
+    this.#inFlight--;
+    this.#inFlightBytes -= bytes;
+    this.#options.overlay.release(number);
+    this.#options.onDurable(number);
+  }
+
+  #failed(error: unknown): void {
+    if (this.#stopped) return;
+    this.#stopped = true;
+    this.#options.onFatal(error instanceof Error ? error : new Error(String(error)));
+  }
+}

@@ -1,0 +1,307 @@
+/**
+ * The one loop of a partition: takes inputs, applies them, commits, performs.
+ *
+ * Owns order: what is applied when, what is committed together, what leaves after what. The machine
+ * owns what an input means; the store owns the disk; `perform` reaches the outside.
+ *
+ * 1. `apply` and `perform` are called from here and nowhere else; commits through the committer.
+ * 2. A durable effect leaves when the batch that was open as it was made, and every batch before
+ *    it, is durable. If nothing at all is undurable, it leaves when the epoch is confirmed.
+ * 3. A failed commit, or a machine that throws, ends everything: `onFatal` once, then nothing is
+ *    applied or performed any more.
+ * 4. Time never goes back, also across a restart: the highest time seen is part of each batch.
+ * 5. Nothing here is quick because it hopes so: a commit may take seconds, and several may be in
+ *    flight one day.
+ */
+import type { Clock } from "./clock.ts";
+import { Committer } from "./committer.ts";
+import type { Effect } from "./core/effect.ts";
+import type { Input } from "./core/input.ts";
+import { CLOCK_HIGH_WATER } from "./core/keys.ts";
+import { decodeNumber, encodeNumber } from "./core/rows.ts";
+import type { Machine } from "./machine.ts";
+import { Outlet } from "./outlet.ts";
+import { Overlay } from "./store/overlay.ts";
+import type { Store } from "./store/store.ts";
+
+/** Inputs of one turn, so that frames leave and commits are noticed in between. */
+const INPUTS_PER_TURN_MAX = 1_000;
+/** Above this much undurable data no input is taken. */
+const UNDURABLE_BYTES_MAX = 16 * 1024 * 1024;
+
+export interface LoopOptions {
+  readonly machine: Machine;
+  readonly store: Store;
+  readonly clock: Clock;
+  readonly perform: (effect: Effect) => void;
+  readonly onFatal: (error: Error) => void;
+  readonly partition?: number;
+  /** After the effects of a turn or of a commit have left: frames can be closed. */
+  readonly afterPerform?: () => void;
+  /** true: more is undurable than is good, stop reading from sockets; false: go on. */
+  readonly onPressure?: (pressed: boolean) => void;
+  /** Runs the next turn. `setImmediate` unless a simulation decides. */
+  readonly schedule?: (turn: () => void) => void;
+  readonly commitsInFlightMax?: number;
+}
+
+export interface Loop {
+  /** Queues an input; it is applied in a later turn, in order. */
+  submit(input: Input): void;
+  /** Recovers, and resolves when what recovery wrote is durable; rejects if that failed. Once. */
+  start(): Promise<void>;
+  /** Number of the last durable batch. */
+  readonly watermark: number;
+  /** Resolves when everything submitted so far is applied, durable and performed. */
+  idle(): Promise<void>;
+  /** Takes no more inputs; resolves when those taken are durable and their effects performed. */
+  close(): Promise<void>;
+}
+
+export function createLoop(options: LoopOptions): Loop {
+  return new PartitionLoop(options);
+}
+
+class PartitionLoop implements Loop {
+  readonly #options: LoopOptions;
+  readonly #overlay: Overlay;
+  readonly #committer: Committer;
+  readonly #outlet: Outlet;
+  #inputs: Input[] = [];
+  #nowMs: number;
+  #highWaterMs: number;
+  #watermark: number;
+  #turnScheduled = false;
+  #phase: "new" | "running" | "closing" | "dead" = "new";
+  #failure: Error | undefined;
+  #pressed = false;
+  #confirming: Effect[] = [];
+  #alarmAtMs: number | undefined;
+  #idleWaiters: (() => void)[] = [];
+
+  constructor(options: LoopOptions) {
+    const { store, clock } = options;
+    this.#options = options;
+    this.#watermark = store.batchNumber;
+    this.#overlay = new Overlay(store, store.batchNumber);
+    this.#outlet = new Outlet(options.perform);
+    const stored = store.get(CLOCK_HIGH_WATER);
+    this.#highWaterMs = stored === undefined ? 0 : decodeNumber(stored);
+    this.#nowMs = this.#highWaterMs;
+    this.#committer = new Committer({
+      store,
+      clock,
+      overlay: this.#overlay,
+      partition: options.partition ?? 0,
+      commitsInFlightMax: options.commitsInFlightMax ?? 1,
+      onSeal: () => this.#keepHighWater(),
+      onDurable: (number) => this.#onDurable(number),
+      onFatal: (error) => this.#die(error),
+    });
+  }
+
+  get watermark(): number {
+    return this.#watermark;
+  }
+
+  submit(input: Input): void {
+    if (this.#phase === "closing" || this.#phase === "dead") return;
+    this.#inputs.push(input);
+    this.#scheduleTurn();
+  }
+
+  async start(): Promise<void> {
+    this.#readClock();
+    this.#guard(() => this.#takeEffects(this.#options.machine.recover(this.#overlay, this.#nowMs)));
+    this.#committer.demand();
+    this.#committer.commitIfDue();
+    await this.#settled();
+    if (this.#failure) throw this.#failure;
+    this.#phase = "running";
+    this.#scheduleTurn();
+  }
+
+  async idle(): Promise<void> {
+    await this.#settled();
+  }
+
+  async close(): Promise<void> {
+    if (this.#phase !== "dead") {
+      this.#phase = "closing";
+      this.#committer.demand();
+      this.#scheduleTurn();
+      await this.#settled();
+      this.#phase = "dead";
+      this.#committer.stop();
+    }
+    this.#options.clock.setAlarm(undefined, () => undefined);
+  }
+
+  #scheduleTurn(): void {
+    if (this.#turnScheduled || this.#phase === "new" || this.#phase === "dead") return;
+    this.#turnScheduled = true;
+    const schedule = this.#options.schedule ?? setImmediate;
+    schedule(() => {
+      this.#turnScheduled = false;
+      if (this.#phase !== "dead") this.#guard(() => this.#turn());
+    });
+  }
+
+  /** Take, apply, perform what may run ahead, commit what somebody waits for. */
+  #turn(): void {
+    this.#readClock();
+    let taken = 0;
+    while (taken < this.#inputs.length && taken < INPUTS_PER_TURN_MAX && !this.#overloaded()) {
+      const input = this.#inputs[taken++];
+      if (input === undefined) break;
+      this.#takeEffects(this.#options.machine.apply(this.#overlay, input, this.#nowMs));
+      if (this.#committer.full) this.#committer.commitIfDue();
+    }
+    this.#inputs.splice(0, taken);
+    this.#fireTimers();
+    this.#options.afterPerform?.();
+    if (this.#phase === "closing" && !this.#isSettled()) this.#committer.demand();
+    this.#committer.commitIfDue();
+    this.#setPressure(this.#overloaded());
+    this.#setAlarm();
+    if (this.#inputs.length > 0 && !this.#overloaded()) this.#scheduleTurn();
+    this.#checkIdle();
+  }
+
+  #fireTimers(): void {
+    const { machine } = this.#options;
+    if (this.#phase === "closing" || this.#overloaded()) return;
+    const due = machine.nextDueAtMs(this.#overlay);
+    if (due === undefined || due > this.#nowMs) return;
+    this.#takeEffects(machine.apply(this.#overlay, { kind: "timers-due" }, this.#nowMs));
+  }
+
+  #takeEffects(effects: readonly Effect[]): void {
+    const { openWrites, openNumber } = this.#overlay;
+    if (openWrites > 0) this.#committer.touch();
+    // Without a write the open batch is what was sealed last: nothing newer was read.
+    const batch = openWrites > 0 ? openNumber : openNumber - 1;
+    for (const effect of effects) {
+      if (effect.when === "durable" && batch <= this.#watermark && this.#outlet.empty) {
+        this.#confirm(effect);
+        continue;
+      }
+      const waits = this.#outlet.take(effect, batch);
+      if (waits && (effect.when === "now" || effect.demand) && openWrites > 0) {
+        this.#committer.demand();
+      }
+    }
+  }
+
+  /** Nothing is undurable: the answer needs only that the epoch is still ours. */
+  #confirm(effect: Effect): void {
+    this.#confirming.push(effect);
+    if (this.#confirming.length > 1) return;
+    this.#options.store.confirm().then(
+      () => {
+        const effects = this.#confirming;
+        this.#confirming = [];
+        if (this.#phase === "dead") return;
+        for (const it of effects) this.#options.perform(it);
+        this.#options.afterPerform?.();
+        this.#checkIdle();
+      },
+      (error: unknown) => this.#die(asError(error)),
+    );
+  }
+
+  #onDurable(number: number): void {
+    if (this.#phase === "dead") return;
+    this.#watermark = number;
+    this.#guard(() => {
+      this.#outlet.release(number);
+      this.#options.afterPerform?.();
+      this.#committer.commitIfDue();
+    });
+    this.#setPressure(this.#overloaded());
+    this.#scheduleTurn();
+    this.#checkIdle();
+  }
+
+  #readClock(): void {
+    this.#nowMs = Math.max(this.#nowMs, this.#options.clock.nowMs());
+  }
+
+  #keepHighWater(): void {
+    if (this.#nowMs === this.#highWaterMs) return;
+    this.#highWaterMs = this.#nowMs;
+    this.#overlay.put(CLOCK_HIGH_WATER, encodeNumber(this.#nowMs));
+  }
+
+  /** Wakes for the next timer and for a batch that has been open long enough. */
+  #setAlarm(): void {
+    const { machine, clock } = this.#options;
+    const times = [this.#committer.sealAtMs()];
+    if (!this.#overloaded() && this.#phase === "running") {
+      times.push(machine.nextDueAtMs(this.#overlay));
+    }
+    const known = times.filter((it) => it !== undefined);
+    const atMs = known.length === 0 ? undefined : Math.min(...known);
+    if (atMs === this.#alarmAtMs && atMs !== undefined && atMs > this.#nowMs) return;
+    this.#alarmAtMs = atMs;
+    clock.setAlarm(atMs, () => {
+      this.#alarmAtMs = undefined;
+      this.#scheduleTurn();
+    });
+  }
+
+  #overloaded(): boolean {
+    return this.#committer.undurableBytes > UNDURABLE_BYTES_MAX;
+  }
+
+  #setPressure(pressed: boolean): void {
+    if (pressed === this.#pressed) return;
+    this.#pressed = pressed;
+    this.#options.onPressure?.(pressed);
+  }
+
+  #isSettled(): boolean {
+    const { openWrites } = this.#overlay;
+    // Before the start is through, inputs only gather.
+    const taken = this.#inputs.length === 0 || this.#phase === "new";
+    const quiet = taken && !this.#committer.busy && openWrites === 0;
+    return quiet && this.#outlet.empty && this.#confirming.length === 0;
+  }
+
+  #settled(): Promise<void> {
+    if (this.#phase === "dead") return Promise.resolve();
+    return new Promise((resolve) => {
+      this.#idleWaiters.push(resolve);
+      this.#checkIdle();
+    });
+  }
+
+  #checkIdle(): void {
+    if (this.#idleWaiters.length === 0 || (this.#phase !== "dead" && !this.#isSettled())) return;
+    const waiters = this.#idleWaiters;
+    this.#idleWaiters = [];
+    for (const resolve of waiters) resolve();
+  }
+
+  #guard(act: () => void): void {
+    try {
+      act();
+    } catch (error) {
+      this.#die(asError(error));
+    }
+  }
+
+  #die(error: Error): void {
+    if (this.#phase === "dead") return;
+    this.#phase = "dead";
+    this.#failure = error;
+    this.#committer.stop();
+    this.#options.clock.setAlarm(undefined, () => undefined);
+    this.#options.onFatal(error);
+    this.#checkIdle();
+  }
+}
+
+function asError(error: unknown): Error {
+  return error instanceof Error ? error : new Error(String(error));
+}

@@ -1,0 +1,264 @@
+/**
+ * One attempt: runs a handler once against its journal, to its end, its failure or its suspension.
+ *
+ * The machine owns the order of things; this file owns the event loop. A turn is two adjacent
+ * `setImmediate`s, one that opens it (and starts the handler, or makes a delivery) and one that
+ * closes it: between the two Node runs microtasks until they are dry, and nothing else.
+ *
+ * 1. Exactly one of `end`, `fail` and `suspend` is sent, and nothing after it.
+ * 2. Nothing that user code does can end more than its own attempt.
+ * 3. An attempt is suspended only while it waits for something that is not itself.
+ */
+import type { Failure } from "../../protocol/failure.ts";
+import type { Deliver, Go, Replay, Start, WorkerMessage } from "../../protocol/message.ts";
+import type { Result } from "../../protocol/payload.ts";
+import type { RegisteredHandler } from "../definition.ts";
+import { CancelledError } from "../errors.ts";
+import { isTerminal, retryAfterMsOf, stackOf, toFailure } from "../failure.ts";
+import { bounded, callerLine } from "./attempt-text.ts";
+import { bindContext } from "./bind-context.ts";
+import { runInScope, type Scope } from "./current-attempt.ts";
+import { InputError } from "./input-error.ts";
+import { ReplayMachine } from "./machine.ts";
+import { RunExecutor } from "./run-executor.ts";
+
+export interface AttemptOptions {
+  readonly start: Start;
+  readonly handler: RegisteredHandler;
+  readonly send: (message: WorkerMessage) => void;
+  /** Warnings for whoever runs the worker. */
+  readonly warn: (message: string) => void;
+  /** The attempt is over, however it came about. */
+  readonly onEnded: () => void;
+  /** It only waits now: it could make room. */
+  readonly onIdle?: () => void;
+  readonly inactivityTimeoutMs: number;
+  readonly payloadBytesMax: number;
+  /** How long a replay waits for a command that was recorded from outside a turn. Default 10 s. */
+  readonly replayTimeoutMs?: number;
+}
+
+const REPLAY_TIMEOUT_MS = 10_000;
+
+export class Attempt {
+  readonly #options: AttemptOptions;
+  readonly #machine: ReplayMachine;
+  readonly #runs: RunExecutor;
+  readonly #over = new AbortController();
+  #entriesMissing: number;
+  #turnScheduled = false;
+  #handlerSettled = false;
+  #inactivity: NodeJS.Timeout | undefined;
+  #replayLimit: NodeJS.Timeout | undefined;
+
+  constructor(options: AttemptOptions) {
+    const { start, handler } = options;
+    this.#options = options;
+    this.#entriesMissing = start.commandCount + start.deliveryCount;
+    this.#machine = new ReplayMachine({
+      issue: (command) => options.send({ kind: "command", attempt: start.attempt, command }),
+      mismatch: (failure, command) => this.#fail(failure, { stack: "", command }),
+      cancelled: () => this.#runs.cancelAll(new CancelledError()),
+      outside: (what) => this.#warnOutside(what),
+      wake: () => this.#advance(),
+    });
+    this.#runs = new RunExecutor({
+      attempt: start.attempt,
+      invocationId: start.invocationId,
+      payloadBytesMax: options.payloadBytesMax,
+      asTerminalError: handler.asTerminalError,
+      send: options.send,
+      scope: (run) => this.#scope(run),
+      onReported: () => this.#advance(),
+    });
+    if (this.#entriesMissing === 0) this.#scheduleTurn();
+  }
+
+  replay({ entries }: Replay): void {
+    for (const entry of entries) {
+      this.#machine.load(entry);
+      this.#entriesMissing--;
+    }
+    if (this.#entriesMissing === 0) this.#scheduleTurn();
+  }
+
+  deliver({ delivery }: Deliver): void {
+    if (!this.#machine.over) this.#machine.receive(delivery);
+  }
+
+  go({ command, try: attempted }: Go): void {
+    if (!this.#machine.over) this.#runs.go(command, attempted);
+  }
+
+  /** The runtime, or the loss of the connection, ended it: nothing more is sent. */
+  abort(reason: string): void {
+    if (this.#machine.over && this.#over.signal.aborted) return;
+    this.#machine.stop();
+    this.#finish(new Error(`the attempt is over: ${reason}`));
+  }
+
+  /** Whether it only waits, for something that is not itself. */
+  get idle(): boolean {
+    if (this.#machine.over || this.#turnScheduled || this.#entriesMissing > 0) return false;
+    return (
+      this.#machine.next() === "idle" && this.#machine.outstandingCount > 0 && !this.#runs.busy
+    );
+  }
+
+  get executing(): boolean {
+    return this.#runs.executing;
+  }
+
+  /** Leaves memory if it only waits. */
+  trySuspend(): boolean {
+    if (!this.idle) return false;
+    const { send, start } = this.#options;
+    send({ kind: "suspend", attempt: start.attempt, deliveries: this.#machine.made });
+    this.#machine.stop();
+    this.#finish(new Error("the attempt was suspended"));
+    return true;
+  }
+
+  #scheduleTurn(): void {
+    if (this.#turnScheduled) return;
+    this.#turnScheduled = true;
+    clearTimeout(this.#inactivity);
+    setImmediate(() => {
+      if (this.#machine.over) return;
+      this.#machine.openTurn();
+      if (!this.#handlerStarted) this.#startHandler();
+    });
+    setImmediate(() => {
+      this.#turnScheduled = false;
+      this.#machine.closeTurn();
+      this.#advance();
+    });
+  }
+
+  #handlerStarted = false;
+
+  #startHandler(): void {
+    this.#handlerStarted = true;
+    const { start, handler, payloadBytesMax, warn } = this.#options;
+    const context = bindContext({
+      start,
+      handler,
+      machine: this.#machine,
+      runs: this.#runs,
+      payloadBytesMax,
+      attemptSignal: this.#over.signal,
+    });
+    const scope = this.#scope(undefined);
+    void runInScope(scope, async () => {
+      try {
+        const input = decodeInput(handler, start.input);
+        const output = await handler.call(context, input);
+        this.#end({ ok: true, value: handler.output.serialize(output) });
+      } catch (error) {
+        this.#handlerThrew(error);
+      }
+    }).catch((error: unknown) => warn(`an attempt broke: ${stackOf(error)}`));
+  }
+
+  #handlerThrew(error: unknown): void {
+    const mapped = isTerminal(error) ? error : this.#options.handler.asTerminalError?.(error);
+    if (mapped) {
+      this.#end({ ok: false, failure: toFailure(mapped) });
+      return;
+    }
+    const stack = stackOf(error);
+    this.#fail(toFailure(error), { stack, command: null, retryAfterMs: retryAfterMsOf(error) });
+  }
+
+  /** After every turn, and whenever something came from outside one. */
+  #advance(): void {
+    if (this.#turnScheduled || this.#entriesMissing > 0 || !this.#handlerStarted) return;
+    clearTimeout(this.#inactivity);
+    clearTimeout(this.#replayLimit);
+    const next = this.#machine.next();
+    if (next === "deliver") this.#scheduleTurn();
+    else if (next === "await-outside") {
+      const limitMs = this.#options.replayTimeoutMs ?? REPLAY_TIMEOUT_MS;
+      this.#replayLimit = setTimeout(() => this.#machine.outsideTimedOut(), limitMs);
+    } else if (next === "idle" && this.idle) this.#startWaiting();
+  }
+
+  #startWaiting(): void {
+    const { inactivityTimeoutMs, onIdle } = this.#options;
+    this.#inactivity = setTimeout(() => this.trySuspend(), inactivityTimeoutMs);
+    this.#inactivity.unref();
+    onIdle?.();
+  }
+
+  #end(result: Result): void {
+    if (this.#handlerSettled || !this.#machine.settle()) return;
+    this.#handlerSettled = true;
+    const { notStarted } = this.#runs;
+    const { send, start, warn, payloadBytesMax } = this.#options;
+    if (notStarted.length > 0) {
+      warn(
+        `${this.#where} ended before these runs had started, so they never will: ${notStarted.map((it) => `"${it}"`).join(", ")}; await them`,
+      );
+    }
+    send({ kind: "end", attempt: start.attempt, result: bounded(result, payloadBytesMax) });
+    this.#finish(new Error("the handler has ended"));
+  }
+
+  #fail(
+    failure: Failure,
+    more: {
+      readonly stack: string;
+      readonly command: number | null;
+      readonly retryAfterMs?: number | null;
+    },
+  ): void {
+    if (this.#over.signal.aborted) return;
+    this.#machine.stop();
+    const { send, start, warn } = this.#options;
+    const { stack, command, retryAfterMs = null } = more;
+    send({ kind: "fail", attempt: start.attempt, failure, stack, command, retryAfterMs });
+    warn(
+      `${this.#where} failed and will be tried again: ${stack === "" ? failure.message : stack}`,
+    );
+    this.#finish(new Error(`the attempt failed: ${failure.message}`));
+  }
+
+  #finish(reason: Error): void {
+    if (this.#over.signal.aborted) return;
+    clearTimeout(this.#inactivity);
+    clearTimeout(this.#replayLimit);
+    this.#runs.stop(reason);
+    this.#over.abort(reason);
+    this.#options.onEnded();
+  }
+
+  #scope(run: string | undefined): Scope {
+    const onUnhandledRejection = (reason: unknown): void => {
+      if (this.#machine.over) return;
+      if (isTerminal(reason)) this.#end({ ok: false, failure: toFailure(reason) });
+      else this.#fail(toFailure(reason), { stack: stackOf(reason), command: null });
+    };
+    return { run, onUnhandledRejection };
+  }
+
+  #warnOutside(what: string): void {
+    if (this.#machine.replaying) return;
+    this.#options.warn(
+      `${this.#where} called ctx from outside a turn, after awaiting something that is not a ctx promise: ${what}${callerLine()}. Put what it awaited into ctx.run.`,
+    );
+  }
+
+  get #where(): string {
+    const { target, invocationId } = this.#options.start;
+    return `${target.service}/${target.handler} ${invocationId}`;
+  }
+}
+
+/** A body that the handler's serde refuses is the caller's mistake: 400, and no retry. */
+function decodeInput(handler: RegisteredHandler, bytes: Uint8Array): unknown {
+  try {
+    return handler.input.deserialize(bytes);
+  } catch (error) {
+    throw new InputError(toFailure(error).message);
+  }
+}

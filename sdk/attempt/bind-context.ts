@@ -1,0 +1,131 @@
+/**
+ * The context that a handler gets: each call one line through the recorder. What the calls mean to
+ * users stands in ../context.ts.
+ */
+import { parseInvocationId, type InvocationId } from "../../protocol/ids.ts";
+import type { Start } from "../../protocol/message.ts";
+import type { InvocationReference, SignalReference, WorkflowContext } from "../context.ts";
+import type { RegisteredHandler } from "../definition.ts";
+import { type Duration, durationToMs } from "../duration.ts";
+import { toFailure } from "../failure.ts";
+import type { ContextPromise } from "../promise.ts";
+import type { ContextDate, Request } from "../request.ts";
+import type { Serde } from "../serde.ts";
+import { bindAwakeables } from "./bind-awakeables.ts";
+import { bindCalls } from "./bind-calls.ts";
+import { bindPromises } from "./bind-promises.ts";
+import { bindRun } from "./bind-run.ts";
+import { bindState } from "./bind-state.ts";
+import type { ReplayMachine } from "./machine.ts";
+import { makeRand } from "./rand.ts";
+import { asTerminal, readValue, typed, unexpected } from "./read-value.ts";
+import { Recorder, type Read } from "./recorder.ts";
+import { replayConsole } from "./replay-console.ts";
+import type { RunExecutor } from "./run-executor.ts";
+
+export interface ContextParts {
+  readonly start: Start;
+  readonly handler: RegisteredHandler;
+  readonly machine: ReplayMachine;
+  readonly runs: RunExecutor;
+  readonly payloadBytesMax: number;
+  readonly attemptSignal: AbortSignal;
+}
+
+/** Every context is this one; the types of ../context.ts say which part a handler may use. */
+export function bindContext(parts: ContextParts): WorkflowContext {
+  const { start, handler, machine } = parts;
+  const recorder = new Recorder(machine, parts.payloadBytesMax);
+  const serde = handler.serde;
+  return {
+    ...bindState({ recorder, start, serde, shared: handler.mode === "shared" }),
+    ...bindCalls(recorder),
+    ...bindAwakeables(recorder, start, serde),
+    ...bindPromises(recorder, serde),
+    ...bindOthers(recorder, serde),
+    run: bindRun({ recorder, runs: parts.runs, serde }) as WorkflowContext["run"], // two overloads in one function
+    sleep: (duration: Duration, name = "") =>
+      recorder.ask<void>(
+        { kind: "sleep", name, durationMs: durationToMs(duration, "the duration of ctx.sleep") },
+        () => undefined,
+      ).promise,
+    request: () => requestOf(start, parts.attemptSignal),
+    rand: makeRand(start.seed),
+    date: bindDate(recorder),
+    console: replayConsole(recorder),
+  };
+}
+
+type Others = Pick<WorkflowContext, "signal" | "invocation" | "attach" | "cancel">;
+
+function bindOthers(recorder: Recorder, defaultSerde: Serde<unknown>): Others {
+  const attach = <T>(id: string, serde?: Serde<T>): ContextPromise<T> => {
+    const draft = { kind: "attach", name: "", invocationId: requireId(id) } as const;
+    return recorder.ask(draft, readValue(serde ?? typed<T>(defaultSerde))).promise;
+  };
+  const cancel = (id: string): void => {
+    recorder.tell({ kind: "cancel", name: "", invocationId: requireId(id) });
+  };
+  const signalOf = <T>(id: InvocationId, signal: string, serde: Serde<T>): SignalReference<T> => ({
+    resolve: (payload) => {
+      const result = { ok: true, value: serde.serialize(payload as T) } as const; // left out: for T that takes undefined
+      recorder.tell({ kind: "send-signal", name: "", invocationId: id, signal, result });
+    },
+    reject: (reason) => {
+      const result = { ok: false, failure: toFailure(asTerminal(reason)) } as const;
+      recorder.tell({ kind: "send-signal", name: "", invocationId: id, signal, result });
+    },
+  });
+  return {
+    attach,
+    cancel,
+    signal: <T>(name: string, serde?: Serde<T>) =>
+      recorder.ask(
+        { kind: "await-signal", name: "", signal: name },
+        readValue(serde ?? typed<T>(defaultSerde)),
+      ).promise,
+    invocation: (text): InvocationReference => {
+      const id = requireId(text);
+      return {
+        id,
+        signal: <T>(name: string, serde?: Serde<T>) =>
+          signalOf(id, name, serde ?? typed<T>(defaultSerde)),
+        attach: <T>(serde?: Serde<T>) => attach(id, serde),
+        cancel: () => cancel(id),
+      };
+    },
+  };
+}
+
+function bindDate(recorder: Recorder): ContextDate {
+  const now = (): Promise<number> =>
+    recorder.ask<number>({ kind: "date", name: "" }, readTime, {
+      here: () => ({ kind: "date-here", name: "", timeMs: Date.now() }),
+      // What a closure could see of it must not be undone by a crash.
+      durableOnly: true,
+    }).promise;
+  return { now, toJSON: async () => new Date(await now()).toJSON() };
+}
+
+const readTime: Read<number> = (result) => {
+  if (result.kind !== "time") throw unexpected(result);
+  return result.timeMs;
+};
+
+function requestOf(start: Start, attemptCompletedSignal: AbortSignal): Request {
+  return {
+    id: start.invocationId,
+    target: start.target,
+    headers: new Map(start.headers),
+    body: start.input,
+    idempotencyKey: start.idempotencyKey ?? undefined,
+    attemptCompletedSignal,
+  };
+}
+
+function requireId(text: string): InvocationId {
+  if (parseInvocationId(text) === undefined) {
+    throw new TypeError(`not an invocation id: ${JSON.stringify(text)}; it looks like inv_...`);
+  }
+  return text as InvocationId; // it parses
+}

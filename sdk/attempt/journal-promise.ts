@@ -1,0 +1,75 @@
+/**
+ * What ctx calls return: a native promise that counts as handled, with a time limit to be had.
+ * What `.then` derives from it is a plain promise.
+ */
+import { type Duration, durationToMs } from "../duration.ts";
+import { isTerminal } from "../failure.ts";
+import { TimeoutError, type TerminalError } from "../errors.ts";
+import type { ContextPromise } from "../promise.ts";
+
+/** A durable timer that can be taken back. */
+export interface Timer {
+  readonly due: Promise<void>;
+  withdraw(): void;
+}
+
+export type StartTimer = (durationMs: number) => Timer;
+
+type Executor<T> = (resolve: (value: T) => void, reject: (reason: unknown) => void) => void;
+
+export class JournalPromise<T> extends Promise<T> implements ContextPromise<T> {
+  /** `.then` gives a plain promise: only the call itself stands in the journal. */
+  static override get [Symbol.species](): PromiseConstructor {
+    return Promise;
+  }
+
+  readonly #startTimer: StartTimer;
+
+  constructor(startTimer: StartTimer, executor: Executor<T>) {
+    super(executor);
+    this.#startTimer = startTimer;
+    // A promise of ctx that nobody looks at must not end the process when it rejects.
+    this.catch(() => undefined);
+  }
+
+  orTimeout(duration: Duration): ContextPromise<T> {
+    const timer = this.#startTimer(durationToMs(duration, "the duration of orTimeout"));
+    return new JournalPromise<T>(this.#startTimer, (resolve, reject) => {
+      let open = true;
+      const settleFirst = (settle: () => void): void => {
+        if (!open) return;
+        open = false;
+        timer.withdraw();
+        settle();
+      };
+      this.then(
+        (value) => settleFirst(() => resolve(value)),
+        (reason: unknown) => settleFirst(() => reject(reason)),
+      );
+      timer.due.then(
+        () => {
+          if (open) reject(new TimeoutError());
+          open = false;
+        },
+        (reason: unknown) => {
+          if (open) reject(reason);
+          open = false;
+        },
+      );
+    });
+  }
+
+  map<U>(
+    mapper: (value: T | undefined, failure: TerminalError | undefined) => U,
+  ): ContextPromise<U> {
+    return new JournalPromise<U>(this.#startTimer, (resolve, reject) => {
+      this.then(
+        (value) => resolve(mapper(value, undefined)),
+        (reason: unknown) => {
+          if (isTerminal(reason)) resolve(mapper(undefined, reason));
+          else reject(reason);
+        },
+      ).catch(reject);
+    });
+  }
+}

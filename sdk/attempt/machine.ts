@@ -1,0 +1,350 @@
+/**
+ * The replay machine of one attempt: no I/O, no timers, no promises of its own.
+ *
+ * Owns the order in which things happen to the handler: command numbers, completion ids, turns,
+ * which recorded command an issued one repeats, when the next delivery may be made. The driver
+ * (attempt.ts) owns time and the event loop: it opens and closes turns. The context owns values.
+ *
+ * 1. A turn is what happens between one delivery and the next. The first one starts the handler;
+ *    each later one makes one delivery, in the order of the journal.
+ * 2. The next delivery is made only when the turn is closed and every recorded command of the turns
+ *    so far has been issued again.
+ * 3. A new command is possible only where no recorded one comes later: the commands of a turn that
+ *    was cut off are accepted late, anything else is a mismatch.
+ * 4. A completion whose promise has settled reaches nobody, but counts.
+ * 5. After the handler has settled, or the attempt is over, commands are dropped and nothing settles.
+ */
+import { assert } from "../../protocol/assert.ts";
+import type {
+  Command,
+  CompletionId,
+  CompletionResult,
+  Delivery,
+  ReplayEntry,
+} from "../../protocol/command.ts";
+import { CANCELLED, type Failure, FailureCode } from "../../protocol/failure.ts";
+import type { Result } from "../../protocol/payload.ts";
+import { describe, difference, identityOf, isCompletedLater, type Draft } from "./draft.ts";
+import { RecordedCommands } from "./recorded.ts";
+
+/** How somebody who waits hears of it. */
+export type Settle = (result: CompletionResult) => void;
+
+export interface MachineHost {
+  /** A command that was not recorded yet goes to the runtime. */
+  issue(command: Command): void;
+  /** The code does not match its journal: the attempt fails with this. */
+  mismatch(failure: Failure, command: number | null): void;
+  /** Everything outstanding was rejected by a cancellation. */
+  cancelled(): void;
+  /** A command came from outside a turn: a warning, with where it was. */
+  outside(what: string): void;
+  /** Something changed outside a turn: ask `next` again. */
+  wake(): void;
+}
+
+/** What the driver is to do once a turn is closed. */
+export type Next =
+  | "deliver"
+  /** Commands that were recorded from outside the turn are still to come. */
+  | "await-outside"
+  /** Nothing to deliver: the handler waits for the runtime, or for something of its own. */
+  | "idle"
+  | "over";
+
+interface Outstanding {
+  readonly command: Command;
+  readonly settle: Settle;
+}
+
+type Phase = "running" | "settled" | "over";
+
+/** What became of a draft. */
+export type Issued =
+  /** Recorded: now, or before (`replayed`). */
+  | { readonly kind: "recorded"; readonly command: Command; readonly replayed: boolean }
+  /** A cancellation was waiting for the next promise: this one rejects, nothing was recorded. */
+  | { readonly kind: "cancelled" }
+  /** The handler has settled or the attempt is over: nothing happens any more. */
+  | { readonly kind: "dropped" };
+
+export interface IssueOptions {
+  /** Told when the completion is delivered; drafts that are answered later, and signals, have one. */
+  readonly settle?: Settle;
+  /** The form that carries its own answer, if the answer is known on the spot. */
+  readonly here?: () => Draft | undefined;
+  /** Whether the answer on the spot must not be used while a run is outstanding. */
+  readonly durableOnly?: boolean;
+}
+
+export class ReplayMachine {
+  readonly #host: MachineHost;
+  readonly #recorded = new RecordedCommands();
+  readonly #deliveries: Delivery[] = [];
+  /** By command index, in the order of issue. */
+  readonly #outstanding = new Map<number, Outstanding>();
+  readonly #byCompletion = new Map<CompletionId, number>();
+  readonly #openRuns = new Set<number>();
+  readonly #keptSignals = new Map<string, Result[]>();
+  /** Identities that were issued from outside the present turn. */
+  #outsideNow = new Set<string>();
+  #phase: Phase = "running";
+  #turnOpen = false;
+  #started = false;
+  #made = 0;
+  #nextIndex = 0;
+  #nextCompletionId: CompletionId = 1;
+  #cancelNext = false;
+  #recordedDeliveries = 0;
+
+  constructor(host: MachineHost) {
+    this.#host = host;
+  }
+
+  /** The journal so far. Before the first turn. */
+  load(entry: ReplayEntry): void {
+    assert(!this.#started, "a journal is loaded before the first turn");
+    if (entry.kind === "delivery") {
+      this.#deliveries.push(entry.delivery);
+      this.#recordedDeliveries++;
+      return;
+    }
+    const { command } = entry;
+    this.#recorded.add(command);
+    this.#nextIndex = Math.max(this.#nextIndex, command.index + 1);
+    if ("completionId" in command) {
+      this.#nextCompletionId = Math.max(this.#nextCompletionId, command.completionId + 1);
+    }
+  }
+
+  /** Something came from the runtime. */
+  receive(delivery: Delivery): void {
+    this.#deliveries.push(delivery);
+    this.#host.wake();
+  }
+
+  /** Deliveries made so far. */
+  get made(): number {
+    return this.#made;
+  }
+
+  get over(): boolean {
+    return this.#phase !== "running";
+  }
+
+  /** Going over what is recorded: the console is silent. */
+  get replaying(): boolean {
+    return this.#recorded.left > 0 || this.#made < this.#recordedDeliveries;
+  }
+
+  get outstandingCount(): number {
+    return this.#outstanding.size;
+  }
+
+  /** Whether this command still waits for its completion. */
+  isOutstanding(index: number): boolean {
+    return this.#outstanding.has(index);
+  }
+
+  openTurn(): void {
+    assert(!this.#turnOpen, "a turn is closed before the next one opens");
+    this.#turnOpen = true;
+    if (this.#started) this.#deliverNext();
+    this.#started = true;
+  }
+
+  closeTurn(): void {
+    this.#turnOpen = false;
+  }
+
+  next(): Next {
+    if (this.#phase !== "running") return "over";
+    if (this.#turnOpen) return "idle";
+    const missing = this.#recorded.nextInside(this.#made);
+    if (missing !== undefined && this.#outstanding.size > 0) {
+      this.#mismatch(missing, "the code now waits without issuing it");
+      return "over";
+    }
+    if (missing !== undefined || this.#recorded.firstOutside(this.#made)) return "await-outside";
+    return this.#deliveries.length > 0 ? "deliver" : "idle";
+  }
+
+  /** Commands from outside a turn that the journal holds did not come in time. */
+  outsideTimedOut(): void {
+    const missing =
+      this.#recorded.nextInside(this.#made) ?? this.#recorded.firstOutside(this.#made);
+    if (missing) this.#mismatch(missing, "the code has not issued it again in time");
+  }
+
+  issue(draft: Draft, options: IssueOptions = {}): Issued {
+    if (this.#phase !== "running") return { kind: "dropped" };
+    const waits = options.settle !== undefined;
+    if (this.#cancelNext && waits) {
+      this.#cancelNext = false;
+      return { kind: "cancelled" };
+    }
+    const found = this.#turnOpen ? this.#matchInside(draft) : this.#matchOutside(draft);
+    if (found === "mismatch") return { kind: "dropped" };
+    const command = found ?? this.#record(draft, options);
+    this.#register(command, options.settle);
+    const replayed = found !== undefined;
+    if (replayed && !this.#turnOpen) this.#host.wake();
+    return { kind: "recorded", command, replayed };
+  }
+
+  /** The handler has settled. False when the journal says that it had not: then it is a mismatch. */
+  settle(): boolean {
+    if (this.#phase !== "running") return false;
+    const missing = this.#recorded.first();
+    if (missing) {
+      this.#mismatch(missing, "the handler now ends without issuing it");
+      return false;
+    }
+    this.#phase = "settled";
+    return true;
+  }
+
+  stop(): void {
+    this.#phase = "over";
+  }
+
+  #matchInside(draft: Draft): Command | "mismatch" | undefined {
+    const recorded = this.#recorded.nextInside(this.#made);
+    if (recorded === undefined) {
+      const later =
+        this.#recorded.firstOutside(this.#made) ?? this.#recorded.firstAfter(this.#made);
+      return later === undefined ? undefined : this.#refuse(later, draft);
+    }
+    if (difference(recorded, draft) !== undefined) return this.#refuse(recorded, draft);
+    this.#recorded.takeInside(this.#made);
+    return recorded;
+  }
+
+  #matchOutside(draft: Draft): Command | "mismatch" | undefined {
+    const identity = identityOf(draft);
+    if (this.#outsideNow.has(identity)) {
+      throw new Error(
+        `a second ${describe(draft)} from outside a turn: after awaiting something that is not a ctx promise, a replay could not tell the two apart; give each its own name`,
+      );
+    }
+    this.#outsideNow.add(identity);
+    if (draft.kind !== "withdraw") this.#host.outside(describe(draft));
+    const recorded = this.#recorded.takeOutside(this.#made, draft);
+    if (recorded === undefined) {
+      const later = this.#recorded.nextInside(this.#made) ?? this.#recorded.firstAfter(this.#made);
+      return later === undefined ? undefined : this.#refuse(later, draft);
+    }
+    return difference(recorded, draft) === undefined ? recorded : this.#refuse(recorded, draft);
+  }
+
+  #record(draft: Draft, { here, durableOnly = false }: IssueOptions): Command {
+    const mayAnswerHere = !(durableOnly && this.#openRuns.size > 0);
+    const body = (mayAnswerHere ? here?.() : undefined) ?? draft;
+    const numbers = { index: this.#nextIndex++, after: this.#made, outside: !this.#turnOpen };
+    const completion = isCompletedLater(body.kind)
+      ? { completionId: this.#nextCompletionId++ }
+      : {};
+    // The draft, its numbers and, if its kind has one, a completion id make up the command.
+    const command = { ...body, ...numbers, ...completion } as Command;
+    this.#host.issue(command);
+    return command;
+  }
+
+  #register(command: Command, settle: Settle | undefined): void {
+    if (command.kind === "run") this.#openRuns.add(command.index);
+    if (settle === undefined) return;
+    if (command.kind === "await-signal") {
+      const kept = this.#keptSignals.get(command.signal)?.shift();
+      if (kept) settle(asCompletion(kept));
+      else this.#outstanding.set(command.index, { command, settle });
+      return;
+    }
+    if (!isCompletedLater(command.kind)) return;
+    assert("completionId" in command, `a ${command.kind} has a completion id`);
+    this.#outstanding.set(command.index, { command, settle });
+    this.#byCompletion.set(command.completionId, command.index);
+  }
+
+  #deliverNext(): void {
+    const delivery = this.#deliveries.shift();
+    assert(delivery !== undefined, "a turn is opened when there is something to deliver");
+    this.#made++;
+    this.#outsideNow = new Set();
+    switch (delivery.kind) {
+      case "completion":
+        this.#complete(delivery.completionId, delivery.result);
+        return;
+      case "signal":
+        this.#signal(delivery.signal, delivery.result);
+        return;
+      case "cancellation":
+        this.#cancel();
+        return;
+    }
+  }
+
+  #complete(completionId: CompletionId, result: CompletionResult): void {
+    const index = this.#byCompletion.get(completionId);
+    if (index === undefined) return;
+    this.#byCompletion.delete(completionId);
+    this.#openRuns.delete(index);
+    const waiting = this.#outstanding.get(index);
+    this.#outstanding.delete(index);
+    waiting?.settle(result);
+  }
+
+  #signal(signal: string, result: Result): void {
+    for (const [index, { command, settle }] of this.#outstanding) {
+      if (command.kind !== "await-signal" || command.signal !== signal) continue;
+      this.#outstanding.delete(index);
+      settle(asCompletion(result));
+      return;
+    }
+    const kept = this.#keptSignals.get(signal) ?? [];
+    kept.push(result);
+    this.#keptSignals.set(signal, kept);
+  }
+
+  /** One turn: everything outstanding rejects, in command order. */
+  #cancel(): void {
+    if (this.#outstanding.size === 0) {
+      this.#cancelNext = true;
+      return;
+    }
+    const waiting = [...this.#outstanding].sort(([a], [b]) => a - b);
+    this.#outstanding.clear();
+    this.#host.cancelled();
+    for (const [, { settle }] of waiting) settle({ kind: "failure", failure: CANCELLED });
+  }
+
+  #refuse(recorded: Command, draft: Draft): "mismatch" {
+    this.#mismatch(
+      recorded,
+      `the code now asks for: ${describe(draft)}`,
+      difference(recorded, draft),
+    );
+    return "mismatch";
+  }
+
+  #mismatch(recorded: Command, now: string, why?: string): void {
+    this.#phase = "over";
+    const at = `after ${recorded.after} deliveries`;
+    const detail = why === undefined ? "" : ` (${why})`;
+    const message =
+      `the code does not match its journal at command ${recorded.index}${detail}. ` +
+      `Recorded there, ${at}: ${describe(recorded)}; ${now}. ` +
+      "Nothing was damaged: the invocation goes on once code that matches is connected.";
+    const failure = {
+      name: "JournalMismatchError",
+      message,
+      code: FailureCode.journalMismatch,
+    };
+    this.#host.mismatch(failure, recorded.index);
+  }
+}
+
+function asCompletion(result: Result): CompletionResult {
+  return result.ok
+    ? { kind: "value", value: result.value }
+    : { kind: "failure", failure: result.failure };
+}

@@ -1,0 +1,171 @@
+/**
+ * The closures of runs: started on a go, once per try, aborted when nobody wants their result.
+ *
+ * 1. Nothing starts without a go that names the run's command, and never twice for one try.
+ * 2. The value that user code gets is `decode(encode(x))`, the first time too.
+ */
+import { FailureCode } from "../../protocol/failure.ts";
+import type { WorkerMessage } from "../../protocol/message.ts";
+import type { Result } from "../../protocol/payload.ts";
+import type { TerminalError } from "../errors.ts";
+import { isTerminal, retryAfterMsOf, toFailure } from "../failure.ts";
+import type { RunAction } from "../run.ts";
+import type { Serde } from "../serde.ts";
+import { runInScope, type Scope } from "./current-attempt.ts";
+
+export interface Run {
+  readonly command: number;
+  readonly name: string;
+  readonly action: RunAction<unknown>;
+  readonly serde: Serde<unknown>;
+}
+
+interface Entry extends Run {
+  state: "waiting" | "executing" | "reported";
+  abort: AbortController | undefined;
+  /** What was proposed, and comes back as "proposed" once it is recorded. */
+  proposal: Result | undefined;
+}
+
+export interface RunExecutorOptions {
+  readonly attempt: number;
+  readonly invocationId: string;
+  readonly payloadBytesMax: number;
+  readonly asTerminalError: ((error: unknown) => TerminalError | undefined) | undefined;
+  readonly send: (message: WorkerMessage) => void;
+  readonly scope: (run: string) => Scope;
+  /** An execution ended: the attempt may be idle now. */
+  readonly onReported: () => void;
+}
+
+export class RunExecutor {
+  readonly #options: RunExecutorOptions;
+  readonly #runs = new Map<number, Entry>();
+  /** Gos that came before the code had issued the run again. */
+  readonly #early = new Map<number, number>();
+  #stopped = false;
+
+  constructor(options: RunExecutorOptions) {
+    this.#options = options;
+  }
+
+  add(run: Run): void {
+    this.#runs.set(run.command, {
+      ...run,
+      state: "waiting",
+      abort: undefined,
+      proposal: undefined,
+    });
+    const attempted = this.#early.get(run.command);
+    this.#early.delete(run.command);
+    if (attempted !== undefined) this.go(run.command, attempted);
+  }
+
+  go(command: number, attempted: number): void {
+    if (this.#stopped) return;
+    const run = this.#runs.get(command);
+    if (run === undefined) {
+      this.#early.set(command, attempted);
+      return;
+    }
+    if (run.state === "executing") return;
+    run.state = "executing";
+    void this.#execute(run, attempted);
+  }
+
+  /** The result that this attempt proposed for a run, now recorded. */
+  takeProposal(command: number): Result | undefined {
+    const proposal = this.#runs.get(command)?.proposal;
+    this.#runs.delete(command);
+    return proposal;
+  }
+
+  forget(command: number): void {
+    this.#runs.delete(command);
+  }
+
+  /** Closures at work, or whose go is still to come: the attempt must not be suspended. */
+  get busy(): boolean {
+    return [...this.#runs.values()].some((run) => run.state !== "reported");
+  }
+
+  get executing(): boolean {
+    return [...this.#runs.values()].some((run) => run.state === "executing");
+  }
+
+  /** Names of the runs that never started. */
+  get notStarted(): string[] {
+    const waiting = [...this.#runs.values()].filter((run) => run.state === "waiting");
+    return waiting.map((run) => run.name);
+  }
+
+  /** Nobody waits any more for what is outstanding: no new start, and who is at work is told. */
+  cancelAll(reason: unknown): void {
+    for (const [command, run] of this.#runs) {
+      if (run.state === "executing") run.abort?.abort(reason);
+      else this.#runs.delete(command);
+    }
+  }
+
+  stop(reason: unknown): void {
+    this.#stopped = true;
+    this.cancelAll(reason);
+    this.#early.clear();
+  }
+
+  async #execute(run: Entry, attempted: number): Promise<void> {
+    const abort = new AbortController();
+    run.abort = abort;
+    const { invocationId, attempt, send, scope } = this.#options;
+    const idempotencyToken = `${invocationId}-${run.command}`;
+    const base = { attempt, command: run.command, try: attempted };
+    let message: WorkerMessage;
+    try {
+      const given = { signal: abort.signal, idempotencyToken, attempt: attempted };
+      // A closure may throw on the spot; the await makes that a rejection like any other.
+      const value = await runInScope(scope(run.name), async () => run.action(given));
+      message = { kind: "run-result", ...base, result: this.#encode(run, value) };
+    } catch (error) {
+      message = this.#failed(base, error);
+    }
+    run.state = "reported";
+    run.abort = undefined;
+    if (this.#stopped) return;
+    if (message.kind === "run-result") run.proposal = message.result;
+    send(message);
+    this.#options.onReported();
+  }
+
+  /** What cannot be carried fails for good: another try would repeat the effect and fail again. */
+  #encode(run: Entry, value: unknown): Result {
+    let bytes: Uint8Array;
+    try {
+      bytes = run.serde.serialize(value);
+    } catch (error) {
+      const { message } = toFailure(error);
+      return terminal(500, `the result of run "${run.name}" cannot be recorded: ${message}`);
+    }
+    const { payloadBytesMax } = this.#options;
+    if (bytes.length <= payloadBytesMax) return { ok: true, value: bytes };
+    return terminal(
+      FailureCode.payloadTooLarge,
+      `the result of run "${run.name}" has ${bytes.length} bytes, the limit is ${payloadBytesMax}`,
+    );
+  }
+
+  #failed(
+    base: { readonly attempt: number; readonly command: number; readonly try: number },
+    error: unknown,
+  ): WorkerMessage {
+    const mapped = isTerminal(error) ? error : this.#options.asTerminalError?.(error);
+    if (mapped) {
+      return { kind: "run-result", ...base, result: { ok: false, failure: toFailure(mapped) } };
+    }
+    const retryAfterMs = retryAfterMsOf(error);
+    return { kind: "run-failed", ...base, failure: toFailure(error), retryAfterMs };
+  }
+}
+
+function terminal(code: number, message: string): Result {
+  return { ok: false, failure: { name: "TerminalError", message, code } };
+}

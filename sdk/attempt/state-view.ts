@@ -1,0 +1,44 @@
+/**
+ * The state of the key as this attempt knows it: what came with the start, and what it set itself.
+ * A value that is not known has to be asked for.
+ */
+import type { Start } from "../../protocol/message.ts";
+
+export class StateView {
+  readonly #values: Map<string, Uint8Array | null>;
+  #complete: boolean;
+
+  constructor({ complete, entries }: Start["state"]) {
+    this.#complete = complete;
+    this.#values = new Map(entries);
+  }
+
+  /** `undefined` when it is not known here, `null` when there is no such value. */
+  get(name: string): Uint8Array | null | undefined {
+    const value = this.#values.get(name);
+    return value === undefined && this.#complete ? null : value;
+  }
+
+  /** `undefined` when not all of them are known here. In order. */
+  keys(): string[] | undefined {
+    if (!this.#complete) return undefined;
+    return [...this.#values]
+      .filter(([, value]) => value !== null)
+      .map(([name]) => name)
+      .sort(byBytes);
+  }
+
+  set(name: string, value: Uint8Array | null): void {
+    this.#values.set(name, value);
+  }
+
+  clearAll(): void {
+    this.#values.clear();
+    this.#complete = true;
+  }
+}
+
+/** The order of the store: by UTF-8 bytes, which is the order of code points. */
+function byBytes(a: string, b: string): number {
+  return Buffer.compare(Buffer.from(a), Buffer.from(b));
+}

@@ -102,7 +102,7 @@ function readInvocation(bytes: Uint8Array): InvocationIdParts {
 
 // Crockford's alphabet: no i, l, o, u, so an id survives being read aloud.
 const ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz";
-const DIGITS = new Map([...ALPHABET].map((character, digit) => [character, digit]));
+const DIGITS = new Map(ALPHABET.split("").map((character, digit) => [character, digit]));
 
 function toBase32(bytes: Uint8Array): string {
   let text = "";

@@ -1,0 +1,19 @@
+import { defineConfig } from "vitest/config";
+import { CountReporter } from "./test/support/count-reporter.ts";
+
+/**
+ * Unit tests import our sources; tests of the whole import `holdfast`, `holdfast/client` and
+ * `holdfast/runtime` by name, which Node resolves through `exports` in package.json to the built
+ * package. So `npm test` builds first, and the map of the package is exercised daily.
+ */
+export default defineConfig({
+  test: {
+    include: ["test/**/*.test.ts"],
+    reporters: ["default", new CountReporter()],
+    // Tests that start processes wait for events, on machines that may be busy with other things.
+    testTimeout: 30_000,
+    hookTimeout: 30_000,
+    // A forgotten `.only` would leave out the rest of its file.
+    allowOnly: false,
+  },
+});

@@ -1,0 +1,176 @@
+/**
+ * One batch: the writes that one commit makes durable together, as one canonical byte string.
+ *
+ *      0  crc32     u32   of everything after it
+ *      4  format    u8    1
+ *      5  partition u16
+ *      7  epoch     u48
+ *     13  number    u48
+ *     19  previous  16 bytes, digest of the batch before; zeros when there is none
+ *     35  count     u32
+ *     39  writes    key length u16 | key | stored length u32 (0: remove) | stored row (row.ts)
+ *
+ * 1. Equal batches have equal bytes: keys ascend strictly, nothing is optional.
+ * 2. `previous` is a digest and not a number: two histories with the same numbers do not match.
+ * 3. Values are never copied on the way out: a decoded batch points into its bytes.
+ */
+import { hash } from "node:crypto";
+import { crc32 } from "node:zlib";
+import { assert } from "../../protocol/assert.ts";
+import type { RowKey } from "../core/tx.ts";
+import { openRow, ROW_HEADER_BYTES, ROW_KEY_BYTES_MAX, sealRow } from "./row.ts";
+
+export const BATCH_FORMAT = 1;
+
+/** Bytes that a write costs in a batch beside its key and value. */
+export const WRITE_OVERHEAD_BYTES = 6 + ROW_HEADER_BYTES;
+
+const HEADER_BYTES = 39;
+const DIGEST_BYTES = 16;
+const NO_DIGEST = "0".repeat(2 * DIGEST_BYTES);
+
+export interface BatchHeader {
+  readonly partition: number;
+  readonly epoch: number;
+  /** 1 for the first batch of a store, then one more each. */
+  readonly number: number;
+  /** Digest of the batch before, in hex; "" for the first batch of a store. */
+  readonly previous: string;
+}
+
+export type Write = readonly [key: RowKey, value: Uint8Array | undefined];
+
+/** A write as a batch holds it. */
+export interface StoredWrite {
+  readonly key: RowKey;
+  /** The row in its stored form; undefined removes the key. */
+  readonly stored: Uint8Array | undefined;
+}
+
+export interface Batch extends BatchHeader {
+  /** In key order. */
+  readonly writes: readonly StoredWrite[];
+}
+
+/** @param writes in key order, each key once; an undefined value removes the key */
+export function encodeBatch(header: BatchHeader, writes: readonly Write[]): Uint8Array {
+  let sizeBytes = HEADER_BYTES;
+  for (const [key, value] of writes) {
+    sizeBytes += 6 + key.length + (value === undefined ? 0 : ROW_HEADER_BYTES + value.length);
+  }
+  // Not from Buffer's pool: the bytes live until their commit is done, and hold nothing else alive.
+  const bytes = Buffer.allocUnsafeSlow(sizeBytes);
+  writeHeader(bytes, header, writes.length);
+  let offset = HEADER_BYTES;
+  let before: RowKey = "";
+  for (const [key, value] of writes) {
+    assert(before < key, `the writes of batch ${header.number} are not in key order`);
+    before = key;
+    offset = writeWrite(bytes, offset, key, value);
+  }
+  assert(offset === sizeBytes, `batch ${header.number} has ${offset} bytes, not ${sizeBytes}`);
+  bytes.writeUInt32BE(crc32(bytes.subarray(4)), 0);
+  return bytes;
+}
+
+/**
+ * Reads a batch back and checks all of it but the rows' own checksums.
+ *
+ * @throws AssertionError when the bytes are not what `encodeBatch` made
+ */
+export function decodeBatch(bytes: Uint8Array): Batch {
+  const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  assert(buffer.length >= HEADER_BYTES, `a batch of ${buffer.length} bytes has no header`);
+  assert(buffer.readUInt32BE(0) === crc32(buffer.subarray(4)), "a batch's checksum does not match");
+  assert(buffer[4] === BATCH_FORMAT, `a batch of format ${buffer[4]}, not ${BATCH_FORMAT}`);
+  const previous = buffer.toString("hex", 19, 19 + DIGEST_BYTES);
+  return {
+    partition: buffer.readUInt16BE(5),
+    epoch: buffer.readUIntBE(7, 6),
+    number: buffer.readUIntBE(13, 6),
+    previous: previous === NO_DIGEST ? "" : previous,
+    writes: readWrites(buffer, buffer.readUInt32BE(35)),
+  };
+}
+
+/**
+ * What the next batch names as `previous`: SHA-256 of the bytes, cut to 16 bytes, in hex. Kept per
+ * byte string, because the loop and the store below it both ask.
+ */
+export function batchDigest(bytes: Uint8Array): string {
+  let digest = digests.get(bytes);
+  if (digest === undefined) {
+    digest = hash("sha256", bytes, "hex").slice(0, 2 * DIGEST_BYTES);
+    digests.set(bytes, digest);
+  }
+  return digest;
+}
+
+/** A memo: it holds no byte string alive and says the same for equal bytes. */
+const digests = new WeakMap<Uint8Array, string>();
+
+/** The value of a write, checked; undefined for a removal. */
+export function writtenValue(write: StoredWrite): Uint8Array | undefined {
+  return write.stored === undefined ? undefined : openRow(write.key, write.stored);
+}
+
+function writeHeader(bytes: Buffer, header: BatchHeader, count: number): void {
+  const { partition, epoch, number, previous } = header;
+  assert(epoch >= 1, `a batch needs an epoch, not ${epoch}`);
+  assert(number >= 1, `a batch needs a number, not ${number}`);
+  assert(
+    previous === "" || previous.length === 2 * DIGEST_BYTES,
+    `"${previous}" is not the digest of a batch`,
+  );
+  bytes[4] = BATCH_FORMAT;
+  bytes.writeUInt16BE(partition, 5);
+  bytes.writeUIntBE(epoch, 7, 6);
+  bytes.writeUIntBE(number, 13, 6);
+  bytes.write(previous === "" ? NO_DIGEST : previous, 19, "hex");
+  bytes.writeUInt32BE(count, 35);
+}
+
+function writeWrite(
+  bytes: Buffer,
+  offset: number,
+  key: RowKey,
+  value: Uint8Array | undefined,
+): number {
+  assert(
+    key.length > 0 && key.length <= ROW_KEY_BYTES_MAX,
+    `a row's key has ${key.length} bytes; 1 to ${ROW_KEY_BYTES_MAX} are possible`,
+  );
+  bytes.writeUInt16BE(key.length, offset);
+  const keyStart = offset + 2;
+  bytes.latin1Write(key, keyStart, key.length);
+  const keyEnd = keyStart + key.length;
+  const start = keyEnd + 4;
+  if (value === undefined) {
+    bytes.writeUInt32BE(0, keyEnd);
+    return start;
+  }
+  const end = start + ROW_HEADER_BYTES + value.length;
+  bytes.writeUInt32BE(end - start, keyEnd);
+  bytes.set(value, start + ROW_HEADER_BYTES);
+  sealRow(bytes, start, bytes.subarray(keyStart, keyEnd), end);
+  return end;
+}
+
+function readWrites(buffer: Buffer, count: number): StoredWrite[] {
+  const writes: StoredWrite[] = [];
+  let offset = HEADER_BYTES;
+  let before: RowKey = "";
+  for (let i = 0; i < count; i++) {
+    const keyEnd = offset + 2 + buffer.readUInt16BE(offset);
+    const key = buffer.latin1Slice(offset + 2, keyEnd);
+    assert(before < key, "the writes of a batch are not in key order");
+    before = key;
+    const start = keyEnd + 4;
+    const end = start + buffer.readUInt32BE(keyEnd);
+    assert(end <= buffer.length, "a batch ends inside of a write");
+    writes.push({ key, stored: start === end ? undefined : buffer.subarray(start, end) });
+    offset = end;
+  }
+  assert(offset === buffer.length, `a batch has ${buffer.length - offset} bytes too many`);
+  return writes;
+}

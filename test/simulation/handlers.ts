@@ -1,20 +1,15 @@
 /** The handlers of the simulation: an interpreter of programs over the real SDK. */
-import { object, TerminalError, type ObjectContext } from "../../sdk/index.ts";
+import type { ObjectContext } from "../../sdk/context.ts";
+import { TerminalError } from "../../sdk/errors.ts";
 import type { Operation, Program } from "./program.ts";
 import type { World } from "./world.ts";
 
-export function cellObject(world: World) {
-  const definition = object({
-    name: "cell",
-    handlers: {
-      run: async (ctx: ObjectContext, program: Program): Promise<string[]> =>
-        execute(ctx, world, program),
-    },
-  });
-  return definition;
-}
-
-async function execute(ctx: ObjectContext, world: World, program: Program): Promise<string[]> {
+/** What every handler of the simulation does. */
+export async function execute(
+  ctx: ObjectContext,
+  world: World,
+  program: Program,
+): Promise<string[]> {
   const seen: string[] = [];
   for (const operation of program) seen.push(...(await perform(ctx, world, operation)));
   return seen;

@@ -161,7 +161,7 @@ function checkKey(disk: ReadTx, key: string, invocations: readonly Invocation[])
   }
   must(
     entries.length === owners.size,
-    `I6: key ${key} holds ${entries.length} entries, not ${owners.size}`,
+    `I6: key ${key} holds ${entries.join()}, owners are ${[...owners.keys()].join()}`,
   );
   must(new Set(entries).size === entries.length, `I6: key ${key} holds an entry twice`);
   const order: Invocation[] = [];

@@ -24,7 +24,12 @@ export class RuntimeProcess implements RuntimeEnd {
   constructor(disk: MemoryDisk, clock: Clock, events: RuntimeEvents) {
     this.#events = events;
     this.store = MemoryStore.open({ disk, completion: "manual" });
-    const limits = { ...DEFAULT_LIMITS, inactivityTimeoutMs: 5_000, eagerStateBytesMax: 200 };
+    const limits = {
+      ...DEFAULT_LIMITS,
+      eagerStateBytesMax: 200,
+      // What ended is looked at when everything is over.
+      journalRetentionMs: DEFAULT_LIMITS.delayMsMax,
+    };
     this.loop = createLoop({
       machine: createMachine({ epoch: this.store.epoch, limits }),
       store: this.store,

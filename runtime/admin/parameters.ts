@@ -1,0 +1,105 @@
+/** Parameters of the admin API's reads, checked: a misspelt one is refused, not ignored. */
+import type { Status } from "../core/invocation.ts";
+import { HttpProblem } from "../http/answer.ts";
+import type { InvocationFilter, JournalRequest, PageRequest } from "./views.ts";
+
+const PAGE_DEFAULT = 100;
+const PAGE_MAX = 1_000;
+const JOURNAL_DEFAULT = 1_000;
+const JOURNAL_MAX = 10_000;
+
+/** As a table, so that the compiler asks for a status that is new. */
+const STATUSES: Readonly<Record<Status, true>> = {
+  scheduled: true,
+  inboxed: true,
+  ready: true,
+  running: true,
+  suspended: true,
+  "backing-off": true,
+  paused: true,
+  completed: true,
+};
+
+/** `?service=&handler=&key=&status=&limit=&cursor=`; `status` may be repeated or hold a list. */
+export function listRequestOf(query: URLSearchParams): {
+  readonly filter: InvocationFilter;
+  readonly page: PageRequest;
+} {
+  refuseUnknown(query, ["service", "handler", "key", "status", "limit", "cursor"]);
+  const service = query.get("service");
+  const handler = query.get("handler");
+  const key = query.get("key");
+  const cursor = query.get("cursor");
+  return {
+    filter: {
+      ...(service === null ? {} : { service }),
+      ...(handler === null ? {} : { handler }),
+      ...(key === null ? {} : { key }),
+      statuses: query
+        .getAll("status")
+        .flatMap((it) => it.split(","))
+        .map(statusOf),
+    },
+    page: {
+      limit: numberOf(query, "limit", { least: 1, most: PAGE_MAX, otherwise: PAGE_DEFAULT }),
+      after: cursor === null ? null : cursorOf(cursor),
+    },
+  };
+}
+
+/** `?journalFrom=&journalLimit=` */
+export function journalRequestOf(query: URLSearchParams): JournalRequest {
+  refuseUnknown(query, ["journalFrom", "journalLimit"]);
+  const most = Number.MAX_SAFE_INTEGER;
+  return {
+    from: numberOf(query, "journalFrom", { least: 0, most, otherwise: 0 }),
+    limit: numberOf(query, "journalLimit", {
+      least: 0,
+      most: JOURNAL_MAX,
+      otherwise: JOURNAL_DEFAULT,
+    }),
+  };
+}
+
+function refuseUnknown(query: URLSearchParams, known: readonly string[]): void {
+  for (const name of query.keys()) {
+    if (known.includes(name)) continue;
+    throw bad(`there is no parameter '${name.slice(0, 100)}'; there are ${known.join(", ")}`);
+  }
+}
+
+function statusOf(text: string): Status {
+  // A status is a key of the table, and nothing inherited is one.
+  if (Object.hasOwn(STATUSES, text)) return text as Status;
+  const names = Object.keys(STATUSES).join(", ");
+  throw bad(`there is no status '${text.slice(0, 100)}'; there are ${names}`);
+}
+
+interface Bounds {
+  readonly least: number;
+  readonly most: number;
+  readonly otherwise: number;
+}
+
+function numberOf(
+  query: URLSearchParams,
+  name: string,
+  { least, most, otherwise }: Bounds,
+): number {
+  const text = query.get(name);
+  if (text === null) return otherwise;
+  const value = /^\d{1,16}$/.test(text) ? Number(text) : Number.NaN;
+  if (value >= least && value <= most) return value;
+  throw bad(`'${name}' is a whole number from ${least} to ${most}`);
+}
+
+/** The place of the last invocation that was looked at: 48 bits. */
+function cursorOf(text: string): number {
+  const value = /^\d{1,15}$/.test(text) ? Number(text) : Number.NaN;
+  if (value < 2 ** 48 - 1) return value;
+  throw bad("'cursor' is what the page before gave as nextCursor");
+}
+
+function bad(message: string): HttpProblem {
+  return new HttpProblem(400, `bad parameter: ${message}`);
+}

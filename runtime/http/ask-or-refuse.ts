@@ -1,0 +1,19 @@
+import type { Ask, Question } from "../ask.ts";
+import type { Response } from "../core/effect.ts";
+import { HttpProblem } from "./answer.ts";
+
+/** Asks the machine. When the runtime stops first, nobody knows what came of it: 503. */
+export async function askOrRefuse(
+  ask: Ask,
+  question: Question,
+  signal: AbortSignal,
+): Promise<Response> {
+  try {
+    return await ask(question, signal);
+  } catch (error) {
+    if (signal.aborted) throw error;
+    const message =
+      "the runtime is stopping and did not answer. If the request has an 'idempotency-key', it can be safely retried.";
+    throw new HttpProblem(503, message, { headers: { "retry-after": "1" } });
+  }
+}

@@ -1,0 +1,66 @@
+/**
+ * Reads a request's body, counting while it streams: a length that was announced is only a hint,
+ * and no announcement lets a client occupy more memory than the limits say.
+ */
+import type { IncomingMessage } from "node:http";
+import { HttpProblem } from "./answer.ts";
+
+/** The client went away in the middle of its request: there is nobody to answer. */
+export class ClientGoneError extends Error {
+  override readonly name = "ClientGoneError";
+}
+
+/** Bytes of bodies that are being received now, by all requests of a listener. */
+export interface Receiving {
+  bytes: number;
+  readonly bytesMax: number;
+}
+
+export function readBody(
+  message: IncomingMessage,
+  bytesMax: number,
+  receiving: Receiving,
+): Promise<Uint8Array> {
+  const announced = Number(message.headers["content-length"] ?? 0);
+  if (announced > bytesMax) return Promise.reject(tooLarge(bytesMax));
+  return new Promise((resolve, reject) => {
+    const chunks: Uint8Array[] = [];
+    let sizeBytes = 0;
+    const settle = (act: () => void): void => {
+      receiving.bytes -= sizeBytes;
+      message.off("data", onData).off("end", onEnd).off("close", onClose).off("error", onClose);
+      act();
+    };
+    const onData = (chunk: Buffer): void => {
+      sizeBytes += chunk.length;
+      receiving.bytes += chunk.length;
+      if (sizeBytes > bytesMax) settle(() => reject(tooLarge(bytesMax)));
+      else if (receiving.bytes > receiving.bytesMax) settle(() => reject(overloaded()));
+      else chunks.push(chunk);
+    };
+    const onEnd = (): void => settle(() => resolve(joined(chunks, sizeBytes)));
+    const onClose = (): void => settle(() => reject(new ClientGoneError("the client went away")));
+    message.on("data", onData).on("end", onEnd).on("close", onClose).on("error", onClose);
+  });
+}
+
+/** A copy of its own: a chunk is a window on a much larger buffer, which it would keep alive. */
+function joined(chunks: readonly Uint8Array[], sizeBytes: number): Uint8Array {
+  const whole = new Uint8Array(sizeBytes);
+  let at = 0;
+  for (const chunk of chunks) {
+    whole.set(chunk, at);
+    at += chunk.length;
+  }
+  return whole;
+}
+
+function tooLarge(bytesMax: number): HttpProblem {
+  const message = `the request body is larger than ${bytesMax} bytes; send a smaller one, or keep large data elsewhere and send a reference`;
+  return new HttpProblem(413, message, { closes: true });
+}
+
+export function overloaded(): HttpProblem {
+  const message = "too many requests, the ingress is overloaded. Retry later.";
+  return new HttpProblem(429, message, { headers: { "retry-after": "1" }, closes: true });
+}

@@ -1,0 +1,85 @@
+/**
+ * What is not HTTP: Node's parser gives up, and there is no request object to answer.
+ *
+ * 1. The answer goes straight to the socket, and the connection ends.
+ * 2. Requests before it on the same connection are answered first: an answer out of turn would be
+ *    taken for theirs.
+ */
+import { STATUS_CODES } from "node:http";
+import type { Duplex } from "node:stream";
+import type { Answer } from "./answer.ts";
+
+/** How long a client may take to read the answer. */
+const CLOSE_MS = 1_000;
+
+export interface BrokenRequests {
+  /** A request has come on this socket; the result is called when it has been answered. */
+  begin(socket: Duplex): () => void;
+  /** The parser has given up on this socket. */
+  onError(error: NodeJS.ErrnoException, socket: Duplex): void;
+}
+
+interface SocketState {
+  open: number;
+  broken: Answer | undefined;
+}
+
+export function trackBrokenRequests(
+  problem: (status: number, message: string) => Answer,
+): BrokenRequests {
+  const states = new WeakMap<Duplex, SocketState>();
+  const stateOf = (socket: Duplex): SocketState => {
+    const state = states.get(socket) ?? { open: 0, broken: undefined };
+    states.set(socket, state);
+    return state;
+  };
+  return {
+    begin: (socket) => {
+      const state = stateOf(socket);
+      state.open++;
+      return () => {
+        state.open--;
+        if (state.open === 0 && state.broken !== undefined) writeAndEnd(socket, state.broken);
+      };
+    },
+    onError: (error, socket) => {
+      const state = stateOf(socket);
+      if (state.broken !== undefined) return;
+      if (!socket.writable || error.code === "ECONNRESET") {
+        socket.destroy();
+        return;
+      }
+      const { status, message } = explain(error);
+      state.broken = problem(status, message);
+      if (state.open === 0) writeAndEnd(socket, state.broken);
+    },
+  };
+}
+
+function explain(error: NodeJS.ErrnoException): { status: number; message: string } {
+  switch (error.code) {
+    case "HPE_HEADER_OVERFLOW":
+      return { status: 431, message: "the headers are too large; send fewer or shorter ones" };
+    case "ERR_HTTP_REQUEST_TIMEOUT":
+      return { status: 408, message: "the request did not arrive in time; send it again" };
+    default:
+      return {
+        status: 400,
+        message: `this is not a valid HTTP/1.1 request: ${error.message}; check what sends it`,
+      };
+  }
+}
+
+function writeAndEnd(socket: Duplex, answer: Answer): void {
+  if (!socket.writable) {
+    socket.destroy();
+    return;
+  }
+  const headers = { ...answer.headers, connection: "close" };
+  const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`);
+  const status = `${answer.status} ${STATUS_CODES[answer.status] ?? "Error"}`;
+  const length = `content-length: ${answer.body.length}`;
+  socket.write(`HTTP/1.1 ${status}\r\n${lines.join("")}${length}\r\n\r\n`);
+  socket.end(answer.body);
+  setTimeout(() => socket.destroy(), CLOSE_MS).unref();
+}

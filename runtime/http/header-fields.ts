@@ -1,0 +1,19 @@
+/** Headers of a request as a map: names in lower case, repeated ones joined as RFC 9110 5.3 says. */
+import { HttpProblem } from "./answer.ts";
+
+export type HeaderFields = ReadonlyMap<string, string>;
+
+/** `raw` alternates names and values, as Node hands them over. */
+export function readHeaderFields(raw: readonly string[], headersMax: number): HeaderFields {
+  if (raw.length > headersMax * 2) {
+    throw new HttpProblem(431, `the request has more than ${headersMax} headers; send fewer`);
+  }
+  const fields = new Map<string, string>();
+  for (let i = 0; i + 1 < raw.length; i += 2) {
+    const name = (raw[i] ?? "").toLowerCase();
+    const value = raw[i + 1] ?? "";
+    const before = fields.get(name);
+    fields.set(name, before === undefined ? value : `${before}, ${value}`);
+  }
+  return fields;
+}

@@ -1,0 +1,108 @@
+import { resolve } from "node:path";
+import { InvalidArgumentError, Option, type Command } from "commander";
+// Types only: the runtime is loaded when it is started, so that `holdfast --help` is instant.
+import type { Runtime } from "../runtime/index.ts";
+import { CliError, ExitCode } from "./exit.ts";
+import type { Output } from "./output.ts";
+
+const LOG_LEVELS = ["trace", "debug", "info", "warn", "error", "silent"] as const;
+
+interface StartCommandOptions {
+  readonly dataDir: string;
+  readonly host: string;
+  readonly ingressPort: number;
+  readonly adminPort: number;
+  readonly workerPort: number;
+  readonly logLevel: (typeof LOG_LEVELS)[number];
+}
+
+const HELP = `
+Prints one line on stdout when it has recovered and all ports accept:
+  holdfast ready ingress=URL admin=URL worker=URL pid=N
+Logs go to stderr, as JSON when that is not a terminal. Each flag can be given as an environment
+variable. Exit codes: 0 after SIGTERM or SIGINT, 2 wrong usage, 3 the data directory is in use,
+4 the data has a format that this version does not know, 1 anything else.
+
+Examples:
+  $ holdfast start
+  $ holdfast start --data-dir /var/lib/holdfast --log-level warn
+  $ HOLDFAST_INGRESS_PORT=8081 holdfast start
+`;
+
+export function addStart(program: Command, output: Output): void {
+  program
+    .command("start")
+    .description("start a runtime: it keeps the journals and takes the calls")
+    .addOption(
+      new Option("--data-dir <path>", "where everything durable is kept; made if it does not exist")
+        .env("HOLDFAST_DATA_DIR")
+        .default(".holdfast"),
+    )
+    .addOption(
+      new Option("--host <address>", "address to listen on; there is no authentication")
+        .env("HOLDFAST_HOST")
+        .default("127.0.0.1"),
+    )
+    .addOption(port("--ingress-port <port>", "calls over HTTP", "HOLDFAST_INGRESS_PORT", 8080))
+    .addOption(port("--admin-port <port>", "admin API over HTTP", "HOLDFAST_ADMIN_PORT", 9070))
+    .addOption(port("--worker-port <port>", "workers dial it", "HOLDFAST_WORKER_PORT", 9080))
+    .addOption(
+      new Option("--log-level <level>", "what is worth a line of log")
+        .env("HOLDFAST_LOG_LEVEL")
+        .choices(LOG_LEVELS)
+        .default("info"),
+    )
+    .addHelpText("after", HELP)
+    .action((options: StartCommandOptions) => start(options, output));
+}
+
+/** Resolves when a signal has ended the runtime and all is closed. */
+async function start(options: StartCommandOptions, output: Output): Promise<void> {
+  const stopped = stopSignal();
+  const runtime = await open({ ...options, dataDir: resolve(options.dataDir) });
+  const { ingressUrl, adminUrl, workerUrl } = runtime;
+  output.out(
+    `holdfast ready ingress=${ingressUrl} admin=${adminUrl} worker=${workerUrl} pid=${process.pid}\n`,
+  );
+  await stopped;
+  await runtime.close();
+}
+
+async function open(options: StartCommandOptions): Promise<Runtime> {
+  const { startRuntime, DirectoryInUseError, UnknownFormatError } =
+    await import("../runtime/index.ts");
+  try {
+    return await startRuntime(options);
+  } catch (error) {
+    if (!(error instanceof Error)) throw error;
+    if (error instanceof DirectoryInUseError) {
+      throw new CliError(error.message, ExitCode.directoryInUse);
+    }
+    if (error instanceof UnknownFormatError) {
+      throw new CliError(error.message, ExitCode.unknownFormat);
+    }
+    throw new CliError(`the runtime did not start: ${error.message}`);
+  }
+}
+
+/** The first SIGTERM or SIGINT closes in good order, also when it comes before all is up. */
+function stopSignal(): Promise<void> {
+  return new Promise((resolve) => {
+    for (const signal of ["SIGTERM", "SIGINT"] as const) {
+      // Once: the second signal finds no listener, and ends the process at once.
+      process.once(signal, () => resolve());
+    }
+  });
+}
+
+function port(flags: string, description: string, variable: string, fallback: number): Option {
+  return new Option(flags, `${description}; 0 for any free port`)
+    .env(variable)
+    .default(fallback)
+    .argParser((text) => {
+      if (!/^\d{1,5}$/.test(text) || Number(text) > 65_535) {
+        throw new InvalidArgumentError("It is a number from 0 to 65535.");
+      }
+      return Number(text);
+    });
+}

@@ -106,6 +106,21 @@ export function batchDigest(bytes: Uint8Array): string {
   return digest;
 }
 
+/**
+ * A batch goes on where the one before it ended, in the same tenure.
+ *
+ * @throws AssertionError when it does not
+ */
+export function checkFollows(
+  batch: BatchHeader,
+  before: { readonly epoch: number; readonly number: number; readonly digest: string },
+): void {
+  const { epoch, number, previous } = batch;
+  assert(epoch === before.epoch, `a batch of epoch ${epoch} in epoch ${before.epoch}`);
+  assert(number === before.number + 1, `batch ${number} after batch ${before.number}`);
+  assert(previous === before.digest, `batch ${number} follows another history`);
+}
+
 /** A memo: it holds no byte string alive and says the same for equal bytes. */
 const digests = new WeakMap<Uint8Array, string>();
 
@@ -140,9 +155,10 @@ function writeWrite(
     key.length > 0 && key.length <= ROW_KEY_BYTES_MAX,
     `a row's key has ${key.length} bytes; 1 to ${ROW_KEY_BYTES_MAX} are possible`,
   );
+  assert(key.charCodeAt(0) !== 0, "keys that start with a zero byte belong to the store");
   bytes.writeUInt16BE(key.length, offset);
   const keyStart = offset + 2;
-  bytes.latin1Write(key, keyStart, key.length);
+  bytes.write(key, keyStart, "latin1");
   const keyEnd = keyStart + key.length;
   const start = keyEnd + 4;
   if (value === undefined) {
@@ -162,7 +178,7 @@ function readWrites(buffer: Buffer, count: number): StoredWrite[] {
   let before: RowKey = "";
   for (let i = 0; i < count; i++) {
     const keyEnd = offset + 2 + buffer.readUInt16BE(offset);
-    const key = buffer.latin1Slice(offset + 2, keyEnd);
+    const key = buffer.toString("latin1", offset + 2, keyEnd);
     assert(before < key, "the writes of a batch are not in key order");
     before = key;
     const start = keyEnd + 4;

@@ -2,9 +2,8 @@
  * A store in memory, over a disk that outlives it. By itself it makes every commit durable at once;
  * a simulator holds commits back, fails them, and crashes with any prefix of them on the disk.
  */
-import { assert } from "../../protocol/assert.ts";
 import type { Range, Row, RowKey } from "../core/tx.ts";
-import { batchDigest, decodeBatch, writtenValue } from "./batch.ts";
+import { batchDigest, checkFollows, decodeBatch, writtenValue } from "./batch.ts";
 import { SortedRows } from "./sorted-rows.ts";
 import { FencedError, type Store } from "./store.ts";
 
@@ -94,7 +93,8 @@ export class MemoryStore implements Store {
       this.#apply(next.batch);
       next.resolve();
     } catch (error) {
-      next.reject(error instanceof Error ? error : new Error(String(error)));
+      this.#failed ??= error instanceof Error ? error : new Error(String(error));
+      next.reject(this.#failed);
     }
   }
 
@@ -117,9 +117,7 @@ export class MemoryStore implements Store {
   #apply(bytes: Uint8Array): void {
     const disk = this.#disk;
     const batch = decodeBatch(bytes);
-    assert(batch.epoch === this.epoch, `a batch of epoch ${batch.epoch} in epoch ${this.epoch}`);
-    assert(batch.number === disk.number + 1, `batch ${batch.number} after batch ${disk.number}`);
-    assert(batch.previous === disk.digest, `batch ${batch.number} follows another history`);
+    checkFollows(batch, { epoch: this.epoch, number: disk.number, digest: disk.digest });
     for (const write of batch.writes) {
       const value = writtenValue(write);
       if (value === undefined) disk.rows.delete(write.key);

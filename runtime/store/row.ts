@@ -15,7 +15,7 @@ export const ROW_FORMAT = 1;
 export const ROW_HEADER_BYTES = 5;
 
 /**
- * The longest key a row may have. LMDB takes 1978 bytes; four are kept for the number of a chunk.
+ * The longest key a row may have. LMDB takes 1978 bytes; four are kept for the index of a chunk.
  * The limits on names and keys at the ingress keep far below.
  */
 export const ROW_KEY_BYTES_MAX = 1974;

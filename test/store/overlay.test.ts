@@ -1,0 +1,159 @@
+import fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import type { Range, ReadTx, Row } from "../../runtime/core/tx.ts";
+import { Overlay } from "../../runtime/store/overlay.ts";
+
+/** What is durable: a plain map, read the slow and obvious way. */
+class Durable implements ReadTx {
+  readonly rows = new Map<string, Uint8Array>();
+  get(key: string): Uint8Array | undefined {
+    return this.rows.get(key);
+  }
+  range({ from, to, limit }: Range): Row[] {
+    return [...this.rows]
+      .filter(([key]) => key >= from && key < to)
+      .sort(([a], [b]) => (a < b ? -1 : 1))
+      .slice(0, limit);
+  }
+}
+
+/** Overlay and disk beside a model that has every write at once. */
+class World {
+  readonly disk = new Durable();
+  readonly overlay = new Overlay(this.disk, 0);
+  readonly model = new Durable();
+  readonly #sealed: ReturnType<Overlay["seal"]>[] = [];
+  #salt = 0;
+
+  value(): Uint8Array {
+    return Uint8Array.of(++this.#salt & 255, this.#salt >> 8);
+  }
+  put(key: string): void {
+    const value = this.value();
+    this.overlay.put(key, value);
+    this.model.rows.set(key, value);
+  }
+  insert(key: string): void {
+    if (this.model.rows.has(key)) return;
+    const value = this.value();
+    this.overlay.insert(key, value);
+    this.model.rows.set(key, value);
+  }
+  remove(key: string): void {
+    this.overlay.remove(key);
+    this.model.rows.delete(key);
+  }
+  seal(): void {
+    this.#sealed.push(this.overlay.seal());
+  }
+  /** The oldest sealed batch reaches the disk. */
+  release(): void {
+    const batch = this.#sealed.shift();
+    if (batch === undefined) return;
+    for (const [key, value] of batch.writes) {
+      if (value === undefined) this.disk.rows.delete(key);
+      else this.disk.rows.set(key, value);
+    }
+    this.overlay.release(batch.number);
+  }
+  check(range: Range): void {
+    expect(this.overlay.range(range)).toEqual(this.model.range(range));
+    for (const key of KEYS) expect(this.overlay.get(key)).toBe(this.model.get(key));
+  }
+}
+
+const KEYS = ["a", "b", "c", "ca", "cb", "d", "e", "f", "g", "h"];
+const key = fc.constantFrom(...KEYS);
+const step = fc.oneof(
+  { weight: 3, arbitrary: fc.tuple(fc.constant("put" as const), key) },
+  { weight: 3, arbitrary: fc.tuple(fc.constant("insert" as const), key) },
+  { weight: 4, arbitrary: fc.tuple(fc.constant("remove" as const), key) },
+  { weight: 1, arbitrary: fc.tuple(fc.constant("seal" as const), key) },
+  { weight: 1, arbitrary: fc.tuple(fc.constant("release" as const), key) },
+);
+const range = fc.record({
+  from: fc.constantFrom("", ...KEYS),
+  to: fc.constantFrom("z", ...KEYS),
+  limit: fc.integer({ min: 0, max: 12 }),
+});
+
+describe("the overlay", () => {
+  test("shows all writes at once, however far each of them is on its way to the disk", () => {
+    fc.assert(
+      fc.property(fc.array(fc.tuple(step, range), { maxLength: 60 }), (steps) => {
+        const world = new World();
+        for (const [[act, name], look] of steps) {
+          world[act](name);
+          world.check(look);
+        }
+        world.seal();
+        for (let i = 0; i <= steps.length; i++) world.release();
+        expect(world.disk.range(ALL)).toEqual(world.model.range(ALL));
+      }),
+      { numRuns: 300 },
+    );
+  });
+
+  test("finds few live rows behind many removed ones", () => {
+    const world = new World();
+    for (let i = 0; i < 500; i++) world.put(`k${String(i).padStart(3, "0")}`);
+    world.seal();
+    world.release();
+    for (let i = 0; i < 499; i++) world.remove(`k${String(i).padStart(3, "0")}`);
+    for (const limit of [1, 2, 7, 600]) world.check({ from: "", to: "z", limit });
+    world.check({ from: "k100", to: "k499", limit: 1 });
+  });
+
+  test("writes nothing for what was inserted and removed in one batch", () => {
+    const { overlay } = new World();
+    overlay.insert("a", Uint8Array.of(1));
+    overlay.put("a", Uint8Array.of(1, 2));
+    overlay.remove("a");
+    expect(overlay.openWrites).toBe(0);
+    expect(overlay.openBytes).toBe(0);
+    expect(overlay.seal().writes).toEqual([]);
+  });
+
+  test("writes a removal for what was put and removed in one batch: something may stand below", () => {
+    const { overlay } = new World();
+    overlay.put("a", Uint8Array.of(1));
+    overlay.remove("a");
+    expect(overlay.seal().writes).toEqual([["a", undefined]]);
+  });
+
+  test.each(["one batch", "two batches"])(
+    "keeps the removal that an insert followed, if the insert is removed too, in %s",
+    (batches) => {
+      const world = new World();
+      world.put("a");
+      world.seal();
+      world.release();
+      world.remove("a");
+      if (batches === "two batches") world.seal();
+      world.insert("a");
+      world.remove("a");
+      world.check(ALL);
+      world.seal();
+      for (let i = 0; i < 2; i++) {
+        world.release();
+        world.check(ALL);
+      }
+      expect(world.disk.rows.size).toBe(0);
+    },
+  );
+
+  test("counts the bytes that the open batch will take, give or take its header", () => {
+    const { overlay } = new World();
+    overlay.put("a", new Uint8Array(1_000));
+    overlay.put("a", new Uint8Array(10_000));
+    overlay.put("b", new Uint8Array(500));
+    expect(overlay.openBytes).toBeGreaterThan(10_500);
+    expect(overlay.openBytes).toBeLessThan(10_600);
+    overlay.remove("b");
+    expect(overlay.openBytes).toBeLessThan(10_100);
+    overlay.seal();
+    expect(overlay.openBytes).toBe(0);
+  });
+});
+
+const ALL: Range = { from: "", to: "\xff", limit: 1_000 };

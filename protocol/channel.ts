@@ -33,3 +33,19 @@ export const CloseCode = {
   goingAway: 1001,
   normal: 1000,
 } as const;
+
+/** What RFC 6455 leaves for a reason beside the code. */
+const CLOSE_REASON_BYTES_MAX = 123;
+
+/** The start of `sentence`, as much as a close frame holds. */
+export function closeReason(sentence: string): string {
+  let bytes = 0;
+  let reason = "";
+  for (const character of sentence) {
+    const point = character.codePointAt(0) ?? 0;
+    bytes += point < 0x80 ? 1 : point < 0x800 ? 2 : point < 0x10000 ? 3 : 4;
+    if (bytes > CLOSE_REASON_BYTES_MAX) break;
+    reason += character;
+  }
+  return reason;
+}

@@ -4,54 +4,110 @@
  *     [partition, message, message, ...]        each message an array [type, field, ...]
  *     [partition, last, bytes]                  a piece of one message that is too large for a frame
  *
- * 1. No frame is larger than `frameBytesMax`; a larger message travels in pieces, one after the other,
- *    nothing between them.
+ * 1. No frame is larger than `frameBytesMax`; a larger message travels in pieces, one after the
+ *    other, nothing between them.
  * 2. A decoder gives whole messages in the order in which they were sent, or throws ProtocolError;
  *    after that it is not used again, and the connection is closed.
+ * 3. What a decoder allocates is bounded by its limits and by the bytes that have come.
  */
 import { assert } from "./assert.ts";
 import { runtimeMessageFromPlain, workerMessageFromPlain } from "./decode-message.ts";
 import { messageToPlain } from "./encode-message.ts";
 import { Fields, ProtocolError, type Plain } from "./fields.ts";
-import type { RuntimeMessage, WorkerMessage } from "./message.ts";
-import { packValue, unpackValue } from "./pack.ts";
+import type { Replay, RuntimeMessage, WorkerMessage } from "./message.ts";
+import { countValues, packValue, unpackValue } from "./pack.ts";
+import {
+  PIECE_BYTES_MIN,
+  RUNTIME_FRAME_VALUES_MAX,
+  WORKER_FRAME_VALUES_MAX,
+} from "./wire-limits.ts";
+
+type Message = RuntimeMessage | WorkerMessage;
 
 /** Array header and partition, at the most. */
 const FRAME_HEAD_BYTES = 8;
 /** Head, flag and binary header of a piece, at the most. */
 const PIECE_HEAD_BYTES = 16;
-const MESSAGES_PER_FRAME_MAX = 65_535;
+/** Below it pieces would be smaller than they may be. */
+const FRAME_BYTES_FLOOR = 2 * PIECE_BYTES_MIN;
+/** The array of a frame: the partition and this many messages keep within its own header. */
+const MESSAGES_PER_FRAME_MAX = 65_534;
 
-/** Packs messages into as few frames as the limit allows, in order. */
+/**
+ * Packs messages into as few frames as the limit allows, in order.
+ *
+ * @example for (const frame of encodeFrames(0, messages, 1024 * 1024)) socket.send(frame);
+ */
 export function encodeFrames(
   partition: number,
-  messages: readonly (RuntimeMessage | WorkerMessage)[],
+  messages: readonly Message[],
   frameBytesMax: number,
 ): Uint8Array[] {
-  assert(frameBytesMax >= 1_024, `a frame limit of ${frameBytesMax} bytes is too small`);
-  const frames: Uint8Array[] = [];
-  let open: Uint8Array[] = [];
-  let openBytes = FRAME_HEAD_BYTES;
-  const close = (): void => {
-    if (open.length > 0) frames.push(joinFrame(partition, open, openBytes));
-    open = [];
-    openBytes = FRAME_HEAD_BYTES;
-  };
-  for (const message of messages) {
-    const packed = packValue(messageToPlain(message));
-    if (packed.length + FRAME_HEAD_BYTES > frameBytesMax) {
-      close();
-      frames.push(...pieces(partition, packed, frameBytesMax));
-      continue;
-    }
-    if (openBytes + packed.length > frameBytesMax || open.length === MESSAGES_PER_FRAME_MAX - 1) {
-      close();
-    }
-    open.push(packed);
-    openBytes += packed.length;
+  assert(frameBytesMax >= FRAME_BYTES_FLOOR, `a frame limit of ${frameBytesMax} bytes is too low`);
+  const writer = new FrameWriter(partition, frameBytesMax);
+  for (const message of messages) writer.add(message);
+  return writer.finish();
+}
+
+class FrameWriter {
+  readonly #partition: number;
+  readonly #frameBytesMax: number;
+  readonly #frames: Uint8Array[] = [];
+  #open: Uint8Array[] = [];
+  #openBytes = FRAME_HEAD_BYTES;
+  #openValues = 2;
+
+  constructor(partition: number, frameBytesMax: number) {
+    this.#partition = partition;
+    this.#frameBytesMax = frameBytesMax;
   }
-  close();
-  return frames;
+
+  add(message: Message): void {
+    const plain = messageToPlain(message);
+    const packed = packValue(plain);
+    if (packed.length + FRAME_HEAD_BYTES > this.#frameBytesMax) {
+      if (message.kind === "replay" && message.entries.length > 1) {
+        for (const half of halves(message)) this.add(half);
+        return;
+      }
+      this.#close();
+      this.#frames.push(...pieces(this.#partition, packed, this.#frameBytesMax));
+      return;
+    }
+    const values = countValues(plain);
+    if (
+      this.#openBytes + packed.length > this.#frameBytesMax ||
+      this.#openValues + values > WORKER_FRAME_VALUES_MAX ||
+      this.#open.length === MESSAGES_PER_FRAME_MAX
+    ) {
+      this.#close();
+    }
+    this.#open.push(packed);
+    this.#openBytes += packed.length;
+    this.#openValues += values;
+  }
+
+  finish(): Uint8Array[] {
+    this.#close();
+    return this.#frames;
+  }
+
+  #close(): void {
+    if (this.#open.length === 0) return;
+    this.#frames.push(joinFrame(this.#partition, this.#open, this.#openBytes));
+    this.#open = [];
+    this.#openBytes = FRAME_HEAD_BYTES;
+    this.#openValues = 2;
+  }
+}
+
+/** A replay may come in any number of messages: so that no message is larger than its largest entry. */
+function halves({ kind, attempt, entries }: Replay): [Replay, Replay] {
+  const middle = entries.length >> 1;
+  return [
+    { kind, attempt, entries: entries.slice(0, middle) },
+    { kind, attempt, entries: entries.slice(middle) },
+  ];
 }
 
 function joinFrame(partition: number, messages: readonly Uint8Array[], bytes: number): Uint8Array {
@@ -90,60 +146,86 @@ function pieces(partition: number, packed: Uint8Array, frameBytesMax: number): U
 
 export interface DecodedFrame<In> {
   readonly partition: number;
+  /** None when the frame was a piece and not the last one. */
   readonly messages: readonly In[];
 }
 
-export interface FrameDecoderOptions<In> {
-  readonly read: (plain: Plain) => In;
+export interface DecoderLimits {
   readonly frameBytesMax: number;
-  /** A message that came in pieces. */
+  /** A message that comes in pieces: see `messageBytesMax` in wire-limits.ts. */
   readonly messageBytesMax: number;
+}
+
+interface Reading<In> {
+  readonly read: (plain: Plain) => In;
+  readonly valuesMax: number;
 }
 
 /** One per connection and direction: remembers the pieces of an unfinished message. */
 export class FrameDecoder<In> {
-  readonly #options: FrameDecoderOptions<In>;
+  readonly #reading: Reading<In>;
+  #limits: DecoderLimits;
   #pieces: Uint8Array[] = [];
   #pieceBytes = 0;
+  #piecePartition = 0;
 
-  constructor(options: FrameDecoderOptions<In>) {
-    this.#options = options;
+  constructor(reading: Reading<In>, limits: DecoderLimits) {
+    this.#reading = reading;
+    this.#limits = limits;
   }
 
-  /** `frame` must not change afterwards: binary values are views into it. */
+  /** For a worker, once the `welcome` has said what the runtime's limits are. */
+  setLimits(limits: DecoderLimits): void {
+    this.#limits = limits;
+  }
+
+  /**
+   * `frame` must not change as long as any payload of its messages is in use: payloads are views.
+   *
+   * @throws ProtocolError for whatever is not exactly as PROTOCOL.md says
+   */
   decode(frame: Uint8Array): DecodedFrame<In> {
-    const { frameBytesMax, read } = this.#options;
+    const { frameBytesMax } = this.#limits;
     if (frame.length > frameBytesMax) {
       const message = `a frame of ${frame.length} bytes, the limit is ${frameBytesMax}`;
       throw new ProtocolError(message, { tooLarge: true });
     }
-    const plain = unpackValue(frame);
+    const plain = unpackValue(ownMemory(frame), this.#reading.valuesMax);
     if (!Array.isArray(plain) || plain.length < 2) {
       throw new ProtocolError("a frame is an array of a partition and messages");
     }
-    const partition = new Fields(plain.slice(0, 1), "a frame").u32();
-    if (typeof plain[1] === "boolean") return { partition, messages: this.#piece(plain) };
-    if (this.#pieces.length > 0) {
-      throw new ProtocolError("a message in pieces was interrupted by another one");
-    }
-    return { partition, messages: plain.slice(1).map(read) };
+    const [first, ...rest] = plain as [Plain, ...Plain[]]; // there are two at least
+    const partition = new Fields([first], "a frame").u32();
+    if (typeof rest[0] === "boolean") return { partition, messages: this.#piece(partition, plain) };
+    if (this.#pieces.length > 0)
+      throw new ProtocolError("something between the pieces of a message");
+    return { partition, messages: rest.map(this.#reading.read) };
   }
 
-  #piece(plain: Plain): In[] {
+  #piece(partition: number, plain: Plain): In[] {
     const fields = new Fields(plain, "a piece");
     fields.u32();
     const last = fields.boolean();
     const bytes = fields.bytes();
     fields.end();
-    if (bytes.length === 0) throw new ProtocolError("a piece of no bytes");
+    if (bytes.length < (last ? 1 : PIECE_BYTES_MIN)) {
+      throw new ProtocolError(`a piece of ${bytes.length} bytes is too small`);
+    }
+    if (this.#pieces.length > 0 && partition !== this.#piecePartition) {
+      throw new ProtocolError("pieces of one message for two partitions");
+    }
+    this.#piecePartition = partition;
     this.#pieces.push(bytes);
     this.#pieceBytes += bytes.length;
-    const { messageBytesMax, read } = this.#options;
+    const { messageBytesMax } = this.#limits;
     if (this.#pieceBytes > messageBytesMax) {
       const message = `a message of more than ${messageBytesMax} bytes`;
       throw new ProtocolError(message, { tooLarge: true });
     }
-    if (!last) return [];
+    return last ? [this.#joinPieces()] : [];
+  }
+
+  #joinPieces(): In {
     const whole = new Uint8Array(this.#pieceBytes);
     let at = 0;
     for (const piece of this.#pieces) {
@@ -152,21 +234,26 @@ export class FrameDecoder<In> {
     }
     this.#pieces = [];
     this.#pieceBytes = 0;
-    return [read(unpackValue(whole))];
+    return this.#reading.read(unpackValue(whole, this.#reading.valuesMax));
   }
 }
 
-export interface DecoderLimits {
-  readonly frameBytesMax: number;
-  readonly messageBytesMax: number;
+/** A small frame is often a view into all that came from the socket at once: do not hold on to that. */
+function ownMemory(frame: Uint8Array): Uint8Array {
+  if (frame.buffer.byteLength <= 2 * frame.length) return frame;
+  const copy = new Uint8Array(frame.length);
+  copy.set(frame);
+  return copy;
 }
 
 /** For what a runtime receives. */
 export function workerMessageDecoder(limits: DecoderLimits): FrameDecoder<WorkerMessage> {
-  return new FrameDecoder({ ...limits, read: workerMessageFromPlain });
+  const reading = { read: workerMessageFromPlain, valuesMax: WORKER_FRAME_VALUES_MAX };
+  return new FrameDecoder(reading, limits);
 }
 
 /** For what a worker receives. */
 export function runtimeMessageDecoder(limits: DecoderLimits): FrameDecoder<RuntimeMessage> {
-  return new FrameDecoder({ ...limits, read: runtimeMessageFromPlain });
+  const reading = { read: runtimeMessageFromPlain, valuesMax: RUNTIME_FRAME_VALUES_MAX };
+  return new FrameDecoder(reading, limits);
 }

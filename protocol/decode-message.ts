@@ -1,7 +1,12 @@
 /** Plain arrays as messages, checked field by field: all that a peer can say wrong ends here. */
 import { Fields, ProtocolError, type Plain } from "./fields.ts";
 import { MESSAGE_TYPE } from "./encode-message.ts";
-import type { RuntimeMessage, Start, WorkerMessage } from "./message.ts";
+import {
+  PROTOCOL_VERSION,
+  type RuntimeMessage,
+  type Start,
+  type WorkerMessage,
+} from "./message.ts";
 import { parseManifest } from "./parse-manifest.ts";
 import {
   commandFromPlain,
@@ -32,39 +37,39 @@ function readWorkerMessage(fields: Fields): WorkerMessage {
     case MESSAGE_TYPE.command:
       return {
         kind: "command",
-        attempt: fields.u32(),
+        attempt: fields.ordinal(),
         command: commandFromPlain(fields.next()),
       };
     case MESSAGE_TYPE["run-result"]:
       return {
         kind: "run-result",
-        attempt: fields.u32(),
+        attempt: fields.ordinal(),
         command: fields.u32(),
-        try: fields.u32(),
+        try: fields.ordinal(),
         result: resultFromPlain(fields.next()),
       };
     case MESSAGE_TYPE["run-failed"]:
       return {
         kind: "run-failed",
-        attempt: fields.u32(),
+        attempt: fields.ordinal(),
         command: fields.u32(),
-        try: fields.u32(),
+        try: fields.ordinal(),
         failure: failureFromPlain(fields.next()),
         retryAfterMs: fields.orNull((it) => it.whole()),
       };
     case MESSAGE_TYPE.end:
-      return { kind: "end", attempt: fields.u32(), result: resultFromPlain(fields.next()) };
+      return { kind: "end", attempt: fields.ordinal(), result: resultFromPlain(fields.next()) };
     case MESSAGE_TYPE.fail:
       return {
         kind: "fail",
-        attempt: fields.u32(),
+        attempt: fields.ordinal(),
         failure: failureFromPlain(fields.next()),
         stack: fields.string(),
         command: fields.orNull((it) => it.u32()),
         retryAfterMs: fields.orNull((it) => it.whole()),
       };
     case MESSAGE_TYPE.suspend:
-      return { kind: "suspend", attempt: fields.u32(), deliveries: fields.u32() };
+      return { kind: "suspend", attempt: fields.ordinal(), deliveries: fields.u32() };
     case MESSAGE_TYPE.drain:
       return { kind: "drain" };
     default:
@@ -74,6 +79,12 @@ function readWorkerMessage(fields: Fields): WorkerMessage {
 
 function readHello(fields: Fields): WorkerMessage {
   const protocol = fields.u32();
+  if (protocol !== PROTOCOL_VERSION) {
+    // What else it says is not ours to read. The number is enough for the refusal that follows.
+    fields.skipRest();
+    const manifest = { services: [] };
+    return { kind: "hello", protocol, version: "", concurrency: 1, sdk: "", manifest };
+  }
   const version = fields.string();
   const concurrency = fields.u32();
   const sdk = fields.string();
@@ -112,19 +123,24 @@ function readRuntimeMessage(fields: Fields): RuntimeMessage {
     case MESSAGE_TYPE.replay:
       return {
         kind: "replay",
-        attempt: fields.u32(),
+        attempt: fields.ordinal(),
         entries: fields.list(replayEntryFromPlain, ENTRIES_MAX),
       };
     case MESSAGE_TYPE.deliver:
       return {
         kind: "deliver",
-        attempt: fields.u32(),
+        attempt: fields.ordinal(),
         delivery: deliveryFromPlain(fields.next()),
       };
     case MESSAGE_TYPE.go:
-      return { kind: "go", attempt: fields.u32(), command: fields.u32(), try: fields.u32() };
+      return {
+        kind: "go",
+        attempt: fields.ordinal(),
+        command: fields.u32(),
+        try: fields.ordinal(),
+      };
     case MESSAGE_TYPE.abort:
-      return { kind: "abort", attempt: fields.u32(), reason: fields.string() };
+      return { kind: "abort", attempt: fields.ordinal(), reason: fields.string() };
     case MESSAGE_TYPE.ack:
       return { kind: "ack", upTo: fields.whole() };
     case MESSAGE_TYPE["make-room"]:
@@ -137,10 +153,10 @@ function readRuntimeMessage(fields: Fields): RuntimeMessage {
 function readStart(fields: Fields): Start {
   const start: Start = {
     kind: "start",
-    attempt: fields.u32(),
+    attempt: fields.ordinal(),
     invocationId: readInvocationId(fields),
     target: targetFromPlain(fields.next()),
-    attemptNumber: fields.u32(),
+    attemptNumber: fields.ordinal(),
     seed: fields.bytes(),
     createdAtMs: fields.whole(),
     headers: headersFromPlain(fields.next()),

@@ -2,19 +2,23 @@
  * Reading decoded MessagePack strictly: an array of known length whose fields have known types.
  * Everything that comes from a peer goes through here; past it nothing is checked again.
  */
+import { CloseCode } from "./channel.ts";
 
 /** What may stand in a message: no maps, no extension types, nothing that a language could lack. */
 export type Plain = null | boolean | number | string | Uint8Array | Plain[];
 
-/** The peer broke the protocol. The message becomes the reason of the close. */
+/**
+ * The peer broke the protocol. Its connection is closed with `closeCode`, and with the message as
+ * the reason: a sentence of ours that never quotes the peer.
+ */
 export class ProtocolError extends Error {
   override readonly name = "ProtocolError";
-  /** A limit was passed, rather than the form broken: another close code. */
-  readonly tooLarge: boolean;
+  readonly closeCode: number;
 
+  /** `tooLarge`: a limit was passed, rather than the form broken. */
   constructor(message: string, { tooLarge = false }: { readonly tooLarge?: boolean } = {}) {
     super(message);
-    this.tooLarge = tooLarge;
+    this.closeCode = tooLarge ? CloseCode.tooLarge : CloseCode.protocolError;
   }
 }
 
@@ -56,10 +60,7 @@ export class Fields {
   bytes(): Uint8Array {
     const value = this.next();
     if (!(value instanceof Uint8Array)) throw this.#wrong("binary");
-    // The decoder hands out Node Buffers; what goes on is the plain kind, over the same memory.
-    return value.constructor === Uint8Array
-      ? value
-      : new Uint8Array(value.buffer, value.byteOffset, value.byteLength);
+    return value;
   }
 
   boolean(): boolean {
@@ -71,6 +72,15 @@ export class Fields {
   u32(): number {
     const value = this.next();
     if (!isWhole(value) || value > U32_MAX) throw this.#wrong("a whole number of 32 bits");
+    return value;
+  }
+
+  /** A number that counts from 1: a handle, a completion id, a try. */
+  ordinal(): number {
+    const value = this.next();
+    if (!isWhole(value) || value > U32_MAX || value === 0) {
+      throw this.#wrong("a whole number of 32 bits above zero");
+    }
     return value;
   }
 
@@ -94,9 +104,8 @@ export class Fields {
     const value = this.next();
     if (!Array.isArray(value)) throw this.#wrong("an array");
     if (value.length > itemsMax) {
-      throw new ProtocolError(
-        `${this.#what} lists ${value.length} items, the limit is ${itemsMax}`,
-      );
+      const message = `${this.#what} lists ${value.length} items, the limit is ${itemsMax}`;
+      throw new ProtocolError(message, { tooLarge: true });
     }
     return value.map(read);
   }
@@ -107,11 +116,9 @@ export class Fields {
     return null;
   }
 
-  oneOf<T extends string>(values: readonly T[]): T {
-    const value = this.string();
-    const found = values.find((it) => it === value);
-    if (found === undefined) throw this.#wrong(`one of ${values.join(", ")}`);
-    return found;
+  /** Leaves out what another version of the protocol says. */
+  skipRest(): void {
+    this.#at = this.#values.length;
   }
 
   #wrong(expected: string): ProtocolError {

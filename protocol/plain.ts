@@ -19,6 +19,8 @@ import { Fields, ProtocolError, type Plain } from "./fields.ts";
 import { parseAwakeableId, parseInvocationId, type AwakeableId, type InvocationId } from "./ids.ts";
 import type { Result } from "./payload.ts";
 
+const FAILURE_CODE_MIN = 400;
+const FAILURE_CODE_MAX = 599;
 const HEADERS_MAX = 1_000;
 const METADATA_MAX = 1_000;
 const STATE_KEYS_MAX = 1_000_000;
@@ -31,9 +33,18 @@ export function failureToPlain({ name, message, code, metadata }: Failure): Plai
 export function failureFromPlain(plain: Plain): Failure {
   const fields = new Fields(plain, "a failure");
   const base = { name: fields.string(), message: fields.string(), code: fields.u32() };
+  if (base.code < FAILURE_CODE_MIN || base.code > FAILURE_CODE_MAX) {
+    throw new ProtocolError("the code of a failure is an HTTP status from 400 to 599");
+  }
   const pairs = fields.list(readPair, METADATA_MAX);
   fields.end();
-  return pairs.length === 0 ? base : { ...base, metadata: Object.fromEntries(pairs) };
+  if (pairs.length === 0) return base;
+  // `fromEntries` defines own members, "__proto__" among them: nothing reaches a prototype.
+  const metadata = Object.fromEntries(pairs);
+  if (Object.keys(metadata).length !== pairs.length) {
+    throw new ProtocolError("a failure names the same metadata twice");
+  }
+  return { ...base, metadata };
 }
 
 export function resultToPlain(result: Result): Plain {
@@ -71,7 +82,7 @@ function readDelivery(fields: Fields): Delivery {
   const kind = fields.u32();
   switch (kind) {
     case 1: {
-      const completionId = fields.u32();
+      const completionId = fields.ordinal();
       return { kind: "completion", completionId, result: readCompletion(fields) };
     }
     case 2:
@@ -259,7 +270,7 @@ type CommandBody = DistributiveOmit<Command, "index" | "after" | "outside" | "na
 function readCommand(kind: CommandKind, fields: Fields): CommandBody {
   switch (kind) {
     case "get-state":
-      return { kind, key: fields.string(), completionId: fields.u32() };
+      return { kind, key: fields.string(), completionId: fields.ordinal() };
     case "get-state-here":
       return { kind, key: fields.string(), value: fields.orNull((it) => it.bytes()) };
     case "get-state-keys-here":
@@ -271,20 +282,20 @@ function readCommand(kind: CommandKind, fields: Fields): CommandBody {
     case "clear-all-state":
       return { kind };
     case "sleep":
-      return { kind, durationMs: fields.whole(), completionId: fields.u32() };
+      return { kind, durationMs: fields.whole(), completionId: fields.ordinal() };
     case "get-state-keys":
     case "withdraw":
     case "awakeable":
     case "date":
-      return { kind, completionId: fields.u32() };
+      return { kind, completionId: fields.ordinal() };
     case "call":
-      return { kind, ...readCall(fields), completionId: fields.u32() };
+      return { kind, ...readCall(fields), completionId: fields.ordinal() };
     case "send":
       return { kind, ...readCall(fields), delayMs: fields.whole() };
     case "invocation-id":
-      return { kind, of: fields.u32(), completionId: fields.u32() };
+      return { kind, of: fields.u32(), completionId: fields.ordinal() };
     case "run":
-      return { kind, completionId: fields.u32(), retry: fields.orNull(readRetry) };
+      return { kind, completionId: fields.ordinal(), retry: fields.orNull(readRetry) };
     default:
       return readOther(kind, fields);
   }
@@ -313,11 +324,11 @@ function readOther(kind: OtherKind, fields: Fields): CommandBody {
     }
     case "get-promise":
     case "peek-promise":
-      return { kind, promise: fields.string(), completionId: fields.u32() };
+      return { kind, promise: fields.string(), completionId: fields.ordinal() };
     case "complete-promise": {
       const promise = fields.string();
       const result = resultFromPlain(fields.next());
-      return { kind, promise, result, completionId: fields.u32() };
+      return { kind, promise, result, completionId: fields.ordinal() };
     }
     case "await-signal":
       return { kind, signal: fields.string() };
@@ -329,7 +340,7 @@ function readOther(kind: OtherKind, fields: Fields): CommandBody {
     case "cancel":
       return { kind, invocationId: readInvocationId(fields) };
     case "attach":
-      return { kind, invocationId: readInvocationId(fields), completionId: fields.u32() };
+      return { kind, invocationId: readInvocationId(fields), completionId: fields.ordinal() };
     case "date-here":
       return { kind, timeMs: fields.whole() };
   }
@@ -404,7 +415,7 @@ function readString(plain: Plain): string {
 export function readInvocationId(fields: Fields): InvocationId {
   const text = fields.string();
   if (parseInvocationId(text) === undefined) {
-    throw new ProtocolError(`not an invocation id: ${text.slice(0, 64)}`);
+    throw new ProtocolError("an invocation id that is none: inv_ and 32 characters");
   }
   return text as InvocationId; // it parses
 }
@@ -412,7 +423,7 @@ export function readInvocationId(fields: Fields): InvocationId {
 function readAwakeableId(fields: Fields): AwakeableId {
   const text = fields.string();
   if (parseAwakeableId(text) === undefined) {
-    throw new ProtocolError(`not an awakeable id: ${text.slice(0, 64)}`);
+    throw new ProtocolError("an awakeable id that is none: sign_ and 39 characters");
   }
   return text as AwakeableId; // it parses
 }

@@ -1,0 +1,178 @@
+/**
+ * MessagePack, read strictly: the guard in front of everything that a peer says.
+ *
+ * Ours and not the library's, which decodes what we must refuse: extension types (references,
+ * records, dates), maps, malformed UTF-8 (as U+FFFD), and which drops a byte order mark at the start
+ * of a long string. Reading only what the protocol uses is shorter than guarding against the rest.
+ *
+ * 1. Nothing but nil, booleans, numbers, strings, binary and arrays; all of `bytes` and nothing behind.
+ * 2. What is allocated is bounded by the bytes that are there and by `valuesMax`, never by a length
+ *    that a header claims.
+ * 3. Binary values are views into `bytes`, which must not change as long as any of them is in use.
+ * 4. Any byte string gives a value or ProtocolError.
+ */
+import { ProtocolError, type Plain } from "./fields.ts";
+
+/** Arrays within arrays. The deepest message (a failure's metadata within a replay) has nine. */
+const DEPTH_MAX = 16;
+/** Up to here a loop is quicker than the decoder. */
+const SHORT_TEXT_BYTES = 16;
+
+// `ignoreBOM` means to leave the mark in: the option's name says the opposite of what one reads.
+const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
+
+/**
+ * Reads one value. `valuesMax` bounds how many values it may hold, arrays and their items alike;
+ * without it their number is bounded by the number of bytes.
+ *
+ * @throws ProtocolError when `bytes` are not one value of the kinds above.
+ */
+export function unpackValue(bytes: Uint8Array, valuesMax: number = bytes.length): Plain {
+  const reader = new Reader(bytes, valuesMax);
+  const value = reader.value(0);
+  reader.end();
+  return value;
+}
+
+class Reader {
+  readonly #bytes: Uint8Array;
+  readonly #view: DataView;
+  #at = 0;
+  #valuesLeft: number;
+
+  constructor(bytes: Uint8Array, valuesMax: number) {
+    // A plain array even over a Buffer's memory: so are the views that are handed out.
+    this.#bytes = new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+    this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+    this.#valuesLeft = valuesMax;
+  }
+
+  end(): void {
+    if (this.#at !== this.#bytes.length) throw this.#wrong("bytes after the end");
+  }
+
+  value(depth: number): Plain {
+    if (this.#valuesLeft-- <= 0) {
+      throw new ProtocolError("too many values in one frame or message", { tooLarge: true });
+    }
+    const head = this.#view.getUint8(this.#skip(1));
+    if (head < 0x80) return head;
+    if (head >= 0xe0) return head - 0x100;
+    if (head >= 0xa0 && head < 0xc0) return this.#text(head & 0x1f);
+    if (head >= 0x90 && head < 0xa0) return this.#array(head & 0x0f, depth);
+    switch (head) {
+      case 0xc0:
+        return null;
+      case 0xc2:
+        return false;
+      case 0xc3:
+        return true;
+      case 0xc4:
+        return this.#binary(this.#view.getUint8(this.#skip(1)));
+      case 0xc5:
+        return this.#binary(this.#view.getUint16(this.#skip(2)));
+      case 0xc6:
+        return this.#binary(this.#view.getUint32(this.#skip(4)));
+      case 0xd9:
+        return this.#text(this.#view.getUint8(this.#skip(1)));
+      case 0xda:
+        return this.#text(this.#view.getUint16(this.#skip(2)));
+      case 0xdb:
+        return this.#text(this.#view.getUint32(this.#skip(4)));
+      case 0xdc:
+        return this.#array(this.#view.getUint16(this.#skip(2)), depth);
+      case 0xdd:
+        return this.#array(this.#view.getUint32(this.#skip(4)), depth);
+      default:
+        return this.#number(head);
+    }
+  }
+
+  #number(head: number): number {
+    switch (head) {
+      case 0xca:
+        return this.#finite(this.#view.getFloat32(this.#skip(4)));
+      case 0xcb:
+        return this.#finite(this.#view.getFloat64(this.#skip(8)));
+      case 0xcc:
+        return this.#view.getUint8(this.#skip(1));
+      case 0xcd:
+        return this.#view.getUint16(this.#skip(2));
+      case 0xce:
+        return this.#view.getUint32(this.#skip(4));
+      case 0xcf:
+        return this.#safe(this.#view.getUint32(this.#skip(4)));
+      case 0xd0:
+        return this.#view.getInt8(this.#skip(1));
+      case 0xd1:
+        return this.#view.getInt16(this.#skip(2));
+      case 0xd2:
+        return this.#view.getInt32(this.#skip(4));
+      case 0xd3:
+        return this.#safe(this.#view.getInt32(this.#skip(4)));
+      default:
+        throw this.#wrong(head < 0x90 || head >= 0xde ? "a map" : "an extension type");
+    }
+  }
+
+  /** The lower half of an integer of 64 bits whose upper half is `high`. */
+  #safe(high: number): number {
+    const value = high * 2 ** 32 + this.#view.getUint32(this.#skip(4));
+    if (!Number.isSafeInteger(value)) throw this.#wrong("an integer beyond 2^53");
+    return value;
+  }
+
+  #finite(value: number): number {
+    if (!Number.isFinite(value)) throw this.#wrong("a number that is not finite");
+    return value === 0 ? 0 : value; // there is one zero
+  }
+
+  #text(length: number): string {
+    const start = this.#skip(length);
+    if (length > SHORT_TEXT_BYTES) return this.#decode(start);
+    const units: number[] = [];
+    for (let at = start; at < this.#at; at++) {
+      const byte = this.#view.getUint8(at);
+      if (byte >= 0x80) return this.#decode(start);
+      units.push(byte);
+    }
+    return String.fromCharCode(...units);
+  }
+
+  #decode(start: number): string {
+    try {
+      return utf8.decode(this.#bytes.subarray(start, this.#at));
+    } catch {
+      throw this.#wrong("a string that is not UTF-8");
+    }
+  }
+
+  #binary(length: number): Uint8Array {
+    const start = this.#skip(length);
+    return this.#bytes.subarray(start, this.#at);
+  }
+
+  #array(length: number, depth: number): Plain[] {
+    if (depth >= DEPTH_MAX) throw this.#wrong("arrays within arrays, too deep");
+    // Every item takes a byte at least, so a longer array cannot be here.
+    if (length > this.#bytes.length - this.#at) throw this.#wrong("an array longer than the rest");
+    if (length > this.#valuesLeft) {
+      throw new ProtocolError("too many values in one frame or message", { tooLarge: true });
+    }
+    const items: Plain[] = [];
+    for (let i = 0; i < length; i++) items.push(this.value(depth + 1));
+    return items;
+  }
+
+  /** Moves on by `length` bytes and gives where they start. */
+  #skip(length: number): number {
+    const start = this.#at;
+    if (length > this.#bytes.length - start) throw this.#wrong("a value that goes on past the end");
+    this.#at = start + length;
+    return start;
+  }
+
+  #wrong(what: string): ProtocolError {
+    return new ProtocolError(`not the MessagePack of this protocol: ${what}, at byte ${this.#at}`);
+  }
+}

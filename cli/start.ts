@@ -2,6 +2,8 @@ import { resolve } from "node:path";
 import { InvalidArgumentError, Option, type Command } from "commander";
 // Types only: the runtime is loaded when it is started, so that `holdfast --help` is instant.
 import type { Runtime } from "../runtime/index.ts";
+import { DEFAULT_LIMITS } from "../runtime/core/limits.ts";
+import { DEFAULT_HTTP_LIMITS } from "../runtime/http/http-limits.ts";
 import { CliError, ExitCode } from "./exit.ts";
 import type { Output } from "./output.ts";
 
@@ -14,6 +16,8 @@ interface StartCommandOptions {
   readonly adminPort: number;
   readonly workerPort: number;
   readonly logLevel: (typeof LOG_LEVELS)[number];
+  readonly corsOrigins: string[];
+  readonly limit: Readonly<Record<string, number>>;
 }
 
 const HELP = `
@@ -52,6 +56,21 @@ export function addStart(program: Command, output: Output): void {
         .choices(LOG_LEVELS)
         .default("info"),
     )
+    .addOption(
+      new Option(
+        "--cors-origins <origins>",
+        "whose pages may call the ingress, with commas between",
+      )
+        .env("HOLDFAST_CORS_ORIGINS")
+        .default([], "none")
+        .argParser((text) => text.split(",").map((origin) => origin.trim())),
+    )
+    .option(
+      "--limit <name=number>",
+      "one of docs/limits.md, in bytes or ms; again for more",
+      parseLimit,
+      {},
+    )
     .addHelpText("after", HELP)
     .action((options: StartCommandOptions) => start(options, output));
 }
@@ -59,7 +78,7 @@ export function addStart(program: Command, output: Output): void {
 /** Resolves when a signal has ended the runtime and all is closed. */
 async function start(options: StartCommandOptions, output: Output): Promise<void> {
   const stopped = stopSignal();
-  const runtime = await open({ ...options, dataDir: resolve(options.dataDir) });
+  const runtime = await open(options);
   const { ingressUrl, adminUrl, workerUrl } = runtime;
   output.out(
     `holdfast ready ingress=${ingressUrl} admin=${adminUrl} worker=${workerUrl} pid=${process.pid}\n`,
@@ -72,7 +91,8 @@ async function open(options: StartCommandOptions): Promise<Runtime> {
   const { startRuntime, DirectoryInUseError, UnknownFormatError } =
     await import("../runtime/index.ts");
   try {
-    return await startRuntime(options);
+    const { limit, ...rest } = options;
+    return await startRuntime({ ...rest, dataDir: resolve(options.dataDir), limits: limit });
   } catch (error) {
     if (!(error instanceof Error)) throw error;
     if (error instanceof DirectoryInUseError) {
@@ -105,4 +125,13 @@ function port(flags: string, description: string, variable: string, fallback: nu
       }
       return Number(text);
     });
+}
+
+function parseLimit(text: string, soFar: Readonly<Record<string, number>>): Record<string, number> {
+  const [, name = "", number] = /^(\w+)=(\d+)$/.exec(text) ?? [];
+  const known = Object.keys({ ...DEFAULT_LIMITS, ...DEFAULT_HTTP_LIMITS });
+  if (number === undefined || !known.includes(name)) {
+    throw new InvalidArgumentError(`It is one of these, = and a number: ${known.join(", ")}.`);
+  }
+  return { ...soFar, [name]: Number(number) };
 }

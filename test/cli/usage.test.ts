@@ -35,6 +35,7 @@ test.each([
   ["an unknown flag", ["start", "--data", "x"], /unknown option '--data'/],
   ["a port that is none", ["start", "--admin-port", "99999"], /--admin-port.*0 to 65535/],
   ["a level that is none", ["start", "--log-level", "loud"], /Allowed choices are trace, debug/],
+  ["a limit that is none", ["start", "--limit", "body=1"], /one of these.*bodyBytesMax/],
   ["a missing argument", ["invocations", "describe"], /missing required argument 'id'/],
   ["data that is not JSON", ["invoke", "a", "b", "--data", "Ann"], /A string needs its quotes/i],
   ["a delay without --send", ["invoke", "a", "b", "--delay", "1s"], /--send/],

@@ -5,8 +5,12 @@ export interface Clock {
   setAlarm(atMs: number | undefined, callback: () => void): void;
 }
 
-/** `setTimeout` takes no more than 31 bits: a later alarm is reached in steps. */
-const STEP_MS_MAX = 2 ** 31 - 1;
+/**
+ * A later alarm is reached in steps, each of which looks at the clock anew. So an alarm is late by a
+ * step at most when the clock is set forward or the machine has slept; and `setTimeout` takes no more
+ * than 31 bits.
+ */
+const STEP_MS_MAX = 1_000;
 
 export function systemClock(): Clock {
   let timer: NodeJS.Timeout | undefined;

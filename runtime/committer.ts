@@ -2,8 +2,8 @@
  * Turns the overlay's open batch into commits, in order, on demand.
  *
  * 1. Batch n + 1 names the digest of batch n; batches are submitted in the order of their numbers.
- * 2. A batch is sealed when somebody outside waits for it (demand), when it is 10 ms old, or when it
- *    is full; and only while a commit slot is free. Meanwhile the next one gathers.
+ * 2. A batch is sealed when somebody outside waits for it (demand) or when it is 10 ms old, and only
+ *    while a commit slot is free: until then it gathers. A full one is sealed at once, and queues.
  * 3. `onDurable` is called once per batch, in order. After a failure it is never called again.
  */
 import type { Clock } from "./clock.ts";
@@ -28,11 +28,19 @@ export interface CommitterOptions {
   readonly onFatal: (error: Error) => void;
 }
 
+interface Sealed {
+  readonly number: number;
+  readonly bytes: Uint8Array;
+}
+
 export class Committer {
   readonly #options: CommitterOptions;
   #previous: string;
+  /** Sealed and waiting for a slot. */
+  #queue: Sealed[] = [];
   #inFlight = 0;
-  #inFlightBytes = 0;
+  /** Of what is queued or in flight. */
+  #sealedBytes = 0;
   #demanded = false;
   #openedAtMs: number | undefined;
   #stopped = false;
@@ -44,11 +52,11 @@ export class Committer {
 
   /** Bytes written and not durable yet, the open batch included. */
   get undurableBytes(): number {
-    return this.#inFlightBytes + this.#options.overlay.openBytes;
+    return this.#sealedBytes + this.#options.overlay.openBytes;
   }
 
   get busy(): boolean {
-    return this.#inFlight > 0;
+    return this.#inFlight + this.#queue.length > 0;
   }
 
   get full(): boolean {
@@ -71,12 +79,14 @@ export class Committer {
     return this.#openedAtMs + BATCH_OPEN_MS_MAX;
   }
 
-  /** Seals and submits the open batch if it is time. */
+  /** Seals the open batch if it is time, and submits what is sealed. */
   commitIfDue(): void {
-    if (this.#stopped || !this.#slotFree()) return;
-    const sealAtMs = this.sealAtMs();
-    const old = sealAtMs !== undefined && sealAtMs <= this.#options.clock.nowMs();
-    if (this.#demanded || this.full || old) this.#commit();
+    if (this.#stopped) return;
+    if (this.full) this.#seal();
+    this.#submit();
+    if (!this.#slotFree() || !(this.#demanded || this.#old())) return;
+    this.#seal();
+    this.#submit();
   }
 
   stop(): void {
@@ -84,10 +94,17 @@ export class Committer {
   }
 
   #slotFree(): boolean {
-    return this.#inFlight < this.#options.commitsInFlightMax;
+    return this.#inFlight + this.#queue.length < this.#options.commitsInFlightMax;
   }
 
-  #commit(): void {
+  #old(): boolean {
+    if (this.#openedAtMs === undefined) return false;
+    const ageMs = this.#options.clock.nowMs() - this.#openedAtMs;
+    // A clock that was set back must not keep a batch open until it has caught up.
+    return ageMs >= BATCH_OPEN_MS_MAX || ageMs < 0;
+  }
+
+  #seal(): void {
     const { overlay, store, partition, onSeal } = this.#options;
     onSeal();
     this.#demanded = false;
@@ -98,18 +115,26 @@ export class Committer {
       writes,
     );
     this.#previous = batchDigest(bytes);
-    this.#inFlight++;
-    this.#inFlightBytes += bytes.length;
-    store.commit(bytes).then(
-      () => this.#settled(number, bytes.length),
-      (error: unknown) => this.#failed(error),
-    );
+    this.#sealedBytes += bytes.length;
+    this.#queue.push({ number, bytes });
   }
 
-  #settled(number: number, bytes: number): void {
+  #submit(): void {
+    while (this.#inFlight < this.#options.commitsInFlightMax) {
+      const next = this.#queue.shift();
+      if (next === undefined) return;
+      this.#inFlight++;
+      this.#options.store.commit(next.bytes).then(
+        () => this.#settled(next),
+        (error: unknown) => this.#failed(error),
+      );
+    }
+  }
+
+  #settled({ number, bytes }: Sealed): void {
     if (this.#stopped) return;
     this.#inFlight--;
-    this.#inFlightBytes -= bytes;
+    this.#sealedBytes -= bytes.length;
     this.#options.overlay.release(number);
     this.#options.onDurable(number);
   }

@@ -75,7 +75,7 @@ class PartitionLoop implements Loop {
   #phase: "new" | "running" | "closing" | "dead" = "new";
   #failure: Error | undefined;
   #pressed = false;
-  #confirming: Effect[] = [];
+  #confirming = false;
   #alarmAtMs: number | undefined;
   #idleWaiters: (() => void)[] = [];
 
@@ -115,6 +115,7 @@ class PartitionLoop implements Loop {
     this.#guard(() => this.#takeEffects(this.#options.machine.recover(this.#overlay, this.#nowMs)));
     this.#committer.demand();
     this.#committer.commitIfDue();
+    this.#confirm();
     await this.#settled();
     if (this.#failure) throw this.#failure;
     this.#phase = "running";
@@ -162,6 +163,7 @@ class PartitionLoop implements Loop {
     this.#options.afterPerform?.();
     if (this.#phase === "closing" && !this.#isSettled()) this.#committer.demand();
     this.#committer.commitIfDue();
+    this.#confirm();
     this.#setPressure(this.#overloaded());
     this.#setAlarm();
     if (this.#inputs.length > 0 && !this.#overloaded()) this.#scheduleTurn();
@@ -182,28 +184,30 @@ class PartitionLoop implements Loop {
     // Without a write the open batch is what was sealed last: nothing newer was read.
     const batch = openWrites > 0 ? openNumber : openNumber - 1;
     for (const effect of effects) {
-      if (effect.when === "durable" && batch <= this.#watermark && this.#outlet.empty) {
-        this.#confirm(effect);
-        continue;
+      const waitsFor = effect.when === "now" ? this.#outlet.now(effect) : batch;
+      if (effect.when === "durable") {
+        if (batch > this.#watermark) this.#outlet.untilDurable(effect, batch);
+        else this.#outlet.untilConfirmed(effect, batch);
       }
-      const waits = this.#outlet.take(effect, batch);
-      if (waits && (effect.when === "now" || effect.demand) && openWrites > 0) {
-        this.#committer.demand();
-      }
+      const demands = effect.when === "now" || effect.demand;
+      if (demands && waitsFor === openNumber) this.#committer.demand();
     }
   }
 
-  /** Nothing is undurable: the answer needs only that the epoch is still ours. */
-  #confirm(effect: Effect): void {
-    this.#confirming.push(effect);
-    if (this.#confirming.length > 1) return;
+  /** One confirmation at a time, for all that wait as it is asked for. */
+  #confirm(): void {
+    if (this.#confirming || !this.#outlet.wantsConfirmation) return;
+    this.#confirming = true;
+    const round = this.#outlet.takeUnconfirmed();
     this.#options.store.confirm().then(
       () => {
-        const effects = this.#confirming;
-        this.#confirming = [];
+        this.#confirming = false;
         if (this.#phase === "dead") return;
-        for (const it of effects) this.#options.perform(it);
-        this.#options.afterPerform?.();
+        this.#guard(() => {
+          this.#outlet.confirmed(round);
+          this.#options.afterPerform?.();
+          this.#confirm();
+        });
         this.#checkIdle();
       },
       (error: unknown) => this.#die(asError(error)),
@@ -265,7 +269,7 @@ class PartitionLoop implements Loop {
     // Before the start is through, inputs only gather.
     const taken = this.#inputs.length === 0 || this.#phase === "new";
     const quiet = taken && !this.#committer.busy && openWrites === 0;
-    return quiet && this.#outlet.empty && this.#confirming.length === 0;
+    return quiet && this.#outlet.empty;
   }
 
   #settled(): Promise<void> {

@@ -5,7 +5,7 @@
  * 1. `commit` resolves when the batch, and every batch before it, is durable; never before.
  * 2. Batches become durable in the order of their numbers: after a crash the store holds a prefix.
  * 3. A batch is applied as a whole or not at all, together with its number.
- * 4. `get` and `range` see exactly the batches whose commit has resolved.
+ * 4. `get` and `range` see every batch whose commit has resolved, and none that is not durable.
  * 5. A commit that rejects, or of which nobody knows the outcome, is never tried again: the store
  *    is unusable from then on, and the process stops (fail stop).
  * 6. After another `open` of the same directory, every commit of this one rejects with FencedError.

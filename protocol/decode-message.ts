@@ -21,6 +21,8 @@ import {
 
 const ENTRIES_MAX = 100_000;
 const SEED_BYTES = 16;
+const VERSION_LENGTH_MAX = 128;
+const SDK_LENGTH_MAX = 256;
 
 export function workerMessageFromPlain(plain: Plain): WorkerMessage {
   const fields = new Fields(plain, "a message");
@@ -89,8 +91,11 @@ function readHello(fields: Fields): WorkerMessage {
   const concurrency = fields.u32();
   const sdk = fields.string();
   const manifest = parseManifest(fields.string());
-  if (version === "" || version.length > 128) {
-    throw new ProtocolError("a version has 1 to 128 characters");
+  if (version === "" || version.length > VERSION_LENGTH_MAX) {
+    throw new ProtocolError(`a version has 1 to ${VERSION_LENGTH_MAX} characters`);
+  }
+  if (sdk.length > SDK_LENGTH_MAX) {
+    throw new ProtocolError(`the name of an SDK has at most ${SDK_LENGTH_MAX} characters`);
   }
   if (concurrency === 0) throw new ProtocolError("a worker takes at least one attempt at once");
   return { kind: "hello", protocol, version, concurrency, sdk, manifest };

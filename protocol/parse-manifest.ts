@@ -1,6 +1,7 @@
 /**
  * A manifest as a worker announces it: JSON text, checked member by member. Unknown members are
- * ignored, so that a newer SDK can say more; names are bounded, and never used as object keys.
+ * ignored, so that a newer SDK can say more; names are bounded, and never looked up in an object
+ * that has a prototype.
  */
 import { ProtocolError } from "./fields.ts";
 import type {
@@ -11,12 +12,14 @@ import type {
   ServiceKind,
   ServiceManifest,
 } from "./manifest.ts";
+import { MANIFEST_LENGTH_MAX } from "./wire-limits.ts";
 
 const SERVICE_NAME = /^[A-Za-z_][A-Za-z0-9_.-]{0,127}$/;
 const HANDLER_NAME = /^[A-Za-z_][A-Za-z0-9_]{0,127}$/;
 const SERVICES_MAX = 1_000;
 const HANDLERS_MAX = 1_000;
 const TEXT_MAX = 10_000;
+const METADATA_MAX = 100;
 
 const MODES: Readonly<Record<ServiceKind, readonly HandlerMode[]>> = {
   service: ["stateless"],
@@ -26,13 +29,15 @@ const MODES: Readonly<Record<ServiceKind, readonly HandlerMode[]>> = {
 
 /** Throws ProtocolError with the path of what is wrong. */
 export function parseManifest(text: string): Manifest {
+  if (text.length > MANIFEST_LENGTH_MAX) {
+    const message = `a manifest of ${text.length} characters, the limit is ${MANIFEST_LENGTH_MAX}`;
+    throw new ProtocolError(message, { tooLarge: true });
+  }
   let json: unknown;
   try {
     json = JSON.parse(text);
-  } catch (error) {
-    throw new ProtocolError(
-      `the manifest is not JSON: ${error instanceof Error ? error.message : "?"}`,
-    );
+  } catch {
+    throw new ProtocolError("the manifest is not JSON");
   }
   const services = list(json, "manifest", "services", SERVICES_MAX).map(parseService);
   refuseTwice(services, "services");
@@ -86,7 +91,7 @@ function parseRetry(json: unknown, at: string): RetryPolicy {
     initialIntervalMs: number(json, at, "initialIntervalMs"),
     factor: number(json, at, "factor"),
     maxIntervalMs: number(json, at, "maxIntervalMs"),
-    maxAttempts: numberOrNull(json, at, "maxAttempts"),
+    maxAttempts: wholeOrNull(json, at, "maxAttempts"),
     onMaxAttempts: oneOf(json, at, "onMaxAttempts", ["pause", "kill"] as const),
   };
 }
@@ -96,9 +101,14 @@ function describing(
   at: string,
 ): { description: string; metadata: Record<string, string> } {
   const metadata = member(json, at, "metadata");
-  if (!isObject(metadata)) throw wrong(`${at}.metadata`, "an object of strings");
-  const pairs = Object.entries(metadata).map(([key, value]) => {
-    if (typeof value !== "string") throw wrong(`${at}.metadata.${key}`, "a string");
+  if (!isObject(metadata) || Object.keys(metadata).length > METADATA_MAX) {
+    throw wrong(`${at}.metadata`, `an object of at most ${METADATA_MAX} strings`);
+  }
+  const pairs = Object.entries(metadata).map(([key, value], index) => {
+    if (typeof value !== "string" || key.length + value.length > TEXT_MAX) {
+      const expected = `a string of at most ${TEXT_MAX} characters, its name among them`;
+      throw wrong(`${at}.metadata, member ${index},`, expected);
+    }
     return [key, value] as const;
   });
   return { description: string(json, at, "description"), metadata: Object.fromEntries(pairs) };
@@ -138,6 +148,14 @@ function number(json: unknown, at: string, name: string): number {
 
 function numberOrNull(json: unknown, at: string, name: string): number | null {
   return member(json, at, name) === null ? null : number(json, at, name);
+}
+
+/** A count: null when there is no limit. */
+function wholeOrNull(json: unknown, at: string, name: string): number | null {
+  const value = numberOrNull(json, at, name);
+  if (value !== null && !Number.isSafeInteger(value))
+    throw wrong(`${at}.${name}`, "a whole number");
+  return value;
 }
 
 function list(json: unknown, at: string, name: string, itemsMax: number): unknown[] {

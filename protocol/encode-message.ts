@@ -12,7 +12,25 @@ import {
 } from "./plain.ts";
 
 /** Numbers of the message types: once given, never changed. 1 to 31 the worker's, 32 and up the runtime's. */
-export const MESSAGE_TYPE = {
+export const MESSAGE_TYPE: {
+  readonly hello: 1;
+  readonly command: 2;
+  readonly "run-result": 3;
+  readonly "run-failed": 4;
+  readonly end: 5;
+  readonly fail: 6;
+  readonly suspend: 7;
+  readonly drain: 8;
+  readonly welcome: 32;
+  readonly refused: 33;
+  readonly start: 34;
+  readonly replay: 35;
+  readonly deliver: 36;
+  readonly go: 37;
+  readonly abort: 38;
+  readonly ack: 39;
+  readonly "make-room": 40;
+} = {
   hello: 1,
   command: 2,
   "run-result": 3,

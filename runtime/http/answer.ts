@@ -10,7 +10,7 @@ export interface Answer {
   readonly closes?: true;
 }
 
-export const NO_BODY = new Uint8Array(0);
+export const NO_BODY: Uint8Array = new Uint8Array(0);
 const encoder = new TextEncoder();
 
 export function json(

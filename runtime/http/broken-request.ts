@@ -1,26 +1,28 @@
 /**
- * What is not HTTP: Node's parser gives up, and there is no request object to answer.
+ * What is not HTTP, or does not arrive in time: Node's parser gives up on the connection.
  *
- * 1. The answer goes straight to the socket, and the connection ends.
- * 2. Requests before it on the same connection are answered first: an answer out of turn would be
- *    taken for theirs.
+ * 1. A request that broke off in its body is answered as any other, and the connection ends.
+ * 2. What breaks before there is a request is answered on the socket itself, after all requests
+ *    before it: an answer out of turn would be taken for theirs.
  */
 import { STATUS_CODES } from "node:http";
 import type { Duplex } from "node:stream";
 import type { Answer } from "./answer.ts";
+import { writeAnswer, type Exchange } from "./write-answer.ts";
 
 /** How long a client may take to read the answer. */
 const CLOSE_MS = 1_000;
 
 export interface BrokenRequests {
-  /** A request has come on this socket; the result is called when it has been answered. */
-  begin(socket: Duplex): () => void;
+  /** A request has come; it is open until its response closes. */
+  track(exchange: Exchange): void;
   /** The parser has given up on this socket. */
   onError(error: NodeJS.ErrnoException, socket: Duplex): void;
 }
 
 interface SocketState {
-  open: number;
+  readonly open: Set<Exchange>;
+  /** What is to be written when nothing is open any more. */
   broken: Answer | undefined;
 }
 
@@ -29,29 +31,32 @@ export function trackBrokenRequests(
 ): BrokenRequests {
   const states = new WeakMap<Duplex, SocketState>();
   const stateOf = (socket: Duplex): SocketState => {
-    const state = states.get(socket) ?? { open: 0, broken: undefined };
+    const state = states.get(socket) ?? { open: new Set(), broken: undefined };
     states.set(socket, state);
     return state;
   };
   return {
-    begin: (socket) => {
+    track: (exchange) => {
+      const { socket } = exchange.message;
       const state = stateOf(socket);
-      state.open++;
-      return () => {
-        state.open--;
-        if (state.open === 0 && state.broken !== undefined) writeAndEnd(socket, state.broken);
-      };
+      state.open.add(exchange);
+      exchange.response.on("close", () => {
+        state.open.delete(exchange);
+        if (state.open.size === 0 && state.broken) writeAndEnd(socket, state.broken);
+      });
     },
     onError: (error, socket) => {
       const state = stateOf(socket);
-      if (state.broken !== undefined) return;
+      if (state.broken) return;
       if (!socket.writable || error.code === "ECONNRESET") {
         socket.destroy();
         return;
       }
       const { status, message } = explain(error);
-      state.broken = problem(status, message);
-      if (state.open === 0) writeAndEnd(socket, state.broken);
+      state.broken = { ...problem(status, message), closes: true };
+      const cutOff = [...state.open].find((it) => !it.message.complete);
+      if (cutOff) writeAnswer(cutOff, state.broken, 0);
+      else if (state.open.size === 0) writeAndEnd(socket, state.broken);
     },
   };
 }

@@ -3,7 +3,8 @@
  *
  * 1. Whatever a client sends, it gets an answer in the app's own error format, or its connection is
  *    closed; nothing that it sends throws past this file.
- * 2. A request that has arrived may wait for its answer for ever.
+ * 2. A request that has arrived may wait for its answer for ever. A client that closes its side of
+ *    the connection meanwhile has gone: nothing tells it from one that died.
  * 3. An answer given before the body was read reaches its client: what is left of the body is read
  *    and thrown away, for a bounded time.
  */
@@ -14,6 +15,7 @@ import { ClientGoneError, overloaded, type Receiving } from "./body.ts";
 import { trackBrokenRequests } from "./broken-request.ts";
 import type { HttpLimits } from "./http-limits.ts";
 import { toHttpRequest, type HttpRequest } from "./request.ts";
+import { writeAnswer } from "./write-answer.ts";
 
 export interface HttpApp {
   handle(request: HttpRequest): Promise<Answer>;
@@ -48,7 +50,7 @@ export class ListenError extends Error {
 
 export async function listen(options: ListenOptions): Promise<Listening> {
   const server = serverFor(options);
-  await open(server, options);
+  await openServer(server, { ...options, onError: (error) => options.app.onError(error) });
   // A listening TCP server has an address object; only pipes have a string.
   const { port } = server.address() as AddressInfo;
   return {
@@ -65,6 +67,8 @@ function serverFor({ app, limits }: ListenOptions): Server {
     requestTimeout: limits.requestTimeoutMs,
     connectionsCheckingInterval: limits.checkIntervalMs,
     keepAliveTimeout: limits.keepAliveMs,
+    // Checked by us, to answer in the app's own format.
+    requireHostHeader: false,
   });
   server.maxConnections = limits.connectionsMax;
   // Node drops what is beyond in silence, so that one more than allowed can still be noticed.
@@ -74,30 +78,27 @@ function serverFor({ app, limits }: ListenOptions): Server {
   const broken = trackBrokenRequests(problem);
   const receiving: Receiving = { bytes: 0, bytesMax: limits.receivingBytesMax };
   let requests = 0;
-  const onRequest = (message: IncomingMessage, response: ServerResponse): void => {
-    const { socket } = message;
+  const serve = async (message: IncomingMessage, response: ServerResponse): Promise<void> => {
     requests++;
-    const answered = broken.begin(socket);
-    response.on("close", () => {
-      requests--;
-      answered();
-    });
-    const answering =
+    response.on("close", () => requests--);
+    broken.track({ message, response });
+    const answer =
       requests > limits.requestsMax
-        ? Promise.resolve(app.problem(overloaded()))
-        : answerOf(app, () => toHttpRequest(message, response, { limits, receiving }));
-    answering
-      .then((answer) => answer && write({ message, response, answer, lingerMs: limits.lingerMs }))
-      .catch((error: unknown) => {
-        app.onError(error);
-        socket.destroy();
-      });
+        ? app.problem(overloaded())
+        : await answerOf(app, () => toHttpRequest(message, response, { limits, receiving }));
+    if (answer) writeAnswer({ message, response }, answer, limits.lingerMs);
+  };
+  const onRequest = (message: IncomingMessage, response: ServerResponse): void => {
+    serve(message, response).catch((error: unknown) => {
+      app.onError(error);
+      response.destroy();
+    });
   };
   server.on("request", onRequest);
   server.on("checkContinue", onRequest);
-  server.on("checkExpectation", (_message: IncomingMessage, response: ServerResponse) => {
+  server.on("checkExpectation", (message: IncomingMessage, response: ServerResponse) => {
     const text = "the only expectation that is understood is 100-continue; leave the header out";
-    send(response, problem(417, text));
+    writeAnswer({ message, response }, { ...problem(417, text), closes: true }, limits.lingerMs);
   });
   server.on("connect", (_message, socket) => broken.onError(new Error("no tunnels here"), socket));
   server.on("clientError", (error: NodeJS.ErrnoException, socket) => broken.onError(error, socket));
@@ -116,46 +117,18 @@ async function answerOf(app: HttpApp, request: () => HttpRequest): Promise<Answe
   }
 }
 
-interface Writing {
-  readonly message: IncomingMessage;
-  readonly response: ServerResponse;
-  readonly answer: Answer;
-  readonly lingerMs: number;
+export interface OpenServer {
+  readonly host: string;
+  readonly port: number;
+  readonly portSetting: string;
+  readonly onError: (error: Error) => void;
 }
 
-function write({ message, response, answer, lingerMs }: Writing): void {
-  if (response.destroyed) return;
-  if (answer.closes && !message.complete) linger({ message, response, answer, lingerMs });
-  else send(response, answer);
-}
-
-function send(response: ServerResponse, answer: Answer): void {
-  writeHead(response, answer, answer.closes ? { connection: "close" } : {});
-  response.end(answer.body);
-}
-
-/** Answers now, and closes only when the client has stopped sending: a reset would eat the answer. */
-function linger({ message, response, answer, lingerMs }: Writing): void {
-  writeHead(response, answer, { connection: "close" });
-  response.write(answer.body);
-  const finish = (): void => {
-    clearTimeout(timer);
-    response.end();
-  };
-  const timer = setTimeout(finish, lingerMs);
-  message.on("end", finish).on("close", finish).on("error", finish);
-  message.resume();
-}
-
-function writeHead(
-  response: ServerResponse,
-  { status, headers, body }: Answer,
-  more: Readonly<Record<string, string>>,
-): void {
-  response.writeHead(status, { ...headers, ...more, "content-length": String(body.length) });
-}
-
-function open(server: Server, { app, host, port, portSetting }: ListenOptions): Promise<void> {
+/** Makes a server listen. @throws ListenError that names the setting */
+export function openServer(
+  server: Server,
+  { onError, host, port, portSetting }: OpenServer,
+): Promise<void> {
   return new Promise((resolve, reject) => {
     const refuse = (error: NodeJS.ErrnoException): void =>
       reject(new ListenError(explainListen(error, { host, port, portSetting }), { cause: error }));
@@ -163,7 +136,7 @@ function open(server: Server, { app, host, port, portSetting }: ListenOptions): 
     server.listen({ host, port }, () => {
       server.off("error", refuse);
       // From now on: a connection that could not be accepted, for want of file descriptors mostly.
-      server.on("error", (error) => app.onError(error));
+      server.on("error", onError);
       resolve();
     });
   });
@@ -184,7 +157,7 @@ function explainListen(
 }
 
 /** A listener on all addresses is reached through the loopback one. */
-function urlOf(host: string, port: number): string {
+export function urlOf(host: string, port: number): string {
   const reached = host === "0.0.0.0" ? "127.0.0.1" : host === "::" ? "::1" : host;
   return `http://${reached.includes(":") ? `[${reached}]` : reached}:${port}`;
 }

@@ -25,6 +25,9 @@ export function toHttpRequest(
   { limits, receiving }: { readonly limits: HttpLimits; readonly receiving: Receiving },
 ): HttpRequest {
   const { path, query } = splitUrl(message.url ?? "");
+  if (message.headers.host === undefined && message.httpVersion !== "1.0") {
+    throw new HttpProblem(400, "the request has no Host header; HTTP/1.1 asks for one");
+  }
   const abort = new AbortController();
   response.on("close", () => {
     if (!response.writableFinished) abort.abort();

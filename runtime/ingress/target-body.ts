@@ -5,7 +5,7 @@ import { HttpProblem } from "../http/answer.ts";
 import { decodeUtf8 } from "../http/text.ts";
 import { idRef, idempotencyRef, workflowRef } from "./refs.ts";
 
-export const TARGET_BODY_BYTES_MAX = 64 * 1024;
+export const TARGET_BODY_BYTES_MAX: number = 64 * 1024;
 
 const EXPECTED =
   'expected {"target":"invocation","invocationId"}, {"target":"workflow","workflowName","workflowKey"} or {"target":"idempotentInvocation","service","key" (for an object),"handler","idempotencyKey"}';

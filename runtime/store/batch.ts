@@ -23,7 +23,7 @@ import { openRow, ROW_HEADER_BYTES, ROW_KEY_BYTES_MAX, sealRow } from "./row.ts"
 export const BATCH_FORMAT = 1;
 
 /** Bytes that a write costs in a batch beside its key and value. */
-export const WRITE_OVERHEAD_BYTES = 6 + ROW_HEADER_BYTES;
+export const WRITE_OVERHEAD_BYTES: number = 6 + ROW_HEADER_BYTES;
 
 const HEADER_BYTES = 39;
 const DIGEST_BYTES = 16;

@@ -9,7 +9,7 @@ import { FencedError, type Store } from "./store.ts";
 
 /** What survives a crash. */
 export class MemoryDisk {
-  readonly rows = new SortedRows<Uint8Array>();
+  readonly rows: SortedRows<Uint8Array> = new SortedRows<Uint8Array>();
   epoch = 0;
   number = 0;
   digest = "";

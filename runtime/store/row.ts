@@ -28,6 +28,14 @@ export function sealRow(target: Buffer, offset: number, keyBytes: Uint8Array, en
   target.writeUInt32BE(crc32(value, crc32(keyBytes)), offset + 1);
 }
 
+/** A value in its stored form, for rows that are in no batch. */
+export function sealedRow(key: RowKey, value: Uint8Array): Buffer {
+  const row = Buffer.allocUnsafeSlow(ROW_HEADER_BYTES + value.length);
+  row.set(value, ROW_HEADER_BYTES);
+  sealRow(row, 0, Buffer.from(key, "latin1"), row.length);
+  return row;
+}
+
 /**
  * The value in a stored row, without a copy.
  *

@@ -1,0 +1,44 @@
+/** Writes an answer to its response, and sees to it that the client can read it. */
+import type { IncomingMessage, ServerResponse } from "node:http";
+import type { Answer } from "./answer.ts";
+
+export interface Exchange {
+  readonly message: IncomingMessage;
+  readonly response: ServerResponse;
+}
+
+/** Does nothing when the request was answered already: the first answer is the one. */
+export function writeAnswer(
+  { message, response }: Exchange,
+  answer: Answer,
+  lingerMs: number,
+): void {
+  if (response.destroyed || response.headersSent) return;
+  if (answer.closes && !message.complete) {
+    linger({ message, response }, answer, lingerMs);
+    return;
+  }
+  writeHead(response, answer, answer.closes ? { connection: "close" } : {});
+  response.end(answer.body);
+}
+
+/** Answers now, and closes only when the client has stopped sending: a reset would eat the answer. */
+function linger({ message, response }: Exchange, answer: Answer, lingerMs: number): void {
+  writeHead(response, answer, { connection: "close" });
+  response.write(answer.body);
+  const finish = (): void => {
+    clearTimeout(timer);
+    response.end();
+  };
+  const timer = setTimeout(finish, lingerMs);
+  message.on("end", finish).on("close", finish).on("error", finish);
+  message.resume();
+}
+
+function writeHead(
+  response: ServerResponse,
+  { status, headers, body }: Answer,
+  more: Readonly<Record<string, string>>,
+): void {
+  response.writeHead(status, { ...headers, ...more, "content-length": String(body.length) });
+}

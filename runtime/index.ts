@@ -1,0 +1,69 @@
+/** What `holdfast/runtime` exports. */
+import type { AnyDefinition } from "../sdk/definition.ts";
+import { embedWorker } from "./embedded.ts";
+import type { RuntimeOptions } from "./options.ts";
+import { startServer } from "./server.ts";
+
+export interface StartRuntimeOptions extends RuntimeOptions {
+  /** Services that run in this process. Without any, workers dial in. */
+  readonly services?: readonly AnyDefinition[];
+  /** Deployment version of these services. Default: HOLDFAST_VERSION, or "dev". */
+  readonly version?: string;
+  /** Attempts of these services at once. Default 100. */
+  readonly concurrency?: number;
+}
+
+export interface Runtime {
+  /** "http://127.0.0.1:8080" */
+  readonly ingressUrl: string;
+  readonly adminUrl: string;
+  /** "ws://127.0.0.1:9080": for workers in other processes. */
+  readonly workerUrl: string;
+  /** Stops in good order: what was accepted is on disk, what ran goes on after the next start. */
+  close(): Promise<void>;
+}
+
+const DEFAULT_CONCURRENCY = 100;
+
+/**
+ * Starts a runtime in this process. Resolves when recovery is done, all ports accept and the services
+ * are registered.
+ *
+ * @throws DirectoryInUseError when another live runtime has the data directory
+ * @throws UnknownFormatError when another version of Holdfast wrote it
+ * @throws ListenError when a port is taken; it names the setting
+ * @example
+ * const runtime = await startRuntime({ dataDir: ".holdfast", services: [counter] });
+ * await fetch(`${runtime.ingressUrl}/counter/ann/add`, { method: "POST", body: "1", headers });
+ * await runtime.close();
+ */
+export async function startRuntime(options: StartRuntimeOptions): Promise<Runtime> {
+  const embedded = options.services !== undefined;
+  const server = await startServer({ logLevel: embedded ? "warn" : "info", ...options });
+  const { ingressUrl, adminUrl, workerUrl } = server;
+  if (options.services === undefined) {
+    return { ingressUrl, adminUrl, workerUrl, close: () => server.close() };
+  }
+  try {
+    const worker = await embedWorker(server, {
+      services: options.services,
+      version: options.version ?? process.env["HOLDFAST_VERSION"] ?? "dev",
+      concurrency: options.concurrency ?? DEFAULT_CONCURRENCY,
+    });
+    const close = async (): Promise<void> => {
+      await worker.close();
+      await server.close();
+    };
+    return { ingressUrl, adminUrl, workerUrl, close };
+  } catch (error) {
+    await server.close();
+    throw error;
+  }
+}
+
+export type { Limits } from "./core/limits.ts";
+export type { HttpLimits } from "./http/http-limits.ts";
+export type { LogLevel } from "./log.ts";
+export type { RuntimeOptions } from "./options.ts";
+export { ListenError } from "./http/listen.ts";
+export { DirectoryInUseError, FencedError, UnknownFormatError } from "./store/store.ts";

@@ -1,0 +1,98 @@
+/** What a runtime can be told, with its defaults, checked. */
+import { DEFAULT_LIMITS, type Limits } from "./core/limits.ts";
+import { DEFAULT_HTTP_LIMITS, type HttpLimits } from "./http/http-limits.ts";
+import { LOG_LEVELS, type LogLevel } from "./log.ts";
+
+export interface RuntimeOptions {
+  /** Where everything durable is kept; made if it does not exist. One runtime at a time. */
+  readonly dataDir: string;
+  /** Address to listen on. Default 127.0.0.1: there is no authentication but the worker token. */
+  readonly host?: string;
+  /** Calls over HTTP. Default 8080; 0: any free port. */
+  readonly ingressPort?: number;
+  /** Admin API. Default 9070; 0: any free port. */
+  readonly adminPort?: number;
+  /** Workers dial it. Default 9080; 0: any free port. */
+  readonly workerPort?: number;
+  /** Default "info" when started by itself, "warn" embedded. */
+  readonly logLevel?: LogLevel;
+  /** Any of the limits of docs/limits.md. */
+  readonly limits?: Partial<Limits & HttpLimits>;
+  /** Bearer token that workers must show. Default: HOLDFAST_WORKER_TOKEN, or none. */
+  readonly workerToken?: string;
+  /** Origins whose pages may call the ingress. Default: none. */
+  readonly corsOrigins?: readonly string[];
+  /**
+   * Told when the runtime can no longer vouch for what is on disk (a commit failed or is late, another
+   * runtime took the directory). The process is killed right after: recovery is the only way back.
+   */
+  readonly onFatal?: (error: Error) => void;
+}
+
+export interface CheckedOptions {
+  readonly dataDir: string;
+  readonly host: string;
+  readonly ingressPort: number;
+  readonly adminPort: number;
+  readonly workerPort: number;
+  readonly logLevel: LogLevel;
+  readonly limits: Limits;
+  readonly httpLimits: HttpLimits;
+  readonly workerToken: string | undefined;
+  readonly corsOrigins: readonly string[];
+  readonly onFatal: (error: Error) => void;
+}
+
+/** Throws TypeError or RangeError with what is wrong and what would be right. */
+export function checkOptions(options: RuntimeOptions): CheckedOptions {
+  if (typeof options.dataDir !== "string" || options.dataDir === "") {
+    throw new TypeError("startRuntime needs a dataDir: a directory for everything durable");
+  }
+  const logLevel = options.logLevel ?? "info";
+  if (!LOG_LEVELS.includes(logLevel)) {
+    throw new RangeError(`logLevel is one of ${LOG_LEVELS.join(", ")}, not ${String(logLevel)}`);
+  }
+  const limits = { ...DEFAULT_LIMITS, ...environmentLimits(), ...options.limits };
+  for (const [name, value] of Object.entries(limits)) {
+    if (!Number.isFinite(value) || value < 0) {
+      throw new RangeError(`the limit ${name} is a number that is not negative, not ${value}`);
+    }
+  }
+  return {
+    dataDir: options.dataDir,
+    host: options.host ?? "127.0.0.1",
+    ingressPort: checkPort("ingressPort", options.ingressPort ?? 8080),
+    adminPort: checkPort("adminPort", options.adminPort ?? 9070),
+    workerPort: checkPort("workerPort", options.workerPort ?? 9080),
+    logLevel,
+    limits,
+    httpLimits: { ...DEFAULT_HTTP_LIMITS, ...options.limits },
+    workerToken: options.workerToken ?? process.env["HOLDFAST_WORKER_TOKEN"],
+    corsOrigins: options.corsOrigins ?? [],
+    onFatal: options.onFatal ?? (() => undefined),
+  };
+}
+
+function checkPort(name: string, port: number): number {
+  if (Number.isInteger(port) && port >= 0 && port <= 65_535) return port;
+  throw new RangeError(`${name} is a whole number from 0 to 65535, not ${port}`);
+}
+
+/** Two times that tests and operators turn. */
+function environmentLimits(): Partial<Limits> {
+  const workerTimeoutMs = fromEnvironment("HOLDFAST_WORKER_TIMEOUT_MS");
+  const inactivityTimeoutMs = fromEnvironment("HOLDFAST_INACTIVITY_TIMEOUT_MS");
+  return {
+    ...(workerTimeoutMs === undefined ? {} : { workerTimeoutMs }),
+    ...(inactivityTimeoutMs === undefined ? {} : { inactivityTimeoutMs }),
+  };
+}
+
+function fromEnvironment(name: string): number | undefined {
+  const text = process.env[name];
+  if (text === undefined || text === "") return undefined;
+  if (!/^\d+$/.test(text)) {
+    throw new RangeError(`${name} is a whole number of milliseconds, not ${JSON.stringify(text)}`);
+  }
+  return Number(text);
+}

@@ -1,0 +1,65 @@
+/**
+ * Requests from outside: numbered, submitted to the loop, answered by their `respond` effects.
+ *
+ * A request whose client went away is forgotten on both sides. What is still open when the runtime
+ * stops is rejected: nobody knows how it would have ended.
+ */
+import type { Ask, Question } from "./ask.ts";
+import type { Response } from "./core/effect.ts";
+import type { Input, RequestId } from "./core/input.ts";
+
+interface Waiting {
+  readonly resolve: (response: Response) => void;
+  readonly reject: (error: Error) => void;
+  readonly stopListening: () => void;
+}
+
+export interface Requests {
+  readonly ask: Ask;
+  /** Performs a `respond` effect. */
+  respond(request: RequestId, response: Response): void;
+  /** Rejects everything that is still open, and all that comes. */
+  stop(): void;
+}
+
+export class RuntimeStoppedError extends Error {
+  override readonly name = "RuntimeStoppedError";
+}
+
+export function createRequests(submit: (input: Input) => void): Requests {
+  const waiting = new Map<RequestId, Waiting>();
+  let nextRequest = 1;
+  let stopped = false;
+  const stoppedError = (): Error => new RuntimeStoppedError("the runtime is shutting down");
+  const take = (request: RequestId): Waiting | undefined => {
+    const found = waiting.get(request);
+    waiting.delete(request);
+    found?.stopListening();
+    return found;
+  };
+  const ask = (question: Question, signal: AbortSignal): Promise<Response> =>
+    new Promise((resolve, reject) => {
+      if (stopped) {
+        reject(stoppedError());
+        return;
+      }
+      const request = nextRequest++;
+      const onAbort = (): void => {
+        take(request);
+        submit({ kind: "forget-request", request });
+        reject(new Error("the client went away"));
+      };
+      const stopListening = (): void => signal.removeEventListener("abort", onAbort);
+      waiting.set(request, { resolve, reject, stopListening });
+      signal.addEventListener("abort", onAbort);
+      submit({ ...question, request });
+    });
+  return {
+    ask,
+    respond: (request, response) => take(request)?.resolve(response),
+    stop: () => {
+      stopped = true;
+      for (const request of [...waiting.keys()]) take(request)?.reject(stoppedError());
+    },
+  };
+}

@@ -1,0 +1,190 @@
+/**
+ * The composition root: the only place that makes the parts of a runtime and joins them.
+ *
+ * 1. The directory is locked before the store is opened, and unlocked after it is closed.
+ * 2. Ports accept while recovery runs: until it is done, health is 503 and calls are refused.
+ * 3. What was opened is closed again when a later step fails.
+ * 4. Only this file and `holdfast start` end the process: when the loop says that what is on disk is
+ *    no longer known.
+ */
+import { resolve } from "node:path";
+import { createAdmin, type AdminCore } from "./admin/admin.ts";
+import { createAdminReads } from "./admin/reads.ts";
+import { systemClock } from "./clock.ts";
+import type { Effect } from "./core/effect.ts";
+import { createMachine } from "./core/machine.ts";
+import { listen, openServer, urlOf, type HttpApp, type Listening } from "./http/listen.ts";
+import { createHub, type Hub } from "./hub/hub.ts";
+import { createWorkerListener, type WorkerListener } from "./hub/ws-listener.ts";
+import { createIngress, type IngressCore } from "./ingress/ingress.ts";
+import { createServiceDirectory } from "./ingress/service-directory.ts";
+import { createLog, type Log } from "./log.ts";
+import { createLoop, type Loop } from "./loop.ts";
+import { checkOptions, type CheckedOptions, type RuntimeOptions } from "./options.ts";
+import { createRequests, type Requests } from "./requests.ts";
+import { openDirectory } from "./store/directory.ts";
+import type { Store } from "./store/store.ts";
+import { PACKAGE_VERSION } from "./version.ts";
+
+export interface Server {
+  readonly ingressUrl: string;
+  readonly adminUrl: string;
+  readonly workerUrl: string;
+  readonly hub: Hub;
+  readonly log: Log;
+  close(): Promise<void>;
+}
+
+/** Requests that wait have this long to be answered when the runtime closes. */
+const CLOSE_GRACE_MS = 2_000;
+
+export async function startServer(given: RuntimeOptions): Promise<Server> {
+  const options = checkOptions({ ...given, dataDir: resolve(given.dataDir ?? "") });
+  const log = createLog(options.logLevel);
+  const undo: (() => Promise<void>)[] = [];
+  try {
+    const directory = await openDirectory(options.dataDir);
+    undo.push(() => directory.close());
+    const parts = join(options, directory.store, log);
+    undo.push(() => parts.loop.close());
+    const listeners = await openListeners(options, parts, undo);
+    await parts.loop.start();
+    parts.recovered();
+    log.info({ epoch: directory.store.epoch, dataDir: options.dataDir }, "the runtime is ready");
+    return { ...listeners, hub: parts.hub, log, close: () => closeAll(parts, undo) };
+  } catch (error) {
+    for (const step of undo.reverse()) await step();
+    throw error;
+  }
+}
+
+interface Parts {
+  readonly loop: Loop;
+  readonly hub: Hub;
+  readonly requests: Requests;
+  readonly ingress: HttpApp;
+  readonly admin: HttpApp;
+  readonly workers: WorkerListener;
+  readonly urls: { ingress: string | null };
+  readonly log: Log;
+  recovered(): void;
+}
+
+function join(options: CheckedOptions, store: Store, log: Log): Parts {
+  const { limits } = options;
+  // Submitting is possible before the loop is there only because nothing submits before it.
+  const submit: Loop["submit"] = (input) => loop.submit(input);
+  const hub = createHub({ submit, log });
+  const requests = createRequests(submit);
+  const workers = createWorkerListener({ hub, limits, log, token: options.workerToken });
+  const loop = createLoop({
+    machine: createMachine({ epoch: store.epoch, limits }),
+    store,
+    clock: systemClock(),
+    perform: (effect) => perform(effect, hub, requests, log),
+    onFatal: (error) => failStop(error, options, log),
+    onPressure: (pressed) => workers.setPressure(pressed),
+  });
+  const directory = createServiceDirectory(store);
+  const ingressCore: IngressCore = { ask: requests.ask, directory };
+  const reads = createAdminReads(store, (version) => hub.workersOf(version));
+  const adminCore: AdminCore = { ask: requests.ask, reads };
+  let ready = false;
+  const onError = (error: unknown): void => log.error({ error: textOf(error) }, "a request failed");
+  const urls: Parts["urls"] = { ingress: null };
+  return {
+    loop,
+    hub,
+    requests,
+    workers,
+    urls,
+    log,
+    ingress: createIngress({
+      core: () => (ready ? ingressCore : undefined),
+      limits,
+      corsOrigins: options.corsOrigins,
+      onError,
+    }),
+    admin: createAdmin({
+      core: () => (ready ? adminCore : undefined),
+      version: PACKAGE_VERSION,
+      ingressUrl: () => urls.ingress,
+      hosts: [options.host],
+      onError,
+    }),
+    recovered: () => {
+      ready = true;
+    },
+  };
+}
+
+function perform(effect: Effect, hub: Hub, requests: Requests, log: Log): void {
+  switch (effect.kind) {
+    case "respond":
+      requests.respond(effect.request, effect.response);
+      return;
+    case "message":
+      hub.send(effect.connection, effect.message);
+      return;
+    case "close-connection":
+      hub.close(effect.connection, effect.code, effect.reason);
+      return;
+    case "warn":
+      log.warn(effect.facts, effect.message);
+      return;
+  }
+}
+
+/** What is on disk is not known any more: stop at once. The next start recovers from what is there. */
+function failStop(error: Error, options: CheckedOptions, log: Log): void {
+  log.fatal({ error: textOf(error) }, "the runtime stops itself; start it again to recover");
+  try {
+    options.onFatal(error);
+  } finally {
+    process.kill(process.pid, "SIGKILL");
+  }
+}
+
+async function openListeners(
+  options: CheckedOptions,
+  parts: Parts,
+  undo: (() => Promise<void>)[],
+): Promise<Pick<Server, "ingressUrl" | "adminUrl" | "workerUrl">> {
+  const { host, httpLimits: limits } = options;
+  const open = async (app: HttpApp, port: number, portSetting: string): Promise<Listening> => {
+    const listening = await listen({ app, host, port, portSetting, limits });
+    undo.push(() => listening.close(CLOSE_GRACE_MS));
+    return listening;
+  };
+  const admin = await open(parts.admin, options.adminPort, "--admin-port");
+  const ingress = await open(parts.ingress, options.ingressPort, "--ingress-port");
+  const { server } = parts.workers;
+  await openServer(server, {
+    host,
+    port: options.workerPort,
+    portSetting: "--worker-port",
+    onError: (error) => parts.log.error({ error: error.message }, "the worker port failed"),
+  });
+  undo.push(async () => {
+    parts.hub.shutdown();
+    await new Promise<void>((done) => {
+      server.close(() => done());
+      parts.workers.close();
+    });
+  });
+  const address = server.address();
+  const workerPort = typeof address === "object" && address ? address.port : options.workerPort;
+  parts.urls.ingress = ingress.url;
+  const workerUrl = urlOf(host, workerPort).replace("http:", "ws:");
+  return { ingressUrl: ingress.url, adminUrl: admin.url, workerUrl };
+}
+
+/** Everything that waits learns of it; then the steps of the start, backwards. */
+async function closeAll(parts: Parts, undo: (() => Promise<void>)[]): Promise<void> {
+  parts.requests.stop();
+  for (const step of undo.splice(0).reverse()) await step();
+}
+
+function textOf(error: unknown): string {
+  return error instanceof Error ? (error.stack ?? error.message) : String(error);
+}

@@ -1,0 +1,65 @@
+/**
+ * Watches one commit: says when it is slow, and gives it up when it is late. After an error LMDB may
+ * leave promises open for ever, so that a commit which is merely awaited could hang a runtime that
+ * still takes requests.
+ */
+
+export interface CommitWatch {
+  readonly batchNumber: number;
+  readonly onSlowCommit?: (elapsedMs: number) => void;
+  readonly commitWarnMs?: number;
+  readonly commitTimeoutMs?: number;
+}
+
+const COMMIT_WARN_MS = 10_000;
+const COMMIT_TIMEOUT_MS = 30_000;
+
+/** A commit failed, or nobody knows how it ended. Whatever is on the disk, this process must stop. */
+export class CommitFailedError extends Error {
+  override readonly name = "CommitFailedError";
+}
+
+/** @throws CommitFailedError when the commit is rejected, or open for longer than `commitTimeoutMs` */
+export async function watchCommit(commit: Promise<boolean>, watch: CommitWatch): Promise<boolean> {
+  const { batchNumber, onSlowCommit } = watch;
+  const warnMs = watch.commitWarnMs ?? COMMIT_WARN_MS;
+  const timeoutMs = watch.commitTimeoutMs ?? COMMIT_TIMEOUT_MS;
+  let giveUp: NodeJS.Timeout | undefined;
+  const warn = setTimeout(() => onSlowCommit?.(warnMs), warnMs);
+  const late = new Promise<never>((_, reject) => {
+    giveUp = setTimeout(
+      () =>
+        reject(
+          new CommitFailedError(
+            `batch ${batchNumber} is not on disk after ${timeoutMs} ms; its outcome is unknown`,
+          ),
+        ),
+      timeoutMs,
+    );
+  });
+  try {
+    return await Promise.race([commit.catch((error) => failed(batchNumber, error)), late]);
+  } finally {
+    clearTimeout(warn);
+    clearTimeout(giveUp);
+  }
+}
+
+async function failed(batchNumber: number, error: unknown): Promise<never> {
+  const cause = await causeOf(error);
+  const reason = cause instanceof Error ? cause.message : String(cause);
+  throw new CommitFailedError(`batch ${batchNumber} could not be written: ${reason}`, { cause });
+}
+
+/**
+ * lmdb-js tells the reason by a second promise on the error, which is rejected in the same tick or
+ * never. Unless somebody catches it, it ends the process as an unhandled rejection.
+ */
+function causeOf(error: unknown): Promise<unknown> {
+  return new Promise((resolve) => {
+    if (error instanceof Error && "commitError" in error) {
+      Promise.resolve(error.commitError).catch(resolve);
+    }
+    setImmediate(() => resolve(error));
+  });
+}

@@ -1,0 +1,38 @@
+/** A data directory, taken: locked, its format checked, its store open. */
+import { mkdirSync } from "node:fs";
+import { resolve } from "node:path";
+import { prepareDataDirectory, syncDirectories } from "./data-directory.ts";
+import { lockDirectory } from "./directory-lock.ts";
+import { openLmdbStore, type LmdbStoreOptions } from "./lmdb.ts";
+import type { Store } from "./store.ts";
+
+export interface OpenDirectory {
+  readonly store: Store;
+  /** Closes the store after its last commit, then lets the next runtime in. */
+  close(): Promise<void>;
+}
+
+/**
+ * Takes a data directory, made when it is not there. The lock comes first: without it nobody reads or
+ * writes anything else in there.
+ *
+ * @throws DirectoryInUseError when another live runtime has it
+ * @throws UnknownFormatError when another version of Holdfast wrote it
+ */
+export async function openDirectory(
+  dataDir: string,
+  options: Omit<LmdbStoreOptions, "path"> = {},
+): Promise<OpenDirectory> {
+  const directory = resolve(dataDir);
+  mkdirSync(directory, { recursive: true, mode: 0o700 });
+  const lock = await lockDirectory(directory);
+  try {
+    const path = prepareDataDirectory(directory, 0);
+    const store = openLmdbStore({ ...options, path });
+    syncDirectories(directory, path);
+    return { store, close: () => store.close().finally(() => lock.release()) };
+  } catch (error) {
+    await lock.release();
+    throw error;
+  }
+}

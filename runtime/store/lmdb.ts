@@ -1,0 +1,293 @@
+/**
+ * The store on LMDB, and the only file that knows lmdb-js.
+ *
+ * Owns how batches become durable and how rows lie on the disk. The committer owns when and in which
+ * order batches come; `directory-lock.ts` keeps a second runtime out, and the epoch here is the
+ * second guard.
+ *
+ *     meta    "epoch"   version: the epoch         "last"   row of number u48 | digest 16 bytes
+ *     rows    key       row (row.ts); of a value above 256 KiB only its size (chunks.ts)
+ *     chunks  key | index u32    a piece of such a value
+ *
+ * 1. `overlappingSync: false`: what LMDB shows is on the disk, and a failed flush is an error. In
+ *    lmdb-js's default mode unflushed data is visible and a failed meta page counts as success.
+ * 2. A commit is one conditional batch on the version of "epoch": whole or not at all, and nothing
+ *    at all once another runtime has opened the directory.
+ * 3. Everything is encoded and checked before: what throws inside the callback of a batch would
+ *    leave its first half committed.
+ * 4. After `open` there is no synchronous write: it would commit half of a batch that is under way.
+ * 5. One commit at a time reaches LMDB, so that a commit sees the rows as the one before left them.
+ * 6. A commit that fails or is late is the last one: after a failed flush the next one may lie.
+ * 7. A range is read in one go: an iterator that stays open pins pages, and the file grows.
+ */
+import { mkdirSync } from "node:fs";
+import { open, type Database, type RootDatabase, type RootDatabaseOptionsWithPath } from "lmdb";
+import type { Range, Row, RowKey } from "../core/tx.ts";
+import { batchDigest, checkFollows, decodeBatch, type Batch, type StoredWrite } from "./batch.ts";
+import { CHUNK_BYTES, chunkCount, chunkHead, chunkKey, joinChunks } from "./chunks.ts";
+import { CommitFailedError, watchCommit } from "./commit-watch.ts";
+import { openRow, ROW_HEADER_BYTES, sealedRow } from "./row.ts";
+import { FencedError, type Store } from "./store.ts";
+
+export interface LmdbStoreOptions {
+  /** Directory of the partition; made, for its owner alone, when it is not there. */
+  readonly path: string;
+  /** A commit has taken `commitWarnMs`, and goes on. */
+  readonly onSlowCommit?: (elapsedMs: number) => void;
+  /** Default 10 s. */
+  readonly commitWarnMs?: number;
+  /** When a commit counts as failed. Default 30 s. */
+  readonly commitTimeoutMs?: number;
+}
+
+const EPOCH = Buffer.from("epoch");
+const LAST = Buffer.from("last");
+/** A row that stays: LMDB has had trouble with databases whose only row goes. */
+const KEEP = Buffer.from("\0keep");
+const NOTHING = Buffer.from([0]);
+/** Below every key but those of the store itself. */
+const FIRST_KEY = Buffer.from([1]);
+/** Only address space: the file grows by need, and a map this large is never moved. */
+const MAP_BYTES = 64 * 2 ** 30;
+
+/** With what lmdb-js takes and its types do not list. */
+type Options = RootDatabaseOptionsWithPath & {
+  readonly safeRestore: boolean;
+  readonly batchStartThreshold: number;
+  readonly permissionsMode: number;
+};
+
+type Table = Database<Buffer, Buffer>;
+
+interface Position {
+  readonly number: number;
+  readonly digest: string;
+}
+
+/** One write, ready to be handed over. */
+interface Planned {
+  readonly key: Buffer;
+  readonly row: Buffer | undefined;
+  readonly chunks: readonly Buffer[];
+  /** Chunks of the row before that the new one does not overwrite. */
+  readonly staleFrom: number;
+  readonly staleTo: number;
+}
+
+/**
+ * Opens the store in a directory, or makes it, and begins the next epoch, durable when this returns.
+ * The caller syncs the directories, whose entries LMDB does not flush.
+ */
+export function openLmdbStore(options: LmdbStoreOptions): Store {
+  return new LmdbStore(options);
+}
+
+class LmdbStore implements Store {
+  readonly epoch: number;
+  readonly batchNumber: number;
+  readonly batchDigest: string;
+  readonly #options: LmdbStoreOptions;
+  readonly #env: RootDatabase<Buffer, Buffer>;
+  readonly #meta: Table;
+  readonly #rows: Table;
+  readonly #chunks: Table;
+  /** Whether any value is in pieces: only then a write may leave some behind. */
+  #hasChunks: boolean;
+  #submitted: Position;
+  #queue: Promise<void> = Promise.resolve();
+  #failure: Error | undefined;
+  #confirming: Promise<void> | undefined;
+
+  constructor(options: LmdbStoreOptions) {
+    this.#options = options;
+    mkdirSync(options.path, { recursive: true, mode: 0o700 });
+    this.#env = openEnvironment(options.path);
+    const binary = { encoding: "binary", keyEncoding: "binary" } as const;
+    this.#meta = this.#env.openDB("meta", { ...binary, useVersions: true });
+    this.#rows = this.#env.openDB("rows", binary);
+    this.#chunks = this.#env.openDB("chunks", binary);
+    this.epoch = this.#beginEpoch();
+    this.#submitted = decodeLast(openRow("last", this.#meta.getBinary(LAST) ?? NOTHING));
+    this.batchNumber = this.#submitted.number;
+    this.batchDigest = this.#submitted.digest;
+    this.#hasChunks = [...this.#chunks.getKeys({ start: FIRST_KEY, limit: 1 })].length > 0;
+  }
+
+  get(key: RowKey): Uint8Array | undefined {
+    const stored = this.#rows.getBinary(Buffer.from(key, "latin1"));
+    return stored === undefined ? undefined : this.#value(key, stored);
+  }
+
+  range({ from, to, limit }: Range): Row[] {
+    const start = from < "\x01" ? FIRST_KEY : Buffer.from(from, "latin1");
+    const end = Buffer.from(to, "latin1");
+    const rows: Row[] = [];
+    // To LMDB an empty end would mean "no end".
+    if (limit <= 0 || Buffer.compare(start, end) >= 0) return rows;
+    for (const { key, value } of this.#rows.getRange({ start, end, limit })) {
+      const name = key.toString("latin1");
+      rows.push([name, this.#value(name, value)]);
+    }
+    return rows;
+  }
+
+  commit(bytes: Uint8Array): Promise<void> {
+    if (this.#failure) return Promise.reject(this.#failure);
+    let batch: Batch;
+    try {
+      batch = decodeBatch(bytes);
+      checkFollows(batch, { epoch: this.epoch, ...this.#submitted });
+    } catch (error) {
+      return Promise.reject(this.#fail(error));
+    }
+    const position = { number: batch.number, digest: batchDigest(bytes) };
+    this.#submitted = position;
+    const done = this.#queue.then(() => this.#commitNext(batch, position));
+    // Whoever waits for the queue only wants it to be empty; the failure is kept.
+    this.#queue = done.catch(() => undefined);
+    return done;
+  }
+
+  confirm(): Promise<void> {
+    // All who ask before the look share it: it comes after whatever they have read.
+    this.#confirming ??= new Promise((resolve, reject) => {
+      setImmediate(() => {
+        this.#confirming = undefined;
+        try {
+          this.#checkEpoch();
+          resolve();
+        } catch (error) {
+          reject(this.#fail(error));
+        }
+      });
+    });
+    return this.#confirming;
+  }
+
+  async close(): Promise<void> {
+    await this.#queue;
+    await this.#confirming?.catch(() => undefined);
+    // LMDB may be stuck for good in what failed; only the end of the process gets out of that.
+    if (this.#failure instanceof CommitFailedError) return;
+    this.#failure ??= new Error("the store is closed");
+    await this.#env.close();
+  }
+
+  async #commitNext(batch: Batch, position: Position): Promise<void> {
+    if (this.#failure) throw this.#failure;
+    try {
+      const written = this.#write(batch, position);
+      const applied = await watchCommit(written, { ...this.#options, batchNumber: batch.number });
+      if (!applied) throw this.#fenced();
+      // From here on reads must show the batch: the overlay is about to let go of it.
+      this.#env.resetReadTxn();
+    } catch (error) {
+      throw this.#fail(error);
+    }
+  }
+
+  #write(batch: Batch, position: Position): Promise<boolean> {
+    const last = sealedRow("last", encodeLast(position));
+    const plan = batch.writes.map((write) => this.#plan(write));
+    return this.#meta.ifVersion(EPOCH, this.epoch, () => {
+      // The promises of single writes say nothing: that of the batch does.
+      void this.#meta.put(LAST, last, 0);
+      for (const { key, row, chunks, staleFrom, staleTo } of plan) {
+        if (row === undefined) void this.#rows.remove(key);
+        else void this.#rows.put(key, row);
+        for (const [i, chunk] of chunks.entries()) void this.#chunks.put(chunkKey(key, i), chunk);
+        for (let i = staleFrom; i < staleTo; i++) void this.#chunks.remove(chunkKey(key, i));
+      }
+    });
+  }
+
+  #plan({ key: name, stored }: StoredWrite): Planned {
+    const key = Buffer.from(name, "latin1");
+    const staleTo = this.#hasChunks ? this.#chunksOf(key) : 0;
+    if (stored === undefined) return { key, row: undefined, chunks: [], staleFrom: 0, staleTo };
+    const row = asBuffer(stored);
+    if (row.length <= ROW_HEADER_BYTES + CHUNK_BYTES) {
+      return { key, row, chunks: [], staleFrom: 0, staleTo };
+    }
+    this.#hasChunks = true;
+    const { head, chunks } = chunkHead(row);
+    return { key, row: head, chunks, staleFrom: chunks.length, staleTo };
+  }
+
+  /** How many pieces the value has that stands under this key now. */
+  #chunksOf(key: Buffer): number {
+    const stored = this.#rows.getBinary(key);
+    return stored === undefined ? 0 : chunkCount(stored);
+  }
+
+  #value(key: RowKey, stored: Buffer): Uint8Array {
+    if (chunkCount(stored) === 0) return openRow(key, stored);
+    return joinChunks(key, stored, (chunk) => this.#chunks.getBinary(chunk));
+  }
+
+  /** The last synchronous write: nothing else is under way yet. */
+  #beginEpoch(): number {
+    return this.#env.transactionSync(() => {
+      const epoch = (this.#meta.getEntry(EPOCH)?.version ?? 0) + 1;
+      this.#meta.putSync(EPOCH, NOTHING, epoch);
+      if (epoch === 1) {
+        this.#meta.putSync(LAST, sealedRow("last", encodeLast({ number: 0, digest: "" })), 0);
+        this.#rows.putSync(KEEP, NOTHING);
+        this.#chunks.putSync(KEEP, NOTHING);
+      }
+      return epoch;
+    });
+  }
+
+  #checkEpoch(): void {
+    if (this.#failure) throw this.#failure;
+    this.#env.resetReadTxn();
+    if (this.#meta.getEntry(EPOCH)?.version !== this.epoch) throw this.#fenced();
+  }
+
+  #fenced(): FencedError {
+    return new FencedError(
+      `another runtime has opened ${this.#options.path} after this one (epoch ${this.epoch}); this one stops`,
+    );
+  }
+
+  #fail(error: unknown): Error {
+    this.#failure ??= error instanceof Error ? error : new Error(String(error));
+    return this.#failure;
+  }
+}
+
+function openEnvironment(path: string): RootDatabase<Buffer, Buffer> {
+  const options: Options = {
+    path,
+    encoding: "binary",
+    keyEncoding: "binary",
+    overlappingSync: false,
+    safeRestore: true,
+    mapSize: MAP_BYTES,
+    maxDbs: 16,
+    // All of a batch is written down before LMDB's thread begins with it.
+    batchStartThreshold: 1e9,
+    permissionsMode: 0o600,
+    // A dot in the last part of a path would make it the name of a file.
+    noSubdir: false,
+  };
+  return open(options);
+}
+
+function encodeLast({ number, digest }: Position): Buffer {
+  const bytes = Buffer.alloc(22);
+  bytes.writeUIntBE(number, 0, 6);
+  bytes.write(digest, 6, "hex");
+  return bytes;
+}
+
+function decodeLast(value: Uint8Array): Position {
+  const bytes = asBuffer(value);
+  const number = bytes.readUIntBE(0, 6);
+  return { number, digest: number === 0 ? "" : bytes.toString("hex", 6) };
+}
+
+function asBuffer(bytes: Uint8Array): Buffer {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+}

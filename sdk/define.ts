@@ -1,0 +1,162 @@
+/** `service`, `object`, `workflow`: names with handlers. What is wrong with one is thrown here. */
+import type { HandlerMode, ServiceKind } from "../protocol/manifest.ts";
+import type { Context, ObjectContext, WorkflowContext, WorkflowSharedContext } from "./context.ts";
+import {
+  REGISTRATION,
+  type AnyDefinition,
+  type ObjectDefinition,
+  type RegisteredHandler,
+  type Registration,
+  type ServiceDefinition,
+  type WorkflowDefinition,
+} from "./definition.ts";
+import { announced, type HandlerOptions, type ServiceOptions } from "./handler-options.ts";
+import { markOf } from "./handlers.ts";
+import { type Serde, serde as serdes } from "./serde.ts";
+
+type Handlers<C> = Readonly<Record<string, (context: C, input: never) => unknown>>;
+
+interface Definition<Name extends string, H> {
+  readonly name: Name;
+  readonly handlers: H;
+  readonly description?: string;
+  readonly metadata?: Readonly<Record<string, string>>;
+  readonly options?: ServiceOptions;
+}
+
+/**
+ * A stateless service.
+ *
+ * @throws TypeError or RangeError when the definition is not sound
+ * @example const greeter = service({ name: "greeter", handlers: { greet: async (ctx: Context, name: string) => `Hello ${name}` } });
+ */
+export function service<const Name extends string, H extends Handlers<Context & never>>(
+  definition: Definition<Name, H>,
+): ServiceDefinition<Name, H> {
+  return define<ServiceDefinition<Name, H>>("service", definition);
+}
+
+/**
+ * A keyed object with state: its handlers run one at a time per key, but for those made with
+ * `handlers.object.shared`.
+ *
+ * @throws TypeError or RangeError when the definition is not sound
+ * @example const counter = object({ name: "counter", handlers: { add: async (ctx: ObjectContext, n: number) => { ... } } });
+ */
+export function object<const Name extends string, H extends Handlers<ObjectContext & never>>(
+  definition: Definition<Name, H>,
+): ObjectDefinition<Name, H> {
+  return define<ObjectDefinition<Name, H>>("object", definition);
+}
+
+/**
+ * A workflow: `run` happens once per key, the other handlers run beside it.
+ *
+ * @throws TypeError or RangeError when the definition is not sound, or has no `run`
+ */
+export function workflow<
+  const Name extends string,
+  H extends Handlers<WorkflowContext & WorkflowSharedContext & never> & {
+    readonly run: (context: never, input: never) => unknown;
+  },
+>(definition: Definition<Name, H>): WorkflowDefinition<Name, H> {
+  return define<WorkflowDefinition<Name, H>>("workflow", definition);
+}
+
+const SERVICE_NAME = /^[A-Za-z_][A-Za-z0-9_.-]{0,127}$/;
+const HANDLER_NAME = /^[A-Za-z_][A-Za-z0-9_]{0,127}$/;
+const KEPT_NAMES = new Set(["restate", "openapi", "holdfast"]);
+
+function define<D extends AnyDefinition>(
+  kind: ServiceKind,
+  definition: Definition<string, unknown>,
+): D {
+  const { name, options = {}, description = "", metadata = {} } = definition;
+  if (typeof name !== "string" || !SERVICE_NAME.test(name)) {
+    throw new TypeError(
+      `a ${kind} needs a name of letters, digits, "_", "." and "-", got ${JSON.stringify(name)}`,
+    );
+  }
+  if (KEPT_NAMES.has(name.toLowerCase())) {
+    throw new TypeError(`the name "${name}" is taken by Holdfast itself; choose another one`);
+  }
+  const given = Object.entries(definition.handlers ?? {});
+  if (given.length === 0) throw new TypeError(`${kind} "${name}" has no handlers`);
+  const handlers = new Map(
+    given.map(([handler, fn]) => [
+      handler,
+      register({ kind, service: name, handler, fn, options }),
+    ]),
+  );
+  if (kind === "workflow" && !handlers.has("run")) {
+    throw new TypeError(
+      `workflow "${name}" has no handler "run": that is what happens once per key`,
+    );
+  }
+  const registration: Registration = { name, kind, description, metadata, handlers };
+  // Its kind and its handlers stand in the type alone.
+  return { name, [REGISTRATION]: registration } as AnyDefinition as D;
+}
+
+interface Given {
+  readonly kind: ServiceKind;
+  readonly service: string;
+  readonly handler: string;
+  readonly fn: unknown;
+  readonly options: ServiceOptions;
+}
+
+function register({ kind, service: name, handler, fn, options }: Given): RegisteredHandler {
+  const where = `handler "${name}.${handler}"`;
+  if (!HANDLER_NAME.test(handler)) {
+    throw new TypeError(`${where}: a handler's name has letters, digits and "_"`);
+  }
+  if (typeof fn !== "function") throw new TypeError(`${where} is ${typeof fn}, not a function`);
+  const mark = markOf(fn);
+  const mode = mark?.mode ?? defaultMode(kind, handler);
+  checkMode(kind, handler, mode, where);
+  const merged: HandlerOptions = { ...options, ...mark?.options };
+  const serde = merged.serde ?? serdes.json;
+  // A serde of any type: what the user's types say of it was checked where it was given.
+  const input = (merged.input ?? serde) as Serde<unknown>;
+  const output = (merged.output ?? serde) as Serde<unknown>;
+  return {
+    service: name,
+    kind,
+    name: handler,
+    mode,
+    // The user's function, called with the context that its kind and mode say.
+    call: fn as RegisteredHandler["call"],
+    input,
+    output,
+    serde,
+    asTerminalError: merged.asTerminalError,
+    manifest: {
+      name: handler,
+      mode,
+      inputContentType: merged.accept ?? input.contentType ?? "",
+      inputRequired: false,
+      outputContentType: output.contentType ?? "",
+      ...announced(merged),
+    },
+  };
+}
+
+function defaultMode(kind: ServiceKind, handler: string): HandlerMode {
+  if (kind === "service") return "stateless";
+  if (kind === "object") return "exclusive";
+  return handler === "run" ? "exclusive" : "shared";
+}
+
+function checkMode(kind: ServiceKind, handler: string, mode: HandlerMode, where: string): void {
+  const fits =
+    kind === "service"
+      ? mode === "stateless"
+      : kind === "object"
+        ? mode !== "stateless"
+        : mode === (handler === "run" ? "exclusive" : "shared");
+  if (fits) return;
+  throw new TypeError(
+    `${where} is ${mode}, which a ${kind}'s cannot be: use handlers.${kind === "service" ? "handler" : `${kind}.*`}`,
+  );
+}

@@ -1,0 +1,120 @@
+import { FailureCode } from "../protocol/failure.ts";
+import { type Duration, durationToMs } from "./duration.ts";
+
+/** What a {@link TerminalError} may be given besides its message. */
+export interface TerminalErrorOptions {
+  /** HTTP status that an ingress caller sees, 400 to 599. Default 500. */
+  readonly errorCode?: number;
+  /** Facts for the caller's code. Journaled, and part of the HTTP answer. */
+  readonly metadata?: Readonly<Record<string, string>>;
+  /** Kept on this error object; never journaled, and gone after a replay. */
+  readonly cause?: unknown;
+}
+
+/**
+ * Ends an invocation, or a `ctx.run`, for good: it is not retried, and the caller gets this error.
+ * Any other error thrown by a handler is retried.
+ *
+ * What crosses the journal is name, message, code and metadata. A subclass of your own comes back
+ * as a `TerminalError` with the same `name`: tell errors apart by `name` or `code`.
+ *
+ * @throws RangeError when `errorCode` is not a whole number from 400 to 599
+ * @throws TypeError when `metadata` holds something else than strings
+ * @example throw new TerminalError("no such account", { errorCode: 404 });
+ */
+export class TerminalError extends Error {
+  override name = "TerminalError";
+  readonly code: number;
+  readonly metadata: Readonly<Record<string, string>> | undefined;
+
+  constructor(message: string, options: TerminalErrorOptions = {}) {
+    super(message, "cause" in options ? { cause: options.cause } : undefined);
+    this.code = requireErrorCode(options.errorCode ?? FailureCode.internal);
+    this.metadata = requireMetadata(options.metadata);
+  }
+}
+
+/**
+ * The invocation was cancelled, or the callee it waited for was: code 409, "Cancelled".
+ * Catch it to compensate, then throw it on; while the handler runs on, ctx works as before.
+ */
+export class CancelledError extends TerminalError {
+  override name = "CancelledError";
+
+  constructor(message = "Cancelled", options: Omit<TerminalErrorOptions, "errorCode"> = {}) {
+    super(message, { ...options, errorCode: FailureCode.conflict });
+  }
+}
+
+/** The time given to `.orTimeout()` was over first: code 408, "Timeout occurred". */
+export class TimeoutError extends TerminalError {
+  override name = "TimeoutError";
+
+  constructor(message = "Timeout occurred", options: Omit<TerminalErrorOptions, "errorCode"> = {}) {
+    super(message, { ...options, errorCode: FailureCode.timeout });
+  }
+}
+
+/** What a {@link RetryableError} may be given besides its message. */
+export interface RetryableErrorOptions {
+  /** Wait at least this long before the next try. Default: what the retry policy says. */
+  readonly retryAfter?: Duration;
+  /** Code under which the failure is shown while it is retried. Default 500. */
+  readonly errorCode?: number;
+  /** Kept on this error object; never journaled. */
+  readonly cause?: unknown;
+}
+
+/**
+ * Asks for a retry after a given time, in place of the one that the retry policy would choose:
+ * for a `Retry-After` that an outside service sent. It counts as a try like any other error.
+ *
+ * @throws RangeError when `retryAfter` is no duration or `errorCode` is not from 400 to 599
+ * @example throw new RetryableError("rate limited", { retryAfter: { seconds: 30 } });
+ */
+export class RetryableError extends Error {
+  override name = "RetryableError";
+  readonly code: number;
+  /** `undefined`: the retry policy decides. */
+  readonly retryAfterMs: number | undefined;
+
+  constructor(message: string, options: RetryableErrorOptions = {}) {
+    super(message, "cause" in options ? { cause: options.cause } : undefined);
+    this.code = requireErrorCode(options.errorCode ?? FailureCode.internal);
+    this.retryAfterMs =
+      options.retryAfter === undefined
+        ? undefined
+        : durationToMs(options.retryAfter, "retryAfter of RetryableError");
+  }
+
+  /**
+   * Wraps any thrown value: its message is kept, and it becomes the `cause`.
+   *
+   * @example catch (error) { throw RetryableError.from(error, { retryAfter: { seconds: 5 } }); }
+   */
+  static from(cause: unknown, options: Omit<RetryableErrorOptions, "cause"> = {}): RetryableError {
+    const message = cause instanceof Error ? cause.message : String(cause);
+    return new RetryableError(message, { ...options, cause });
+  }
+}
+
+function requireErrorCode(code: number): number {
+  if (!Number.isInteger(code) || code < 400 || code > 599) {
+    throw new RangeError(
+      `errorCode must be an HTTP status from 400 to 599, got ${String(code)}: leave it out for 500`,
+    );
+  }
+  return code;
+}
+
+function requireMetadata(
+  metadata: Readonly<Record<string, string>> | undefined,
+): Readonly<Record<string, string>> | undefined {
+  if (metadata === undefined) return undefined;
+  for (const [name, value] of Object.entries(metadata)) {
+    if (typeof value !== "string") {
+      throw new TypeError(`metadata of an error holds strings only, "${name}" is ${typeof value}`);
+    }
+  }
+  return { ...metadata };
+}

@@ -1,0 +1,96 @@
+/** Options of services and handlers, and how they become what a worker announces. */
+import type { HandlerManifest, RetryPolicy } from "../protocol/manifest.ts";
+import { DEFAULT_RETRY_POLICY } from "../protocol/retry.ts";
+import { type Duration, durationToMs } from "./duration.ts";
+import type { TerminalError } from "./errors.ts";
+import type { Serde } from "./serde.ts";
+
+/** How attempts that fail are tried again. Failures count, restarts and resumes do not. */
+export interface RetryOptions {
+  /** Failed attempts in a row after which `onMaxAttempts` applies. Default: no limit. */
+  readonly maxAttempts?: number;
+  /** What happens then: "pause" (default) waits for somebody to look, "kill" fails the invocation. */
+  readonly onMaxAttempts?: "pause" | "kill";
+  /** Wait after the first failure. Default 100 ms. */
+  readonly initialInterval?: Duration;
+  /** Longest wait. Default 10 s. */
+  readonly maxInterval?: Duration;
+  /** By what each wait is longer than the one before. Default 2. */
+  readonly exponentiationFactor?: number;
+}
+
+/** Options of a service, for all its handlers; a handler's own come first. */
+export interface ServiceOptions {
+  /** How long the result of a call with an idempotency key is kept. Default 24 h. */
+  readonly idempotencyRetention?: Duration;
+  /** How long the journal and result of what ended are kept. Default 24 h. */
+  readonly journalRetention?: Duration;
+  /** How long a workflow that ended keeps its state, promises and result. Default 24 h. */
+  readonly workflowRetention?: Duration;
+  /** Idle time after which an attempt that only waits leaves memory. Default 1 min. */
+  readonly inactivityTimeout?: Duration;
+  /** Accepted so that definitions carry over; an attempt whose worker answers is never aborted. */
+  readonly abortTimeout?: Duration;
+  /** Not callable over HTTP, only by other handlers. Default false. */
+  readonly ingressPrivate?: boolean;
+  readonly retryPolicy?: RetryOptions;
+  /** Send no state with the start of an attempt: each value is fetched when asked for. */
+  readonly enableLazyState?: boolean;
+  /** For state, runs, awakeables, promises, signals, input and output that name no other. */
+  readonly serde?: Serde<unknown>;
+  /** Says which other errors end the invocation as `TerminalError`; undefined: tried again. */
+  readonly asTerminalError?: (error: unknown) => TerminalError | undefined;
+}
+
+/** Options of one handler. */
+export interface HandlerOptions extends ServiceOptions {
+  /** Content type that is taken. Default: that of the input's serde. "*\/*": any. */
+  readonly accept?: string;
+  readonly input?: Serde<never> | Serde<unknown>;
+  readonly output?: Serde<never> | Serde<unknown>;
+  readonly description?: string;
+  readonly metadata?: Readonly<Record<string, string>>;
+}
+
+export function retryPolicyOf(options: RetryOptions | undefined): RetryPolicy | null {
+  if (options === undefined) return null;
+  const { maxAttempts, onMaxAttempts, exponentiationFactor: factor } = options;
+  if (maxAttempts !== undefined && !(Number.isInteger(maxAttempts) && maxAttempts >= 1)) {
+    throw new RangeError(`retryPolicy.maxAttempts is a whole number from 1, got ${maxAttempts}`);
+  }
+  if (factor !== undefined && !(Number.isFinite(factor) && factor >= 1)) {
+    throw new RangeError(`retryPolicy.exponentiationFactor is a number from 1, got ${factor}`);
+  }
+  const { initialIntervalMs, maxIntervalMs } = DEFAULT_RETRY_POLICY;
+  return {
+    initialIntervalMs: msOr(options.initialInterval, "initialInterval") ?? initialIntervalMs,
+    factor: factor ?? DEFAULT_RETRY_POLICY.factor,
+    maxIntervalMs: msOr(options.maxInterval, "maxInterval") ?? maxIntervalMs,
+    maxAttempts: maxAttempts ?? null,
+    onMaxAttempts: onMaxAttempts ?? DEFAULT_RETRY_POLICY.onMaxAttempts,
+  };
+}
+
+/** What a worker announces of a handler, apart from its name, mode and types. */
+export function announced(
+  options: HandlerOptions,
+): Omit<
+  HandlerManifest,
+  "name" | "mode" | "inputContentType" | "inputRequired" | "outputContentType"
+> {
+  return {
+    ingressPrivate: options.ingressPrivate ?? false,
+    retry: retryPolicyOf(options.retryPolicy),
+    inactivityTimeoutMs: msOr(options.inactivityTimeout, "inactivityTimeout"),
+    idempotencyRetentionMs: msOr(options.idempotencyRetention, "idempotencyRetention"),
+    journalRetentionMs: msOr(options.journalRetention, "journalRetention"),
+    workflowRetentionMs: msOr(options.workflowRetention, "workflowRetention"),
+    lazyState: options.enableLazyState ?? false,
+    description: options.description ?? "",
+    metadata: options.metadata ?? {},
+  };
+}
+
+function msOr(duration: Duration | undefined, what: string): number | null {
+  return duration === undefined ? null : durationToMs(duration, what);
+}

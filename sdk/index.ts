@@ -1,0 +1,31 @@
+/** What `holdfast` exports. */
+export { service, object, workflow } from "./define.ts";
+export { handlers } from "./handlers.ts";
+export { serve, type ServeOptions, type Worker } from "./worker/serve.ts";
+export { rpc } from "./rpc.ts";
+export { serde, type Serde } from "./serde.ts";
+export { TerminalError, RetryableError, CancelledError, TimeoutError } from "./errors.ts";
+export type {
+  Context,
+  InvocationReference,
+  ObjectContext,
+  ObjectSharedContext,
+  SignalReference,
+  UntypedState,
+  WorkflowContext,
+  WorkflowSharedContext,
+} from "./context.ts";
+export type { ObjectDefinition, ServiceDefinition, WorkflowDefinition } from "./definition.ts";
+export type { Client, SendClient } from "./client-types.ts";
+export type { Duration } from "./duration.ts";
+export type { HandlerOptions, RetryOptions, ServiceOptions } from "./handler-options.ts";
+export type {
+  Awakeable,
+  ContextPromise,
+  DurablePromise,
+  InvocationHandle,
+  InvocationPromise,
+} from "./promise.ts";
+export type { ContextDate, Rand, Request } from "./request.ts";
+export type { RunAction, RunContext, RunOptions } from "./run.ts";
+export type { AwakeableId, InvocationId } from "../protocol/ids.ts";

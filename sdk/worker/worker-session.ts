@@ -1,0 +1,189 @@
+/**
+ * One connection of a worker, over whatever channel: says hello, starts attempts, hands them what
+ * comes for them, makes room, drains.
+ *
+ * 1. When the channel closes, all its attempts are over: the runtime starts them elsewhere.
+ * 2. A wish for room is remembered until that many attempts have left.
+ * 3. While it drains nothing new starts; what only waits leaves at once, closures may finish.
+ */
+import type { Channel, ChannelHandlers } from "../../protocol/channel.ts";
+import { CloseCode } from "../../protocol/channel.ts";
+import {
+  PROTOCOL_VERSION,
+  type RuntimeMessage,
+  type Start,
+  type Welcome,
+  type WorkerMessage,
+} from "../../protocol/message.ts";
+import { Attempt } from "../attempt/attempt.ts";
+import type { AnyDefinition, Registration } from "../definition.ts";
+import { manifestOf, registrationsOf } from "../manifest.ts";
+
+export interface WorkerSessionOptions {
+  readonly services: readonly AnyDefinition[];
+  readonly version: string;
+  readonly concurrency: number;
+  readonly channel: Channel<WorkerMessage>;
+  readonly warn: (message: string) => void;
+  /** Told once the connection is over. */
+  readonly onClosed?: (code: number, reason: string) => void;
+  /** Told with the welcome. */
+  readonly onWelcome?: (welcome: Welcome) => void;
+}
+
+/** The runtime does not take this worker; dialing again with the same code is of no use. */
+export class RegistrationRefusedError extends Error {
+  override readonly name = "RegistrationRefusedError";
+}
+
+/** How long closures may go on while the worker drains. */
+const DRAIN_TIMEOUT_MS = 10_000;
+const SDK_NAME = "holdfast-ts";
+
+export class WorkerSession implements ChannelHandlers<RuntimeMessage> {
+  /** Resolves with the welcome; rejects when the registration is refused or the connection lost. */
+  readonly registered: Promise<Welcome>;
+  readonly #options: WorkerSessionOptions;
+  readonly #registrations: ReadonlyMap<string, Registration>;
+  readonly #attempts = new Map<number, Attempt>();
+  #welcome: Welcome | undefined;
+  #resolve: (welcome: Welcome) => void = () => undefined;
+  #reject: (error: Error) => void = () => undefined;
+  #roomWanted = 0;
+  #draining = false;
+  #closed = false;
+  #onEmpty: (() => void) | undefined;
+
+  constructor(options: WorkerSessionOptions) {
+    this.#options = options;
+    this.#registrations = registrationsOf(options.services);
+    this.registered = new Promise((resolve, reject) => {
+      this.#resolve = resolve;
+      this.#reject = reject;
+    });
+    // Whoever does not wait for it hears of the end by onClosed.
+    this.registered.catch(() => undefined);
+  }
+
+  sayHello(): void {
+    const { channel, version, concurrency } = this.#options;
+    const manifest = manifestOf(this.#registrations);
+    const sdk = `${SDK_NAME} pid=${process.pid}`;
+    channel.send({
+      kind: "hello",
+      protocol: PROTOCOL_VERSION,
+      version,
+      concurrency,
+      sdk,
+      manifest,
+    });
+  }
+
+  onMessage(message: RuntimeMessage): void {
+    switch (message.kind) {
+      case "welcome":
+        this.#welcome = message;
+        this.#options.onWelcome?.(message);
+        this.#resolve(message);
+        return;
+      case "refused":
+        this.#reject(new RegistrationRefusedError(message.reason));
+        return;
+      case "start":
+        this.#start(message);
+        return;
+      case "replay":
+        this.#attempts.get(message.attempt)?.replay(message);
+        return;
+      case "deliver":
+        this.#attempts.get(message.attempt)?.deliver(message);
+        return;
+      case "go":
+        this.#attempts.get(message.attempt)?.go(message);
+        return;
+      case "abort":
+        this.#attempts.get(message.attempt)?.abort(message.reason);
+        return;
+      case "make-room":
+        this.#roomWanted = Math.min(this.#roomWanted + message.attempts, this.#options.concurrency);
+        this.#makeRoom();
+        return;
+      case "ack":
+        return;
+    }
+  }
+
+  onClose(code: number, reason: string): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#reject(new Error(`the connection ended before the registration: ${reason || code}`));
+    for (const attempt of [...this.#attempts.values()]) attempt.abort(`connection lost: ${reason}`);
+    this.#attempts.clear();
+    this.#onEmpty?.();
+    this.#options.onClosed?.(code, reason);
+  }
+
+  /** Takes nothing new, lets closures finish for a bounded time, and closes. */
+  async drain(): Promise<void> {
+    if (this.#closed) return;
+    this.#draining = true;
+    this.#options.channel.send({ kind: "drain" });
+    for (const attempt of [...this.#attempts.values()]) attempt.trySuspend();
+    await this.#empty();
+    if (this.#closed) return;
+    this.#options.channel.close(CloseCode.goingAway, "the worker is shutting down");
+    this.onClose(CloseCode.goingAway, "the worker is shutting down");
+  }
+
+  #empty(): Promise<void> {
+    if (this.#attempts.size === 0) return Promise.resolve();
+    return new Promise((resolve) => {
+      const timer = setTimeout(resolve, DRAIN_TIMEOUT_MS);
+      this.#onEmpty = () => {
+        clearTimeout(timer);
+        resolve();
+      };
+    });
+  }
+
+  #start(start: Start): void {
+    const { channel, warn } = this.#options;
+    const { service, handler: name } = start.target;
+    const handler = this.#registrations.get(service)?.handlers.get(name);
+    if (handler === undefined || this.#welcome === undefined) {
+      const failure = {
+        name: "Error",
+        message: `this worker has no handler ${service}/${name}`,
+        code: 404,
+      };
+      const more = { stack: "", command: null, retryAfterMs: null };
+      channel.send({ kind: "fail", attempt: start.attempt, failure, ...more });
+      return;
+    }
+    const attempt = new Attempt({
+      start,
+      handler,
+      warn,
+      send: (message) => channel.send(message),
+      onEnded: () => this.#ended(start.attempt),
+      onIdle: () => this.#makeRoom(),
+      inactivityTimeoutMs:
+        handler.manifest.inactivityTimeoutMs ?? this.#welcome.inactivityTimeoutMs,
+      payloadBytesMax: this.#welcome.payloadBytesMax,
+    });
+    this.#attempts.set(start.attempt, attempt);
+  }
+
+  #ended(handle: number): void {
+    this.#attempts.delete(handle);
+    if (this.#roomWanted > 0) this.#roomWanted--;
+    if (this.#attempts.size === 0) this.#onEmpty?.();
+  }
+
+  #makeRoom(): void {
+    for (const attempt of [...this.#attempts.values()]) {
+      if (this.#roomWanted === 0 && !this.#draining) return;
+      attempt.trySuspend();
+    }
+  }
+}

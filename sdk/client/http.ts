@@ -1,0 +1,118 @@
+/**
+ * HTTP requests of the client: one answer, or an error that says which.
+ *
+ * Retries are asked for, and only where a second request cannot do harm: with an idempotency key, or
+ * where the path itself names the invocation. An answer of the invocation itself is never retried.
+ */
+import { type Duration, durationToMs } from "../duration.ts";
+
+/** The runtime or the invocation answered with an error status. */
+export class HttpCallError extends Error {
+  override readonly name = "HttpCallError";
+  readonly status: number;
+  readonly responseText: string;
+
+  constructor(status: number, responseText: string) {
+    super(`Request failed: ${status}\n${responseText}`);
+    this.status = status;
+    this.responseText = responseText;
+  }
+}
+
+export interface RetryPolicy {
+  /** Requests in all. Default 6. */
+  readonly maxAttempts?: number;
+  /** Wait after the first failure. Default 250 ms. */
+  readonly initialInterval?: Duration;
+  /** Longest wait. Default 3 s. */
+  readonly maxInterval?: Duration;
+  /** Time after which no further request is made. Default 1 min. */
+  readonly maxDuration?: Duration;
+}
+
+export interface HttpOptions {
+  readonly url: string;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly fetch: typeof fetch;
+  readonly retry: RetryPolicy | undefined;
+}
+
+export interface HttpRequest {
+  readonly method: "GET" | "POST";
+  readonly path: string;
+  readonly body?: Uint8Array;
+  readonly headers?: Readonly<Record<string, string>>;
+  readonly timeoutMs?: number | undefined;
+  readonly signal?: AbortSignal | undefined;
+  /** A second request for this means the same as one. */
+  readonly repeatable: boolean;
+}
+
+export interface HttpAnswer {
+  readonly status: number;
+  readonly body: Uint8Array;
+}
+
+const RETRIED_STATUSES = new Set([408, 425, 429]);
+
+export async function request(options: HttpOptions, it: HttpRequest): Promise<HttpAnswer> {
+  const policy = it.repeatable ? options.retry : undefined;
+  const attemptsMax = policy === undefined ? 1 : (policy.maxAttempts ?? 6);
+  const giveUpAtMs = performance.now() + durationToMs(policy?.maxDuration ?? 60_000, "maxDuration");
+  for (let attempt = 1; ; attempt++) {
+    const outcome = await once(options, it);
+    if (outcome.kind === "answer") return outcome.answer;
+    const waitMs = Math.max(delayMs(policy ?? {}, attempt), outcome.retryAfterMs);
+    const last = attempt >= attemptsMax || performance.now() + waitMs > giveUpAtMs;
+    if (!outcome.retryable || last) throw outcome.error;
+    await new Promise((resolve) => setTimeout(resolve, waitMs));
+  }
+}
+
+type Outcome =
+  | { readonly kind: "answer"; readonly answer: HttpAnswer }
+  | {
+      readonly kind: "failed";
+      readonly error: unknown;
+      readonly retryable: boolean;
+      readonly retryAfterMs: number;
+    };
+
+async function once(options: HttpOptions, it: HttpRequest): Promise<Outcome> {
+  try {
+    const response = await options.fetch(`${options.url}${it.path}`, {
+      method: it.method,
+      headers: { ...options.headers, ...it.headers },
+      ...(it.body === undefined ? {} : { body: it.body }),
+      ...signalOf(it),
+    });
+    const body = new Uint8Array(await response.arrayBuffer());
+    if (response.ok || response.status === 470) {
+      return { kind: "answer", answer: { status: response.status, body } };
+    }
+    const error = new HttpCallError(response.status, new TextDecoder().decode(body));
+    const byInvocation = response.headers.get("x-restate-error-source") === "invocation";
+    const retryable =
+      !byInvocation && (response.status >= 500 || RETRIED_STATUSES.has(response.status));
+    const retryAfterMs = 1_000 * Number(response.headers.get("retry-after") ?? 0) || 0;
+    return { kind: "failed", error, retryable, retryAfterMs };
+  } catch (error) {
+    const retryable = it.signal?.aborted !== true;
+    return { kind: "failed", error, retryable, retryAfterMs: 0 };
+  }
+}
+
+function signalOf({ signal, timeoutMs }: HttpRequest): { signal?: AbortSignal } {
+  const signals = [signal, timeoutMs === undefined ? undefined : AbortSignal.timeout(timeoutMs)];
+  const given = signals.filter((it) => it !== undefined);
+  const [only] = given;
+  if (only === undefined) return {};
+  return { signal: given.length === 1 ? only : AbortSignal.any(given) };
+}
+
+/** Doubling, spread by a fifth. */
+function delayMs(policy: RetryPolicy, attempt: number): number {
+  const initialMs = durationToMs(policy.initialInterval ?? 250, "initialInterval");
+  const maxMs = durationToMs(policy.maxInterval ?? 3_000, "maxInterval");
+  return Math.min(initialMs * 2 ** (attempt - 1), maxMs) * (0.8 + 0.4 * Math.random());
+}

@@ -124,11 +124,18 @@ export class Committer {
       const next = this.#queue.shift();
       if (next === undefined) return;
       this.#inFlight++;
-      this.#options.store.commit(next.bytes).then(
-        () => this.#settled(next),
-        (error: unknown) => this.#failed(error),
-      );
+      void this.#watch(next);
     }
+  }
+
+  async #watch(sealed: Sealed): Promise<void> {
+    try {
+      await this.#options.store.commit(sealed.bytes);
+    } catch (error) {
+      this.#failed(error);
+      return;
+    }
+    this.#settled(sealed);
   }
 
   #settled({ number, bytes }: Sealed): void {

@@ -4,6 +4,9 @@ import type { AnyDefinition } from "../sdk/definition.ts";
 import { createChannelPair } from "./hub/memory-channel.ts";
 import type { Server } from "./server.ts";
 
+/** What `service`, `object` and `workflow` of the SDK give back. */
+export type EmbeddedService = AnyDefinition;
+
 export interface EmbeddedOptions {
   readonly services: readonly AnyDefinition[];
   readonly version: string;

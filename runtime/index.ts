@@ -1,12 +1,11 @@
 /** What `holdfast/runtime` exports. */
-import type { AnyDefinition } from "../sdk/definition.ts";
-import { embedWorker } from "./embedded.ts";
+import { embedWorker, type EmbeddedService } from "./embedded.ts";
 import type { RuntimeOptions } from "./options.ts";
 import { startServer } from "./server.ts";
 
 export interface StartRuntimeOptions extends RuntimeOptions {
   /** Services that run in this process. Without any, workers dial in. */
-  readonly services?: readonly AnyDefinition[];
+  readonly services?: readonly EmbeddedService[];
   /** Deployment version of these services. Default: HOLDFAST_VERSION, or "dev". */
   readonly version?: string;
   /** Attempts of these services at once. Default 100. */

@@ -1,6 +1,6 @@
 /** `service`, `object`, `workflow`: names with handlers. What is wrong with one is thrown here. */
 import type { HandlerMode, ServiceKind } from "../protocol/manifest.ts";
-import type { Context, ObjectContext, WorkflowContext, WorkflowSharedContext } from "./context.ts";
+import type { Context } from "./context.ts";
 import {
   REGISTRATION,
   type AnyDefinition,
@@ -30,7 +30,7 @@ interface Definition<Name extends string, H> {
  * @throws TypeError or RangeError when the definition is not sound
  * @example const greeter = service({ name: "greeter", handlers: { greet: async (ctx: Context, name: string) => `Hello ${name}` } });
  */
-export function service<const Name extends string, H extends Handlers<Context & never>>(
+export function service<const Name extends string, H extends Handlers<Context>>(
   definition: Definition<Name, H>,
 ): ServiceDefinition<Name, H> {
   return define<ServiceDefinition<Name, H>>("service", definition);
@@ -43,7 +43,7 @@ export function service<const Name extends string, H extends Handlers<Context & 
  * @throws TypeError or RangeError when the definition is not sound
  * @example const counter = object({ name: "counter", handlers: { add: async (ctx: ObjectContext, n: number) => { ... } } });
  */
-export function object<const Name extends string, H extends Handlers<ObjectContext & never>>(
+export function object<const Name extends string, H extends Handlers<never>>(
   definition: Definition<Name, H>,
 ): ObjectDefinition<Name, H> {
   return define<ObjectDefinition<Name, H>>("object", definition);
@@ -56,7 +56,7 @@ export function object<const Name extends string, H extends Handlers<ObjectConte
  */
 export function workflow<
   const Name extends string,
-  H extends Handlers<WorkflowContext & WorkflowSharedContext & never> & {
+  H extends Handlers<never> & {
     readonly run: (context: never, input: never) => unknown;
   },
 >(definition: Definition<Name, H>): WorkflowDefinition<Name, H> {
@@ -117,9 +117,8 @@ function register({ kind, service: name, handler, fn, options }: Given): Registe
   checkMode(kind, handler, mode, where);
   const merged: HandlerOptions = { ...options, ...mark?.options };
   const serde = merged.serde ?? serdes.json;
-  // A serde of any type: what the user's types say of it was checked where it was given.
-  const input = (merged.input ?? serde) as Serde<unknown>;
-  const output = (merged.output ?? serde) as Serde<unknown>;
+  const input: Serde<unknown> = merged.input ?? serde;
+  const output: Serde<unknown> = merged.output ?? serde;
   return {
     service: name,
     kind,

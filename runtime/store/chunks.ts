@@ -9,7 +9,7 @@
 import type { RowKey } from "../core/tx.ts";
 import { checkRow, corrupt, ROW_HEADER_BYTES, rowChecksum } from "./row.ts";
 
-export const CHUNK_BYTES = 256 * 1024;
+export const CHUNK_BYTES: number = 256 * 1024;
 
 const CHUNKED_FORMAT = 2;
 const HEAD_BYTES = ROW_HEADER_BYTES + 4;

@@ -2,7 +2,7 @@
 import { mkdirSync } from "node:fs";
 import { resolve } from "node:path";
 import { prepareDataDirectory, syncDirectories } from "./data-directory.ts";
-import { lockDirectory } from "./directory-lock.ts";
+import { lockDirectory, type DirectoryLock } from "./directory-lock.ts";
 import { openLmdbStore, type LmdbStoreOptions } from "./lmdb.ts";
 import type { Store } from "./store.ts";
 
@@ -30,9 +30,17 @@ export async function openDirectory(
     const path = prepareDataDirectory(directory, 0);
     const store = openLmdbStore({ ...options, path });
     syncDirectories(directory, path);
-    return { store, close: () => store.close().finally(() => lock.release()) };
+    return { store, close: () => closeAll(store, lock) };
   } catch (error) {
     await lock.release();
     throw error;
+  }
+}
+
+async function closeAll(store: Store, lock: DirectoryLock): Promise<void> {
+  try {
+    await store.close();
+  } finally {
+    await lock.release();
   }
 }

@@ -40,16 +40,14 @@ export function bindCalls(recorder: Recorder): Calls {
     // The proxies have the methods that the definitions' types say.
     ...(clients as unknown as Omit<Calls, "genericCall" | "genericSend">),
     genericCall: <I, O>(it: GenericCall<I, O>) =>
-      issueCall(recorder, genericRequest(it as GenericCall)) as InvocationPromise<O>, // as the caller says
-    genericSend: <I>(it: GenericSend<I>) => issueSend(recorder, genericRequest(it as GenericSend)),
+      issueCall(recorder, genericRequest(it)) as InvocationPromise<O>, // as the caller says
+    genericSend: <I>(it: GenericSend<I>) => issueSend(recorder, genericRequest(it)),
   };
 }
 
 function genericRequest(it: GenericCall & GenericSend): RpcRequest {
   const fallback: Serde<unknown> =
-    it.parameter instanceof Uint8Array
-      ? typed<unknown>(serde.binary as Serde<unknown>)
-      : serde.json;
+    it.parameter instanceof Uint8Array ? typed<unknown>(serde.binary) : serde.json;
   const { idempotencyKey, headers, name, delay } = it;
   return {
     service: it.service,

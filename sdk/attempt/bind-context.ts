@@ -43,7 +43,7 @@ export function bindContext(parts: ContextParts): WorkflowContext {
     ...bindAwakeables(recorder, start, serde),
     ...bindPromises(recorder, serde),
     ...bindOthers(recorder, serde),
-    run: bindRun({ recorder, runs: parts.runs, serde }) as WorkflowContext["run"], // two overloads in one function
+    run: bindRun({ recorder, runs: parts.runs, serde }),
     sleep: (duration: Duration, name = "") =>
       recorder.ask<void>(
         { kind: "sleep", name, durationMs: durationToMs(duration, "the duration of ctx.sleep") },

@@ -52,7 +52,6 @@ class WorkflowPromise<T> implements DurablePromise<T> {
   }
 
   // A DurablePromise is awaited like a promise: that is what `get` is.
-  // oxlint-disable-next-line unicorn/no-thenable
   then<A = T, B = never>(
     onValue?: ((value: T) => A | PromiseLike<A>) | null,
     onFailure?: ((reason: unknown) => B | PromiseLike<B>) | null,

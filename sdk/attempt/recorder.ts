@@ -50,7 +50,7 @@ export class Recorder {
   ask<T>(draft: Draft, read: Read<T>, here: Here = {}): Recorded<T> {
     this.#check(draft);
     let command: Command | undefined;
-    let refusal: unknown;
+    let refusal: Error | undefined;
     const promise = new JournalPromise<T>(this.#startTimer, (resolve, reject) => {
       const settle = (result: CompletionResult, of: Command): void => {
         try {
@@ -75,7 +75,7 @@ export class Recorder {
         const answer = answerHere(command) ?? early;
         if (answer) settle(answer, command);
       } catch (error) {
-        refusal = error;
+        refusal = error instanceof Error ? error : new Error(String(error));
       }
     });
     if (refusal !== undefined) throw refusal;

@@ -126,7 +126,7 @@ export function connect(options: ConnectOptions | ConnectRuntime): Ingress {
       const path = `/restate/invocation/${it.invocationId}/attach`;
       const { body } = await request(http, { method: "GET", path, repeatable: true });
       const output = "output" in it ? it.output : undefined;
-      return (output ?? serdes.json).deserialize(body) as T; // as the send says
+      return output === undefined ? serdes.json.deserialize<T>(body) : output.deserialize(body);
     },
   };
 }

@@ -44,7 +44,7 @@ function validate<S extends StandardSchema>(standardSchema: S, value: unknown): 
   if (result.issues !== undefined) {
     throw new TypeError(`validation failed: ${result.issues.map(formatIssue).join("; ")}`);
   }
-  return result.value as InferOutput<S>; // what `types` promises about `value`
+  return result.value;
 }
 
 function formatIssue(issue: StandardIssue): string {

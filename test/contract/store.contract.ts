@@ -138,12 +138,12 @@ function order(fresh: Fresh): void {
   test("commits may be submitted together; they resolve in order", async () => {
     const { store, writer } = await fresh();
     const resolved: number[] = [];
-    const commits = Array.from({ length: 20 }, (_, i) =>
-      writer.commit({ last: `${i}`, [`k${i}`]: "v" }).then(() => {
-        resolved.push(i);
-        expect(Number(text(store.get("last")))).toBeGreaterThanOrEqual(i);
-      }),
-    );
+    const commitOne = async (i: number): Promise<void> => {
+      await writer.commit({ last: `${i}`, [`k${i}`]: "v" });
+      resolved.push(i);
+      expect(Number(text(store.get("last")))).toBeGreaterThanOrEqual(i);
+    };
+    const commits = Array.from({ length: 20 }, (_, i) => commitOne(i));
     await Promise.all(commits);
     expect(resolved).toEqual(Array.from({ length: 20 }, (_, i) => i));
     expect(text(store.get("last"))).toBe("19");

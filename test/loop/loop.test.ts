@@ -33,6 +33,8 @@ class ManualClock implements Clock {
 /** Inputs are attach requests whose number says what the machine does with them. */
 type Act = (tx: Tx, nowMs: number) => Effect[];
 
+const noEffects: Act = () => [];
+
 class World {
   readonly disk: MemoryDisk;
   readonly store: MemoryStore;
@@ -45,7 +47,7 @@ class World {
   #acts: Act[] = [];
   #turns: (() => void)[] = [];
 
-  constructor({ disk = new MemoryDisk(), recover = (() => []) as Act } = {}) {
+  constructor({ disk = new MemoryDisk(), recover = noEffects } = {}) {
     this.disk = disk;
     this.store = MemoryStore.open({ disk, completion: "manual" });
     const machine: Machine = {

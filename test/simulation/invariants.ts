@@ -85,7 +85,7 @@ export function checkObservation(disk: ReadTx, { invocationId, step, value }: Ob
   const recorded = recordedRun(disk, invocation, step).value;
   must(
     recorded === undefined || recorded === value,
-    `I9: ${step} gave ${value}, recorded is ${recorded}`,
+    `I9: ${step} gave ${value}, recorded is ${String(recorded)}`,
   );
 }
 

@@ -81,6 +81,8 @@ export async function startIngress(script: Script = {}): Promise<ScriptedIngress
   return { ...listening, asked, errors };
 }
 
+export type { Listening };
+
 export async function serveApp(app: HttpApp, http: Partial<HttpLimits> = {}): Promise<Listening> {
   const limits = { ...DEFAULT_HTTP_LIMITS, ...http };
   const portSetting = "--test-port";
@@ -133,13 +135,16 @@ export async function post(
   });
 }
 
-/** Writes bytes as they are and resolves with everything that came back when the peer closes. */
+/**
+ * Writes bytes as they are, and resolves with everything that came back when the peer closes.
+ * `end`: says that nothing more will come, which a server may take for going away.
+ */
 export async function sendRaw(
   to: Listening,
   text: string | Uint8Array,
-  { end = true }: { readonly end?: boolean } = {},
+  { end = false }: { readonly end?: boolean } = {},
 ): Promise<string> {
-  const socket = connect({ port: to.port, host: "127.0.0.1", allowHalfOpen: true });
+  const socket = connect({ port: to.port, host: "127.0.0.1" });
   let received = "";
   socket.setEncoding("latin1").on("data", (chunk: string) => {
     received += chunk;

@@ -16,7 +16,7 @@ export { unpackValue } from "./unpack.ts";
 
 const packr = new Packr({ useRecords: false, moreTypes: false });
 
-/** The library never shrinks its memory: after a value beyond this, it gets new one. */
+/** The library never shrinks its memory: after a value beyond this, it gets new one (a Buffer, no less). */
 const POOL_BYTES_MAX = 1024 * 1024;
 const POOL_BYTES = 8 * 1024;
 
@@ -30,7 +30,7 @@ export function packValue(value: Plain): Uint8Array {
   const pooled = packr.pack(value, RESET_BUFFER_MODE);
   const bytes = new Uint8Array(pooled.length);
   bytes.set(pooled);
-  if (pooled.buffer.byteLength > POOL_BYTES_MAX) packr.useBuffer(new Uint8Array(POOL_BYTES));
+  if (pooled.buffer.byteLength > POOL_BYTES_MAX) packr.useBuffer(Buffer.alloc(POOL_BYTES));
   return bytes;
 }
 

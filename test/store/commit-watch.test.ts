@@ -1,0 +1,60 @@
+import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
+import { watchCommit } from "../../runtime/store/commit-watch.ts";
+
+beforeEach(() => {
+  vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
+});
+afterEach(() => {
+  vi.useRealTimers();
+});
+
+const never = new Promise<boolean>(() => undefined);
+
+describe("a commit", () => {
+  test("passes its outcome on, and leaves no timer behind", async () => {
+    expect(await watchCommit(Promise.resolve(true), { batchNumber: 1 })).toBe(true);
+    expect(await watchCommit(Promise.resolve(false), { batchNumber: 2 })).toBe(false);
+    expect(vi.getTimerCount()).toBe(0);
+  });
+
+  test("that takes 10 s is told of, and fails with an unknown outcome after 30 s", async () => {
+    const slow: number[] = [];
+    const watched = watchCommit(never, { batchNumber: 7, onSlowCommit: (ms) => slow.push(ms) });
+    const outcome = expect(watched).rejects.toMatchObject({
+      name: "CommitFailedError",
+      message: "batch 7 is not on disk after 30000 ms; its outcome is unknown",
+    });
+    await vi.advanceTimersByTimeAsync(9_999);
+    expect(slow).toEqual([]);
+    await vi.advanceTimersByTimeAsync(1);
+    expect(slow).toEqual([10_000]);
+    await vi.advanceTimersByTimeAsync(20_000);
+    await outcome;
+    expect(slow).toEqual([10_000]);
+  });
+
+  test("that is rejected tells the reason that lmdb-js keeps in a second promise", async () => {
+    const rejected = (commitError?: Promise<never>): Promise<boolean> =>
+      Promise.reject(Object.assign(new Error("Commit failed"), { commitError }));
+    await expect(
+      watchCommit(rejected(Promise.reject(new Error("Input/output error"))), { batchNumber: 7 }),
+    ).rejects.toThrow("batch 7 could not be written: Input/output error");
+    await expect(
+      watchCommit(rejected(new Promise(() => undefined)), { batchNumber: 8 }),
+    ).rejects.toThrow("batch 8 could not be written: Commit failed");
+  });
+
+  test("that is rejected after it was given up disturbs nobody", async () => {
+    let reject = (_: Error): void => undefined;
+    const commit = new Promise<boolean>((_, no) => {
+      reject = no;
+    });
+    const watched = expect(watchCommit(commit, { batchNumber: 7 })).rejects.toThrow("unknown");
+    await vi.advanceTimersByTimeAsync(30_000);
+    await watched;
+    const commitError = Promise.reject(new Error("EIO"));
+    reject(Object.assign(new Error("Commit failed"), { commitError }));
+    // An unhandled rejection would fail this file.
+    await new Promise((resolve) => setImmediate(resolve));
+  });
+});

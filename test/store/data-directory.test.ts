@@ -1,0 +1,77 @@
+import { mkdir, readFile, rm, stat, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { afterEach, describe, expect, test } from "vitest";
+import { openDirectory } from "../../runtime/store/directory.ts";
+import { removeTemporaryDirectories, temporaryDirectory } from "../support/temporary-directory.ts";
+
+afterEach(removeTemporaryDirectories);
+
+describe("a data directory", () => {
+  test("is made for its owner alone, and says what is in it", async () => {
+    const dataDir = join(await temporaryDirectory(), "a", "data.dir");
+    const opened = await openDirectory(dataDir);
+    await opened.close();
+    const modeOf = async (...path: string[]): Promise<string> =>
+      ((await stat(join(dataDir, ...path))).mode & 0o777).toString(8);
+    expect(await modeOf()).toBe("700");
+    expect(await modeOf("partitions")).toBe("700");
+    expect(await modeOf("partitions", "0")).toBe("700");
+    expect(await modeOf("partitions", "0", "data.mdb")).toBe("600");
+    expect(await modeOf("partitions", "0", "lock.mdb")).toBe("600");
+    expect(await modeOf("holdfast.json")).toBe("600");
+    const facts: unknown = JSON.parse(await readFile(join(dataDir, "holdfast.json"), "utf8"));
+    expect(facts).toEqual({ format: 1, slots: 4096 });
+  });
+
+  test("is closed for others until it is closed for good", async () => {
+    const dataDir = await temporaryDirectory();
+    const first = await openDirectory(dataDir);
+    await expect(openDirectory(dataDir)).rejects.toMatchObject({ name: "DirectoryInUseError" });
+    await first.close();
+    const second = await openDirectory(dataDir);
+    expect(second.store.epoch).toBe(first.store.epoch + 1);
+    await second.close();
+  });
+});
+
+describe("data that this version does not know", () => {
+  test.each([
+    [
+      "of an older format",
+      { format: 0, slots: 4096 },
+      /format 0, written by an older .* reads format 1/,
+    ],
+    [
+      "of a newer format",
+      { format: 2, slots: 4096 },
+      /format 2, written by a newer .* reads format 1/,
+    ],
+    ["of a format without a number", {}, /format undefined, written by another/],
+    ["in other slots", { format: 1, slots: 1024 }, /1024 slots, .* uses 4096/],
+    ["that is not even an object", null, /format undefined/],
+  ])("is refused when it is %s, and left as it is", async (_, facts, message) => {
+    const dataDir = await temporaryDirectory();
+    const file = join(dataDir, "holdfast.json");
+    await writeFile(file, JSON.stringify(facts));
+    for (let i = 0; i < 2; i++) {
+      const refused = openDirectory(dataDir);
+      await expect(refused).rejects.toMatchObject({ name: "UnknownFormatError" });
+      await expect(refused).rejects.toThrow(message);
+      await expect(refused).rejects.toThrow(dataDir);
+    }
+    expect(await readFile(file, "utf8")).toBe(JSON.stringify(facts));
+    await expect(stat(join(dataDir, "partitions"))).rejects.toMatchObject({ code: "ENOENT" });
+  });
+
+  test("is refused when its format cannot be read, or is gone", async () => {
+    const dataDir = await temporaryDirectory();
+    const file = join(dataDir, "holdfast.json");
+    await writeFile(file, "not JSON");
+    await expect(openDirectory(dataDir)).rejects.toThrow("not readable as JSON");
+    await rm(file);
+    await mkdir(join(dataDir, "partitions"));
+    const refused = openDirectory(dataDir);
+    await expect(refused).rejects.toMatchObject({ name: "UnknownFormatError" });
+    await expect(refused).rejects.toThrow("holds data, but holdfast.json");
+  });
+});

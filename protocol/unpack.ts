@@ -27,7 +27,10 @@ const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
  *
  * @throws ProtocolError when `bytes` are not one value of the kinds above.
  */
-export function unpackValue(bytes: Uint8Array, valuesMax: number = bytes.length): Plain {
+export function unpackValue(
+  bytes: Uint8Array,
+  valuesMax: number = Number.POSITIVE_INFINITY,
+): Plain {
   const reader = new Reader(bytes, valuesMax);
   const value = reader.value(0);
   reader.end();

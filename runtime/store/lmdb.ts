@@ -268,6 +268,9 @@ function openEnvironment(path: string): RootDatabase<Buffer, Buffer> {
     maxDbs: 16,
     // All of a batch is written down before LMDB's thread begins with it.
     batchStartThreshold: 1e9,
+    // Commits are gathered above. Gathering here too would add a promise of its own, which nobody
+    // can catch: a failed commit would end the process before anyone hears of it.
+    eventTurnBatching: false,
     permissionsMode: 0o600,
     // A dot in the last part of a path would make it the name of a file.
     noSubdir: false,

@@ -65,7 +65,6 @@ const anyIdParts: fc.Arbitrary<InvocationIdParts> = fc.record({
   sequence: fc.integer({ min: 0, max: 2 ** 48 - 1 }),
   tag: fc.uint8Array({ minLength: 8, maxLength: 8 }).map((it) => String.fromCharCode(...it)),
 });
-const anyInvocationIdParts: fc.Arbitrary<InvocationIdParts> = anyIdParts;
 export const anyInvocationId: fc.Arbitrary<InvocationId> = anyIdParts.map(formatInvocationId);
 const anyAwakeableId: fc.Arbitrary<AwakeableId> = fc
   .record({ invocation: anyIdParts, completionId: anyOrdinal })

@@ -50,11 +50,9 @@ const bodies: readonly DistributiveOmit<Command, "index" | "after" | "outside" |
   { kind: "date-here", timeMs: 1_795_000_000_000 },
 ];
 
-const commands = bodies.map(
-  // A body and what every command has make up a command.
-  (body, index) =>
-    ({ ...body, index, after: 2, outside: index % 2 === 1, name: "label" }) as Command,
-);
+const commands = bodies.map((body, index): Command => {
+  return { ...body, index, after: 2, outside: index % 2 === 1, name: "label" };
+});
 
 const manifest = { services: [serviceOf("cart", "object", [handler("add", "exclusive")])] };
 

@@ -149,6 +149,25 @@ function order(fresh: Fresh): void {
     expect(text(store.get("last"))).toBe("19");
   });
 
+  test("nothing of a batch is read before it is durable", async () => {
+    const { store, writer } = await fresh();
+    const committed = writer.commit({ a: "1" });
+    expect(store.get("a")).toBeUndefined();
+    await committed;
+    expect(text(store.get("a"))).toBe("1");
+  });
+
+  test("a batch of many writes is one batch", async () => {
+    const { store, writer } = await fresh();
+    const rows = (salt: string): Record<string, string> =>
+      Object.fromEntries(Array.from({ length: 5_000 }, (_, i) => [`key of row ${i}`, salt + i]));
+    await writer.commit(rows("first"));
+    await Promise.all([writer.commit(rows("second")), writer.commit({ z: "behind" })]);
+    const found = store.range({ from: "key", to: "l", limit: 10_000 });
+    expect(found.length).toBe(5_000);
+    expect(found.every(([, value]) => text(value)?.startsWith("second"))).toBe(true);
+  });
+
   test("a batch without writes is legal, and counts", async () => {
     const { store, writer, disk } = await fresh();
     const empty = writer.next({});

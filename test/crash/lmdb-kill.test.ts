@@ -45,6 +45,9 @@ function expectPrefix(store: Store): void {
   expect(found.map(([key, value]) => [key, text(value)])).toEqual(
     kept.map((it) => [`k${it}`, `value ${it}`]).sort(([a = ""], [b = ""]) => (a < b ? -1 : 1)),
   );
+  const many = store.range({ from: "m", to: "n", limit: 2_000 });
+  expect(many.length).toBe(1_000);
+  expect(many.every(([, value]) => text(value) === `${n}`)).toBe(true);
   const large = store.get("large");
   expect(large?.length).toBe((n % 4) * 200_000);
   expect(large?.every((byte) => byte === (n & 255))).toBe(true);

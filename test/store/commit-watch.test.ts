@@ -53,7 +53,7 @@ describe("a commit", () => {
     await vi.advanceTimersByTimeAsync(30_000);
     expect(String(await outcome)).toContain("unknown");
     const commitError = Promise.reject(new Error("EIO"));
-    reject(Object.assign(new Error("Commit failed"), { commitError }));
+    reject?.(Object.assign(new Error("Commit failed"), { commitError }));
     // An unhandled rejection would fail this file.
     await new Promise((resolve) => setImmediate(resolve));
   });

@@ -1,6 +1,6 @@
 /**
- * Commits batch after batch until it is killed. Batch n writes `last`, `k<n>` and a large value, and
- * removes `k<n - 10>`. Two commits are under way at any time. Says n once batch n is durable.
+ * Commits batch after batch until it is killed. Batch n writes `last`, `k<n>`, a large value and a
+ * thousand rows `m<i>`, and removes `k<n - 10>`. Two commits are under way at any time. Says n once batch n is durable.
  */
 import { batchDigest, encodeBatch } from "../../../dist/runtime/store/batch.js";
 import { openDirectory } from "../../../dist/runtime/store/directory.js";
@@ -18,6 +18,7 @@ function commitNext() {
     ["last", Buffer.from(`${n}`)],
     [`k${n}`, Buffer.from(`value ${n}`)],
   ];
+  for (let i = 0; i < 1_000; i++) writes.push([`m${i}`, Buffer.from(`${n}`)]);
   if (n > 10) writes.push([`k${n - 10}`, undefined]);
   writes.sort(([a], [b]) => (a < b ? -1 : 1));
   const bytes = encodeBatch({ partition: 0, epoch, number: n, previous }, writes);

@@ -17,6 +17,7 @@ interface StartCommandOptions {
   readonly workerPort: number;
   readonly logLevel: (typeof LOG_LEVELS)[number];
   readonly corsOrigins: string[];
+  readonly adminHosts: string[];
   readonly limit: Readonly<Record<string, number>>;
 }
 
@@ -63,7 +64,16 @@ export function addStart(program: Command, output: Output): void {
       )
         .env("HOLDFAST_CORS_ORIGINS")
         .default([], "none")
-        .argParser((text) => text.split(",").map((origin) => origin.trim())),
+        .argParser(parseList),
+    )
+    .addOption(
+      new Option(
+        "--admin-hosts <names>",
+        "names under which the admin API is reached, beside addresses and localhost",
+      )
+        .env("HOLDFAST_ADMIN_HOSTS")
+        .default([], "none")
+        .argParser(parseList),
     )
     .option(
       "--limit <name=number>",
@@ -125,6 +135,10 @@ function port(flags: string, description: string, variable: string, fallback: nu
       }
       return Number(text);
     });
+}
+
+function parseList(text: string): string[] {
+  return text.split(",").map((part) => part.trim());
 }
 
 function parseLimit(text: string, soFar: Readonly<Record<string, number>>): Record<string, number> {

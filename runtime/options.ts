@@ -22,6 +22,8 @@ export interface RuntimeOptions {
   readonly workerToken?: string;
   /** Origins whose pages may call the ingress. Default: none. */
   readonly corsOrigins?: readonly string[];
+  /** Names, beside addresses and localhost, under which the admin API is reached. Default: none. */
+  readonly adminHosts?: readonly string[];
   /**
    * Told when the runtime can no longer vouch for what is on disk (a commit failed or is late, another
    * runtime took the directory). The process is killed right after: recovery is the only way back.
@@ -40,6 +42,7 @@ export interface CheckedOptions {
   readonly httpLimits: HttpLimits;
   readonly workerToken: string | undefined;
   readonly corsOrigins: readonly string[];
+  readonly adminHosts: readonly string[];
   readonly onFatal: (error: Error) => void;
 }
 
@@ -69,6 +72,7 @@ export function checkOptions(options: RuntimeOptions): CheckedOptions {
     httpLimits: { ...DEFAULT_HTTP_LIMITS, ...options.limits },
     workerToken: options.workerToken ?? process.env["HOLDFAST_WORKER_TOKEN"],
     corsOrigins: options.corsOrigins ?? [],
+    adminHosts: options.adminHosts ?? [],
     onFatal: options.onFatal ?? (() => undefined),
   };
 }

@@ -109,7 +109,7 @@ function join(options: CheckedOptions, store: Store, log: Log): Parts {
       core: () => (ready ? adminCore : undefined),
       version: PACKAGE_VERSION,
       ingressUrl: () => urls.ingress,
-      hosts: [options.host],
+      hosts: [options.host, ...options.adminHosts],
       onError,
     }),
     recovered: () => {

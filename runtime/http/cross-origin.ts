@@ -28,7 +28,7 @@ export function crossOriginHeaders(
     };
   }
   if (request.fields.get("sec-fetch-site") === "cross-site") {
-    const message = `pages of ${origin ?? "another site"} may not call this; name their origin in the list of allowed origins of the runtime`;
+    const message = `pages of ${origin ?? "another site"} may not call this; allow their origin with --cors-origins (HOLDFAST_CORS_ORIGINS)`;
     throw new HttpProblem(403, message);
   }
   return origins.length > 0 ? { vary: "origin" } : {};

@@ -15,7 +15,7 @@ export function checkHost(request: HttpRequest, hosts: readonly string[]): void 
   const name = hostName(sent);
   if (isIP(name) !== 0 || name === "localhost" || name.endsWith(".localhost")) return;
   if (hosts.some((it) => it.toLowerCase() === name)) return;
-  const message = `the host '${sent.slice(0, 100)}' is not one of this runtime's; use an address or localhost, or add the name to its allowed hosts`;
+  const message = `the host '${sent.slice(0, 100)}' is not one of this runtime's; use an address or localhost, or allow the name with --admin-hosts (HOLDFAST_ADMIN_HOSTS)`;
   throw new HttpProblem(403, message);
 }
 

@@ -80,7 +80,11 @@ function serverFor({ app, limits }: ListenOptions): Server {
   let requests = 0;
   const serve = async (message: IncomingMessage, response: ServerResponse): Promise<void> => {
     requests++;
-    response.on("close", () => requests--);
+    response.on("close", () => {
+      requests--;
+      // While it closes, a connection that has been answered has nothing more to wait for.
+      if (!server.listening) setImmediate(() => server.closeIdleConnections());
+    });
     broken.track({ message, response });
     const answer =
       requests > limits.requestsMax

@@ -25,7 +25,7 @@ export async function invoke(
   refuseLimitKey(request);
   const delayMs = delayOf(request, mode, limits);
   const idempotencyKey = idempotencyKeyOf(request, limits);
-  const headers = journaledHeaders(request);
+  const headers = journaledHeaders(request, limits.headerBytesMax);
   const parameter = await request.body(Math.min(limits.bodyBytesMax, limits.payloadBytesMax));
   const entropy = api.entropy();
   const response = await askFor(call, {

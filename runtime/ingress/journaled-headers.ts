@@ -31,7 +31,7 @@ const LEFT_OUT: ReadonlySet<string> = new Set([
 /** The path by which the request came, for handlers that look at it. */
 const PATH_HEADER = "x-restate-ingress-path";
 
-export function journaledHeaders({ fields, path }: HttpRequest): Header[] {
+export function journaledHeaders({ fields, path }: HttpRequest, bytesMax: number): Header[] {
   const ofConnection = new Set(
     fields
       .get("connection")
@@ -44,7 +44,10 @@ export function journaledHeaders({ fields, path }: HttpRequest): Header[] {
     kept.push([name, asciiValue(name, value)]);
   }
   kept.push([PATH_HEADER, path]);
-  return kept;
+  const sizeBytes = kept.reduce((sum, [name, value]) => sum + name.length + value.length, 0);
+  if (sizeBytes <= bytesMax) return kept;
+  const message = `the headers that an invocation keeps have ${sizeBytes} bytes, the limit is ${bytesMax}; send fewer or shorter ones`;
+  throw new HttpProblem(431, message);
 }
 
 /** The value as it came; anything but visible ASCII has no agreed meaning in a header. */

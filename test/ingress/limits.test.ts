@@ -208,3 +208,13 @@ test("the path of a key of the largest size fits", async () => {
   const key = "%F0%9F%98%80".repeat(128);
   expect((await send(ingress, `/C/${key}/get`)).status).toBe(200);
 });
+
+test("the headers that an invocation keeps have a limit of their own", async () => {
+  const ingress = await startIngress({ limits: { headerBytesMax: 200 } });
+  expect((await send(ingress, "/G/g", { headers: { "x-a": "x".repeat(100) } })).status).toBe(200);
+  const refused = await send(ingress, "/G/g", { headers: { "x-a": "x".repeat(200) } });
+  expect([refused.status, refused.json()]).toMatchObject([
+    431,
+    { message: expect.stringContaining("the limit is 200; send fewer or shorter ones") },
+  ]);
+});

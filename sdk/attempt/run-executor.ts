@@ -84,9 +84,14 @@ export class RunExecutor {
     this.#runs.delete(command);
   }
 
-  /** Closures at work, or whose go is still to come: the attempt must not be suspended. */
+  /**
+   * Closures at work, whose go is still to come, or whose result is on its way to being recorded: the
+   * attempt must not be suspended. One that failed waits for its next go, which may be long.
+   */
   get busy(): boolean {
-    return [...this.#runs.values()].some((run) => run.state !== "reported");
+    const waitsOnlyForGo = (run: Entry): boolean =>
+      run.state === "reported" && run.proposal === undefined;
+    return [...this.#runs.values()].some((run) => !waitsOnlyForGo(run));
   }
 
   get executing(): boolean {

@@ -1,0 +1,73 @@
+/** Registrations that the runtime refuses say why, on both sides; a worker leaves in good order. */
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { connect } from "holdfast/client";
+import { object, serve, service, type Context, type ObjectContext } from "holdfast";
+import { startRuntime, type Runtime } from "holdfast/runtime";
+import { afterEach, beforeEach, expect, test } from "vitest";
+import { get, post } from "./support/ingress.ts";
+
+let runtime: Runtime;
+let dataDir: string;
+
+beforeEach(async () => {
+  dataDir = mkdtempSync(join(tmpdir(), "holdfast-registration-"));
+  const ports = { ingressPort: 0, adminPort: 0, workerPort: 0 };
+  runtime = await startRuntime({ dataDir, logLevel: "silent", ...ports });
+});
+afterEach(async () => {
+  await runtime.close();
+  rmSync(dataDir, { recursive: true, force: true });
+});
+
+const asService = service({
+  name: "thing",
+  handlers: { touch: async (_ctx: Context): Promise<string> => "touched" },
+});
+const asObject = object({
+  name: "thing",
+  handlers: { touch: async (_ctx: ObjectContext): Promise<string> => "touched" },
+});
+
+test("a service that changes its kind is refused with the reason; the first one serves on", async () => {
+  const first = await serve({ services: [asService], url: runtime.workerUrl });
+  const second = serve({ services: [asObject], url: runtime.workerUrl });
+  await expect(second).rejects.toThrow("is registered as a service and cannot become a object");
+  expect(await connect({ runtime }).serviceClient(asService).touch()).toBe("touched");
+  await first.close();
+});
+
+test("with no worker connected a known service accepts and waits, an unknown one is 404", async () => {
+  const first = await serve({ services: [asService], url: runtime.workerUrl });
+  await first.close();
+  expect((await get(`${runtime.ingressUrl}/restate/health`)).body).toEqual({ services: ["thing"] });
+  const waiting = post(`${runtime.ingressUrl}/thing/touch`, null);
+  expect((await post(`${runtime.ingressUrl}/nothing/touch`, null)).status).toBe(404);
+  const second = await serve({ services: [asService], url: runtime.workerUrl });
+  expect(await waiting).toEqual({ status: 200, body: "touched" });
+  await second.close();
+});
+
+test("a worker that leaves lets its running closure finish", async () => {
+  let finish = (): void => undefined;
+  let started = (): void => undefined;
+  const running = new Promise<void>((resolve) => (started = resolve));
+  const slow = service({
+    name: "slow",
+    handlers: {
+      work: async (ctx: Context): Promise<string> =>
+        ctx.run("work", () => {
+          started();
+          return new Promise<string>((resolve) => (finish = () => resolve("done")));
+        }),
+    },
+  });
+  const worker = await serve({ services: [slow], url: runtime.workerUrl });
+  const answer = post(`${runtime.ingressUrl}/slow/work`, null);
+  await running;
+  const closing = worker.close();
+  finish();
+  expect(await answer).toEqual({ status: 200, body: "done" });
+  await closing;
+});

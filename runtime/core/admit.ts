@@ -65,7 +65,8 @@ function address(step: Step, admission: Admission): Addressed | Refusal {
   if (serviceKind === "service" ? key !== null : key === null) {
     const expected =
       serviceKind === "service" ? `/${service}/${name}` : `/${service}/{key}/${name}`;
-    const message = `bad path, '${service}' is a ${serviceKind}: call it at ${expected}`;
+    const kind = serviceKind === "object" ? "an object" : `a ${serviceKind}`;
+    const message = `bad path, '${service}' is ${kind}: call it at ${expected}`;
     return { code: FailureCode.badRequest, message };
   }
   return checkRequest(step, admission, { serviceKind, handler }) ?? { serviceKind, handler };

@@ -39,7 +39,7 @@ describe("what is asked from outside", () => {
     ["nobody/greet", {}, 404, "service 'nobody' not found"],
     ["greeter/shout", {}, 404, "the handler 'shout' was not found"],
     ["greeter/key/greet", {}, 400, "'greeter' is a service: call it at /greeter/greet"],
-    ["counter/add", {}, 400, "'counter' is a object: call it at /counter/{key}/add"],
+    ["counter/add", {}, 400, "'counter' is an object: call it at /counter/{key}/add"],
     ["signup/k/run", { idempotencyKey: "x" }, 400, "cannot use the idempotency key with workflow"],
     [
       "greeter/greet",

@@ -105,7 +105,11 @@ export interface Sent {
 }
 
 /** Sends the path exactly as it is given: `fetch` would resolve `..` and encode what is not encoded. */
-export async function send(to: Listening, path: string, sent: Sent = {}): Promise<Answered> {
+export async function send(
+  to: Pick<Listening, "port">,
+  path: string,
+  sent: Sent = {},
+): Promise<Answered> {
   const method = sent.method ?? (sent.body === undefined ? "GET" : "POST");
   const headers = { ...sent.headers };
   const request = httpRequest({ port: to.port, host: "127.0.0.1", path, method, headers });
@@ -123,7 +127,7 @@ export async function send(to: Listening, path: string, sent: Sent = {}): Promis
 }
 
 export async function post(
-  to: Listening,
+  to: Pick<Listening, "port">,
   path: string,
   body: string,
   headers: Readonly<Record<string, string>> = {},
@@ -140,7 +144,7 @@ export async function post(
  * `end`: says that nothing more will come, which a server may take for going away.
  */
 export async function sendRaw(
-  to: Listening,
+  to: Pick<Listening, "port">,
   text: string | Uint8Array,
   { end = false }: { readonly end?: boolean } = {},
 ): Promise<string> {

@@ -27,12 +27,14 @@ export async function callThroughKills(
 ): Promise<{ readonly status: number; readonly body: unknown }> {
   for (;;) {
     try {
-      return await post(url, body, { "idempotency-key": idempotencyKey });
+      const answer = await post(url, body, { "idempotency-key": idempotencyKey });
+      // 503: it is back, and recovering.
+      if (answer.status !== 503) return answer;
     } catch (error) {
       if (!(error instanceof TypeError)) throw error;
-      // The runtime is being restarted; nothing tells us when it listens again.
-      await delay(20);
     }
+    // The runtime is being restarted; nothing tells us when it serves again.
+    await delay(20);
   }
 }
 

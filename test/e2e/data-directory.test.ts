@@ -1,7 +1,9 @@
 /** One runtime per data directory; data of another format is refused, not guessed at. */
+import { writeFile } from "node:fs/promises";
+import { join } from "node:path";
 import { afterEach, describe, expect, test } from "vitest";
 import { get } from "./support/ingress.ts";
-import { failToStart, startRuntimeProcess, stopAll } from "./support/processes.ts";
+import { failToStart, newDirectory, startRuntimeProcess, stopAll } from "./support/processes.ts";
 
 afterEach(stopAll);
 
@@ -26,6 +28,18 @@ describe("a data directory", () => {
     const second = await startRuntimeProcess({ dataDir: first.dataDir });
     expect(await second.terminate()).toBe(0);
   });
+});
+
+test.each([
+  [0, "an older version"],
+  [99, "a newer version"],
+])("data of format %i is refused as written by %s, with exit code 4", async (format, whose) => {
+  const dataDir = await newDirectory();
+  await writeFile(join(dataDir, "holdfast.json"), JSON.stringify({ format, slots: 4096 }));
+  const refused = await failToStart(dataDir);
+  expect(refused.code).toBe(4);
+  expect(refused.said).toContain(`format ${format}`);
+  expect(refused.said).toContain(whose);
 });
 
 test("a port in use names its flag", async () => {

@@ -31,6 +31,8 @@ export interface AwakeableIdParts {
 const INVOCATION_BYTES = 20;
 const AWAKEABLE_BYTES = 24;
 const TAG_BYTES = 8;
+const U32_MAX = 2 ** 32 - 1;
+const U48_MAX = 2 ** 48 - 1;
 export const SLOT_COUNT = 4096;
 
 export function formatInvocationId(parts: InvocationIdParts): InvocationId {
@@ -45,6 +47,7 @@ export function parseInvocationId(text: string): InvocationIdParts | undefined {
 }
 
 export function formatAwakeableId(parts: AwakeableIdParts): AwakeableId {
+  assertWhole(parts.completionId, U32_MAX, "completion id");
   const bytes = new Uint8Array(AWAKEABLE_BYTES);
   bytes.set(invocationBytes(parts.invocation));
   new DataView(bytes.buffer).setUint32(INVOCATION_BYTES, parts.completionId);
@@ -56,8 +59,9 @@ export function parseAwakeableId(text: string): AwakeableIdParts | undefined {
   if (!text.startsWith("sign_")) return undefined;
   const bytes = fromBase32(text.slice(5), AWAKEABLE_BYTES);
   if (bytes === undefined) return undefined;
+  const invocation = readInvocation(bytes);
   const completionId = new DataView(bytes.buffer).getUint32(INVOCATION_BYTES);
-  return { invocation: readInvocation(bytes), completionId };
+  return invocation && { invocation, completionId };
 }
 
 /** `hash(service, key) mod 4096` (FNV-1a over UTF-16 units): fixed for ever. */
@@ -72,12 +76,11 @@ export function slotOf(service: string, key: string): number {
 }
 
 function invocationBytes(parts: InvocationIdParts): Uint8Array {
-  assert(parts.slot >= 0 && parts.slot < SLOT_COUNT, `slot ${parts.slot} is out of range`);
-  assert(
-    Number.isSafeInteger(parts.sequence) && parts.sequence >= 0,
-    `sequence ${parts.sequence} is out of range`,
-  );
-  assert(parts.tag.length === TAG_BYTES, `a tag has 8 bytes, this one has ${parts.tag.length}`);
+  // Whatever a field could not hold would make two ids of one text.
+  assertWhole(parts.slot, SLOT_COUNT - 1, "slot");
+  assertWhole(parts.epoch, U32_MAX, "epoch");
+  assertWhole(parts.sequence, U48_MAX, "sequence");
+  assert(isTag(parts.tag), `a tag has ${TAG_BYTES} bytes, this one is ${parts.tag.length} long`);
   const bytes = new Uint8Array(INVOCATION_BYTES);
   const view = new DataView(bytes.buffer);
   view.setUint16(0, parts.slot);
@@ -88,8 +91,19 @@ function invocationBytes(parts: InvocationIdParts): Uint8Array {
   return bytes;
 }
 
-function readInvocation(bytes: Uint8Array): InvocationIdParts {
+function assertWhole(value: number, max: number, what: string): void {
+  assert(Number.isInteger(value) && value >= 0 && value <= max, `${what} ${value} is out of range`);
+}
+
+function isTag(text: string): boolean {
+  if (text.length !== TAG_BYTES) return false;
+  for (let i = 0; i < TAG_BYTES; i++) if (text.charCodeAt(i) > 255) return false;
+  return true;
+}
+
+function readInvocation(bytes: Uint8Array): InvocationIdParts | undefined {
   const view = new DataView(bytes.buffer, bytes.byteOffset);
+  if (view.getUint16(0) >= SLOT_COUNT) return undefined;
   let tag = "";
   for (let i = 0; i < TAG_BYTES; i++) tag += String.fromCharCode(view.getUint8(12 + i));
   return {

@@ -1,6 +1,6 @@
 /** `service`, `object`, `workflow`: names with handlers. What is wrong with one is thrown here. */
 import type { HandlerMode, ServiceKind } from "../protocol/manifest.ts";
-import type { Context } from "./context.ts";
+import type { Context, ObjectContext, WorkflowContext, WorkflowSharedContext } from "./context.ts";
 import {
   REGISTRATION,
   type AnyDefinition,
@@ -10,17 +10,27 @@ import {
   type ServiceDefinition,
   type WorkflowDefinition,
 } from "./definition.ts";
-import { announced, type HandlerOptions, type ServiceOptions } from "./handler-options.ts";
+import {
+  announced,
+  type HandlerOptions,
+  requireTexts,
+  serdesIn,
+  type ServiceOptions,
+} from "./handler-options.ts";
 import { markOf } from "./handlers.ts";
-import { type Serde, serde as serdes } from "./serde.ts";
 
-type Handlers<C> = Readonly<Record<string, (context: C, input: never) => unknown>>;
+type Fn<C> = (context: C, input: never) => unknown;
 
 interface Definition<Name extends string, H> {
+  /** Letters, digits, "_", "." and "-", at most 128. Part of URLs, and kept with stored state. */
   readonly name: Name;
+  /** By name: letters, digits and "_". */
   readonly handlers: H;
+  /** For people, shown by the admin API. */
   readonly description?: string;
+  /** For tools, shown by the admin API. */
   readonly metadata?: Readonly<Record<string, string>>;
+  /** For all handlers; what a handler says itself comes first. */
   readonly options?: ServiceOptions;
 }
 
@@ -30,7 +40,7 @@ interface Definition<Name extends string, H> {
  * @throws TypeError or RangeError when the definition is not sound
  * @example const greeter = service({ name: "greeter", handlers: { greet: async (ctx: Context, name: string) => `Hello ${name}` } });
  */
-export function service<const Name extends string, H extends Handlers<Context>>(
+export function service<const Name extends string, H extends Readonly<Record<string, Fn<Context>>>>(
   definition: Definition<Name, H>,
 ): ServiceDefinition<Name, H> {
   return define<ServiceDefinition<Name, H>>("service", definition);
@@ -43,23 +53,47 @@ export function service<const Name extends string, H extends Handlers<Context>>(
  * @throws TypeError or RangeError when the definition is not sound
  * @example const counter = object({ name: "counter", handlers: { add: async (ctx: ObjectContext, n: number) => { ... } } });
  */
-export function object<const Name extends string, H extends Handlers<never>>(
+export function object<
+  const Name extends string,
+  H extends Readonly<Record<string, Fn<ObjectContext>>>,
+>(definition: Definition<Name, H>): ObjectDefinition<Name, H>;
+/** With contexts whose state is typed: `ctx: ObjectContext<{ count: number }>`. */
+export function object<const Name extends string, H extends Readonly<Record<string, Fn<never>>>>(
+  definition: Definition<Name, H>,
+): ObjectDefinition<Name, H>;
+export function object<const Name extends string, H>(
   definition: Definition<Name, H>,
 ): ObjectDefinition<Name, H> {
   return define<ObjectDefinition<Name, H>>("object", definition);
 }
 
+/** Gives each handler of a workflow the context that it will get. */
+type WorkflowHandlers<H> = H & {
+  readonly [Name in keyof H]: Fn<Name extends "run" ? WorkflowContext : WorkflowSharedContext>;
+};
+
 /**
  * A workflow: `run` happens once per key, the other handlers run beside it.
  *
  * @throws TypeError or RangeError when the definition is not sound, or has no `run`
+ * @example
+ * const signup = workflow({ name: "signup", handlers: {
+ *   run: async (ctx: WorkflowContext, email: string) => ctx.promise<string>("clicked"),
+ *   click: async (ctx: WorkflowSharedContext, secret: string) => ctx.promise<string>("clicked").resolve(secret),
+ * }});
  */
 export function workflow<
   const Name extends string,
-  H extends Handlers<never> & {
-    readonly run: (context: never, input: never) => unknown;
-  },
->(definition: Definition<Name, H>): WorkflowDefinition<Name, H> {
+  H extends { readonly run: Fn<WorkflowContext> },
+>(definition: Definition<Name, WorkflowHandlers<H>>): WorkflowDefinition<Name, H>;
+/** With contexts whose state is typed: `ctx: WorkflowContext<{ step: string }>`. */
+export function workflow<
+  const Name extends string,
+  H extends Readonly<Record<string, Fn<never>>> & { readonly run: Fn<never> },
+>(definition: Definition<Name, H>): WorkflowDefinition<Name, H>;
+export function workflow<const Name extends string, H>(
+  definition: Definition<Name, H>,
+): WorkflowDefinition<Name, H> {
   return define<WorkflowDefinition<Name, H>>("workflow", definition);
 }
 
@@ -80,8 +114,10 @@ function define<D extends AnyDefinition>(
   if (KEPT_NAMES.has(name.toLowerCase())) {
     throw new TypeError(`the name "${name}" is taken by Holdfast itself; choose another one`);
   }
+  const where = `${kind} "${name}"`;
+  requireTexts({ description, metadata }, where);
   const given = Object.entries(definition.handlers ?? {});
-  if (given.length === 0) throw new TypeError(`${kind} "${name}" has no handlers`);
+  if (given.length === 0) throw new TypeError(`${where} has no handlers`);
   const handlers = new Map(
     given.map(([handler, fn]) => [
       handler,
@@ -89,9 +125,7 @@ function define<D extends AnyDefinition>(
     ]),
   );
   if (kind === "workflow" && !handlers.has("run")) {
-    throw new TypeError(
-      `workflow "${name}" has no handler "run": that is what happens once per key`,
-    );
+    throw new TypeError(`${where} has no handler "run": that is what happens once per key`);
   }
   const registration: Registration = { name, kind, description, metadata, handlers };
   // Its kind and its handlers stand in the type alone.
@@ -116,9 +150,7 @@ function register({ kind, service: name, handler, fn, options }: Given): Registe
   const mode = mark?.mode ?? defaultMode(kind, handler);
   checkMode(kind, handler, mode, where);
   const merged: HandlerOptions = { ...options, ...mark?.options };
-  const serde = merged.serde ?? serdes.json;
-  const input: Serde<unknown> = merged.input ?? serde;
-  const output: Serde<unknown> = merged.output ?? serde;
+  const { serde, input, output } = serdesIn(merged, where);
   return {
     service: name,
     kind,
@@ -136,7 +168,7 @@ function register({ kind, service: name, handler, fn, options }: Given): Registe
       inputContentType: merged.accept ?? input.contentType ?? "",
       inputRequired: false,
       outputContentType: output.contentType ?? "",
-      ...announced(merged),
+      ...announced(merged, where),
     },
   };
 }

@@ -3,7 +3,7 @@ import type { HandlerManifest, RetryPolicy } from "../protocol/manifest.ts";
 import { DEFAULT_RETRY_POLICY } from "../protocol/retry.ts";
 import { type Duration, durationToMs } from "./duration.ts";
 import type { TerminalError } from "./errors.ts";
-import type { Serde } from "./serde.ts";
+import { type Serde, serde } from "./serde.ts";
 
 /** How attempts that fail are tried again. Failures count, restarts and resumes do not. */
 export interface RetryOptions {
@@ -52,43 +52,95 @@ export interface HandlerOptions extends ServiceOptions {
   readonly metadata?: Readonly<Record<string, string>>;
 }
 
-export function retryPolicyOf(options: RetryOptions | undefined): RetryPolicy | null {
+function retryPolicyOf(options: RetryOptions | undefined, where: string): RetryPolicy | null {
   if (options === undefined) return null;
+  const at = `retryPolicy of ${where}`;
   const { maxAttempts, onMaxAttempts, exponentiationFactor: factor } = options;
   if (maxAttempts !== undefined && !(Number.isInteger(maxAttempts) && maxAttempts >= 1)) {
-    throw new RangeError(`retryPolicy.maxAttempts is a whole number from 1, got ${maxAttempts}`);
+    throw new RangeError(`maxAttempts in ${at} is a whole number from 1, got ${maxAttempts}`);
+  }
+  if (onMaxAttempts !== undefined && onMaxAttempts !== "pause" && onMaxAttempts !== "kill") {
+    throw new RangeError(
+      `onMaxAttempts in ${at} is "pause" or "kill", got ${JSON.stringify(onMaxAttempts)}`,
+    );
   }
   if (factor !== undefined && !(Number.isFinite(factor) && factor >= 1)) {
-    throw new RangeError(`retryPolicy.exponentiationFactor is a number from 1, got ${factor}`);
+    throw new RangeError(`exponentiationFactor in ${at} is a number from 1, got ${factor}`);
   }
-  const { initialIntervalMs, maxIntervalMs } = DEFAULT_RETRY_POLICY;
+  const fallback = DEFAULT_RETRY_POLICY;
   return {
-    initialIntervalMs: msOr(options.initialInterval, "initialInterval") ?? initialIntervalMs,
-    factor: factor ?? DEFAULT_RETRY_POLICY.factor,
-    maxIntervalMs: msOr(options.maxInterval, "maxInterval") ?? maxIntervalMs,
+    initialIntervalMs:
+      msOr(options.initialInterval, `initialInterval in ${at}`) ?? fallback.initialIntervalMs,
+    factor: factor ?? fallback.factor,
+    maxIntervalMs: msOr(options.maxInterval, `maxInterval in ${at}`) ?? fallback.maxIntervalMs,
     maxAttempts: maxAttempts ?? null,
-    onMaxAttempts: onMaxAttempts ?? DEFAULT_RETRY_POLICY.onMaxAttempts,
+    onMaxAttempts: onMaxAttempts ?? fallback.onMaxAttempts,
   };
 }
 
 /** What a worker announces of a handler, apart from its name, mode and types. */
 export function announced(
   options: HandlerOptions,
+  where: string,
 ): Omit<
   HandlerManifest,
   "name" | "mode" | "inputContentType" | "inputRequired" | "outputContentType"
 > {
+  const ms = (
+    option:
+      | "abortTimeout"
+      | "inactivityTimeout"
+      | "idempotencyRetention"
+      | "journalRetention"
+      | "workflowRetention",
+  ): number | null => msOr(options[option], `${option} of ${where}`);
+  ms("abortTimeout"); // accepted and not used, but a mistake in it is one all the same
+  const { description = "", metadata = {} } = options;
+  requireTexts({ description, metadata }, where);
   return {
     ingressPrivate: options.ingressPrivate ?? false,
-    retry: retryPolicyOf(options.retryPolicy),
-    inactivityTimeoutMs: msOr(options.inactivityTimeout, "inactivityTimeout"),
-    idempotencyRetentionMs: msOr(options.idempotencyRetention, "idempotencyRetention"),
-    journalRetentionMs: msOr(options.journalRetention, "journalRetention"),
-    workflowRetentionMs: msOr(options.workflowRetention, "workflowRetention"),
+    retry: retryPolicyOf(options.retryPolicy, where),
+    inactivityTimeoutMs: ms("inactivityTimeout"),
+    idempotencyRetentionMs: ms("idempotencyRetention"),
+    journalRetentionMs: ms("journalRetention"),
+    workflowRetentionMs: ms("workflowRetention"),
     lazyState: options.enableLazyState ?? false,
-    description: options.description ?? "",
-    metadata: options.metadata ?? {},
+    description,
+    metadata,
   };
+}
+
+/** The serdes of a handler, each the default of the next. */
+export function serdesIn(
+  options: HandlerOptions,
+  where: string,
+): {
+  readonly serde: Serde<unknown>;
+  readonly input: Serde<unknown>;
+  readonly output: Serde<unknown>;
+} {
+  const own = options.serde ?? serde.json;
+  const { input = own, output = own } = options;
+  for (const [name, given] of Object.entries({ serde: own, input, output })) {
+    if (typeof given?.serialize !== "function" || typeof given?.deserialize !== "function") {
+      const hint = "~standard" in Object(given) ? ": wrap the schema, serde.schema(...)" : "";
+      throw new TypeError(`${name} of ${where} is not a serde${hint}`);
+    }
+  }
+  return { serde: own, input, output };
+}
+
+export function requireTexts(
+  given: { readonly description: unknown; readonly metadata: object },
+  where: string,
+): void {
+  if (typeof given.description !== "string") {
+    throw new TypeError(`description of ${where} is a string, got ${typeof given.description}`);
+  }
+  for (const [name, value] of Object.entries(given.metadata)) {
+    if (typeof value === "string") continue;
+    throw new TypeError(`metadata of ${where} holds strings only, "${name}" is ${typeof value}`);
+  }
 }
 
 function msOr(duration: Duration | undefined, what: string): number | null {

@@ -6,6 +6,7 @@
  * 2. Nothing here throws, whatever was thrown: a getter that throws, a symbol, an error of 1 MB.
  */
 import { type Failure, FailureCode } from "../protocol/failure.ts";
+import { cutText } from "../protocol/text.ts";
 import { CancelledError, RetryableError, TerminalError, TimeoutError } from "./errors.ts";
 import { toWellFormed } from "./text.ts";
 
@@ -28,8 +29,14 @@ export function toFailure(error: unknown): Failure {
     error instanceof TerminalError || error instanceof RetryableError
       ? error.code
       : FailureCode.internal;
-  const metadata = error instanceof TerminalError ? error.metadata : undefined;
-  return metadata === undefined ? { name, message, code } : { name, message, code, metadata };
+  if (!(error instanceof TerminalError) || error.metadata === undefined) {
+    return { name, message, code };
+  }
+  const pairs = Object.entries(error.metadata);
+  const metadata = Object.fromEntries(
+    pairs.map(([key, value]) => [toWellFormed(key), toWellFormed(value)]),
+  );
+  return { name, message, code, metadata };
 }
 
 /** The error that user code sees for a journaled failure. */
@@ -79,5 +86,5 @@ function textOf(read: () => unknown, otherwise: string): string {
     // The thrown value itself throws when it is read: what it says is lost, that it came is not.
     return otherwise;
   }
-  return text.length <= MESSAGE_LENGTH_MAX ? text : `${text.slice(0, MESSAGE_LENGTH_MAX)} (cut)`;
+  return text.length <= MESSAGE_LENGTH_MAX ? text : `${cutText(text, MESSAGE_LENGTH_MAX)} (cut)`;
 }

@@ -13,6 +13,22 @@ export function requireWellFormed(text: string, what: string): void {
   }
 }
 
+/**
+ * The same for every text in `value`, however deep; binary is left alone. The error names the place:
+ * `headers[0][1]`.
+ */
+export function requireWellFormedTexts(value: unknown, where: string): void {
+  if (typeof value === "string") requireWellFormed(value, where);
+  else if (Array.isArray(value)) {
+    value.forEach((item, index) => requireWellFormedTexts(item, `${where}[${index}]`));
+  } else if (typeof value === "object" && value !== null && !(value instanceof Uint8Array)) {
+    for (const [key, member] of Object.entries(value)) {
+      requireWellFormed(key, `a name in ${where}`);
+      requireWellFormedTexts(member, `${where}.${key}`);
+    }
+  }
+}
+
 /** For text that only people read: half a surrogate pair becomes U+FFFD, as it would on the wire. */
 export function toWellFormed(text: string): string {
   return LONE_SURROGATE.test(text) ? text.replace(/\p{Surrogate}/gu, "\ufffd") : text;

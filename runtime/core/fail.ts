@@ -9,6 +9,7 @@ import { FailureCode, type Failure } from "../../protocol/failure.ts";
 import type { RetryPolicy } from "../../protocol/manifest.ts";
 import type { Fail } from "../../protocol/message.ts";
 import { DEFAULT_RETRY_POLICY } from "../../protocol/retry.ts";
+import { cutText } from "../../protocol/text.ts";
 import { finish } from "./finish.ts";
 import { setStatus, type Invocation } from "./invocation.ts";
 import { makeReady } from "./ready.ts";
@@ -25,12 +26,16 @@ export function policyOf(step: Step, invocation: Invocation): RetryPolicy {
   return handlerOf(step, invocation)?.retry ?? DEFAULT_RETRY_POLICY;
 }
 
-export function onFail(step: Step, attempt: Attempt, message: Fail): void {
+export function onFail(
+  step: Step,
+  attempt: Attempt,
+  message: Omit<Fail, "kind" | "attempt">,
+): void {
   const { invocation } = attempt;
   const { failure, command } = message;
   const policy = policyOf(step, invocation);
   invocation.failures = attempt.progressed ? 1 : invocation.failures + 1;
-  const stack = message.stack.slice(0, STACK_CHARACTERS_MAX);
+  const stack = cutText(message.stack, STACK_CHARACTERS_MAX);
   invocation.lastFailure = { failure, stack, command, atMs: step.nowMs };
   changed(step, invocation);
   if (policy.maxAttempts !== null && invocation.failures >= policy.maxAttempts) {

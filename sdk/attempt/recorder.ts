@@ -7,9 +7,10 @@
  */
 import type { Command, CompletionResult } from "../../protocol/command.ts";
 import { FailureCode } from "../../protocol/failure.ts";
+import { NAME_BYTES_MAX } from "../../protocol/wire-limits.ts";
 import { CancelledError, TerminalError } from "../errors.ts";
 import { fromFailure } from "../failure.ts";
-import { requireWellFormed } from "../text.ts";
+import { requireWellFormedTexts } from "../text.ts";
 import { currentScope } from "./current-attempt.ts";
 import type { Draft } from "./draft.ts";
 import { JournalPromise, type Timer } from "./journal-promise.ts";
@@ -98,7 +99,16 @@ export class Recorder {
         `ctx was used inside the closure of run "${run}": a closure only reaches outside; make the ctx call beside it`,
       );
     }
-    requireWellFormed(draft.name, "the name of a ctx call");
+    // Names and keys are refused where they are given; this is for all others, and nothing slips by.
+    requireWellFormedTexts(draft, draft.kind);
+    const name = nameOf(draft);
+    const nameBytes = Buffer.byteLength(name);
+    if (nameBytes > NAME_BYTES_MAX) {
+      throw new TerminalError(
+        `${draft.kind}: the name "${name.slice(0, 40)}..." has ${nameBytes} bytes, the limit is ${NAME_BYTES_MAX}`,
+        { errorCode: FailureCode.badRequest },
+      );
+    }
     const { payload, what } = payloadOf(draft);
     if (payload > this.#payloadBytesMax) {
       throw new TerminalError(
@@ -107,6 +117,13 @@ export class Recorder {
       );
     }
   }
+}
+
+/** What becomes part of a key in the store. */
+function nameOf(draft: Draft): string {
+  if ("promise" in draft) return draft.promise;
+  if ("signal" in draft) return draft.signal;
+  return "key" in draft ? draft.key : "";
 }
 
 function payloadOf(draft: Draft): { readonly payload: number; readonly what: string } {

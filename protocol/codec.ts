@@ -82,9 +82,12 @@ class FrameWriter {
     ) {
       this.#close();
     }
+    // A worker learns from the welcome what it must take: nothing larger may stand beside it.
+    if (message.kind === "welcome") this.#close();
     this.#open.push(packed);
     this.#openBytes += packed.length;
     this.#openValues += values;
+    if (message.kind === "welcome") this.#close();
   }
 
   finish(): Uint8Array[] {

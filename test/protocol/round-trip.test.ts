@@ -119,6 +119,25 @@ describe("frames", () => {
     expect(encodeFrames(0, Array<WorkerMessage>(10_000).fill(drain), MIB)).toHaveLength(1);
   });
 
+  test("hold a welcome alone: from it a worker learns how large the next one may be", () => {
+    const welcome: RuntimeMessage = {
+      kind: "welcome",
+      protocol: 1,
+      epoch: 1,
+      connection: 1,
+      inactivityTimeoutMs: 1,
+      frameBytesMax: MIB,
+      payloadBytesMax: MIB,
+    };
+    const abort: RuntimeMessage = { kind: "abort", attempt: 1, reason: "" };
+    const sent = [abort, welcome, abort, abort];
+    const decoder = runtimeMessageDecoder(LIMITS);
+    const kinds = encodeFrames(0, sent, MIB).map((frame) =>
+      decoder.decode(frame).messages.map((it) => it.kind),
+    );
+    expect(kinds).toEqual([["abort"], ["welcome"], ["abort", "abort"]]);
+  });
+
   test("hold no more values than a runtime takes, and no more messages than an array of 16 bits", () => {
     const drains = Array<WorkerMessage>(100_000).fill({ kind: "drain" });
     const decoder = workerMessageDecoder(LIMITS);

@@ -18,6 +18,9 @@ export const MANIFEST_LENGTH_MAX: number = MIB;
 /** Every piece of a message but its last: so a message comes in a bounded number of pieces. */
 export const PIECE_BYTES_MIN: number = KIB;
 
+/** The name of a state value, of a promise or of a signal, in UTF-8. */
+export const NAME_BYTES_MAX: number = 512;
+
 /** Values in one frame, or in one message that came in pieces; arrays and their items alike. */
 export const WORKER_FRAME_VALUES_MAX: number = 64 * KIB;
 export const RUNTIME_FRAME_VALUES_MAX: number = MIB;

@@ -11,6 +11,7 @@ export interface Limits {
   readonly serviceNameBytesMax: number;
   readonly handlerNameBytesMax: number;
   readonly keyBytesMax: number;
+  /** The name of a state value or of a promise. */
   readonly stateKeyBytesMax: number;
   readonly idempotencyKeyBytesMax: number;
   /** All headers that an invocation keeps. */

@@ -3,13 +3,17 @@
  *
  * 1. A worker's message counts only if its handle names a live attempt of that very connection:
  *    whatever a zombie says is ignored, and acknowledged like everything else.
- * 2. A message that breaks the protocol closes its connection; everything else goes on.
+ * 2. A message that breaks the protocol closes its connection; everything else goes on. A command
+ *    that holds more than there may be ends its attempt alone.
  * 3. A lost connection ends its attempts; the invocations are ready again at once. That is no failure.
  */
 import { CloseCode } from "../../protocol/channel.ts";
+import type { Command } from "../../protocol/command.ts";
+import { FailureCode } from "../../protocol/failure.ts";
 import type { AttemptMessage, Hello } from "../../protocol/message.ts";
 import { PROTOCOL_VERSION } from "../../protocol/message.ts";
 import { applyCommand, violation } from "./commands/apply-command.ts";
+import { excessOf } from "./commands/command-limits.ts";
 import { onFail } from "./fail.ts";
 import { finish } from "./finish.ts";
 import type { ConnectionId } from "./input.ts";
@@ -18,7 +22,7 @@ import { fillConnection, makeReady } from "./ready.ts";
 import { refusal, register } from "./registry.ts";
 import { onRunFailed, onRunResult } from "./runs.ts";
 import { dropAttempt } from "./start.ts";
-import { changed, tellWorker, type Attempt, type Connection, type Step } from "./step.ts";
+import { changed, tell, tellWorker, type Attempt, type Connection, type Step } from "./step.ts";
 
 export function onHello(step: Step, id: ConnectionId, hello: Hello): void {
   const reason =
@@ -110,9 +114,12 @@ function onAttemptMessage(step: Step, attempt: Attempt, message: AttemptMessage)
   const { invocation } = attempt;
   switch (message.kind) {
     case "command": {
-      const wrong = violation(invocation, message.command);
-      if (wrong === undefined) applyCommand(step, attempt, message.command);
-      else breakOff(step, attempt.connection, wrong);
+      const { command } = message;
+      const wrong = violation(invocation, command);
+      const excess = excessOf(step.memory.limits, command);
+      if (wrong !== undefined) breakOff(step, attempt.connection, wrong);
+      else if (excess !== undefined) refuseCommand(step, attempt, command, excess);
+      else applyCommand(step, attempt, command);
       return;
     }
     case "run-result":
@@ -131,6 +138,14 @@ function onAttemptMessage(step: Step, attempt: Attempt, message: AttemptMessage)
       onSuspend(step, attempt, message.deliveries);
       return;
   }
+}
+
+/** Ends the attempt, and no other of its worker: the code asked for more than there may be. */
+function refuseCommand(step: Step, attempt: Attempt, command: Command, excess: string): void {
+  const reason = `${excess}; nothing of it was recorded`;
+  const failure = { name: "Error", message: reason, code: FailureCode.payloadTooLarge };
+  tell(step, attempt, { kind: "abort", attempt: attempt.handle, reason }, "durable");
+  onFail(step, attempt, { failure, stack: "", command: command.index, retryAfterMs: null });
 }
 
 /** It only waits. If something came that the attempt had not seen, it goes on at once. */

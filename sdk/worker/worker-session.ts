@@ -51,6 +51,7 @@ export class WorkerSession implements ChannelHandlers<RuntimeMessage> {
   #reject: (error: Error) => void = () => undefined;
   #roomWanted = 0;
   #draining = false;
+  #drained: Promise<void> | undefined;
   #closed = false;
   #onEmpty: (() => void) | undefined;
 
@@ -124,7 +125,12 @@ export class WorkerSession implements ChannelHandlers<RuntimeMessage> {
   }
 
   /** Takes nothing new, lets closures finish for a bounded time, and closes. */
-  async drain(): Promise<void> {
+  drain(): Promise<void> {
+    this.#drained ??= this.#drain();
+    return this.#drained;
+  }
+
+  async #drain(): Promise<void> {
     if (this.#closed) return;
     this.#draining = true;
     this.#options.channel.send({ kind: "drain" });

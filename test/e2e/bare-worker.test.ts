@@ -5,6 +5,7 @@
 import { spawn, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
 import { mkdtempSync, rmSync } from "node:fs";
+import { connect } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
@@ -79,3 +80,30 @@ test("a browser is refused", async () => {
   const [error] = (await once(browser, "error")) as [Error];
   expect(error.message).toContain("403");
 });
+
+/**
+ * A path that a URL parser throws at ended the process: the upgrade handler had no catch. Found by
+ * reading; the path is compared as text now.
+ */
+test.each(["//", "/other", "/\\\\"])(
+  "an upgrade for the path %s is refused and harms nobody",
+  async (path) => {
+    const { port } = new URL(runtime.workerUrl);
+    const socket = connect(Number(port), "127.0.0.1");
+    await once(socket, "connect");
+    const lines = [
+      `GET ${path} HTTP/1.1`,
+      "host: worker",
+      "connection: upgrade",
+      "upgrade: websocket",
+      "sec-websocket-version: 13",
+      "sec-websocket-key: AAAAAAAAAAAAAAAAAAAAAA==",
+      "sec-websocket-protocol: holdfast.v1",
+    ];
+    socket.write(`${lines.join("\r\n")}\r\n\r\n`);
+    const [answer] = (await once(socket, "data")) as [Buffer];
+    socket.destroy();
+    expect(answer.toString()).toContain("404");
+    await startBareWorker();
+  },
+);

@@ -74,6 +74,8 @@ function retryPolicyOf(options: RetryOptions | undefined, where: string): RetryP
     factor: factor ?? fallback.factor,
     maxIntervalMs: msOr(options.maxInterval, `maxInterval in ${at}`) ?? fallback.maxIntervalMs,
     maxAttempts: maxAttempts ?? null,
+    maxDurationMs: fallback.maxDurationMs,
+    jitter: fallback.jitter,
     onMaxAttempts: onMaxAttempts ?? fallback.onMaxAttempts,
   };
 }

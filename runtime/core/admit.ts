@@ -10,8 +10,9 @@ import type { Header, Target } from "../../protocol/command.ts";
 import { FailureCode } from "../../protocol/failure.ts";
 import type { HandlerManifest, ServiceKind } from "../../protocol/manifest.ts";
 import type { Payload } from "../../protocol/payload.ts";
+import { countOpened } from "./counts.ts";
 import { enqueue, nextSequence } from "./inbox.ts";
-import type { Invocation } from "./invocation.ts";
+import { noTimeSpent, type Invocation } from "./invocation.ts";
 import { idempotencyKey, inputKey, utf8, workflowKey } from "./keys.ts";
 import { decodeInput, decodeNumber, encodeInput, encodeNumber } from "./rows.ts";
 import { changed, load, type Step } from "./step.ts";
@@ -191,10 +192,19 @@ function create(step: Step, admission: Admission, addressed: Addressed): Invocat
     startedAtMs: null,
     completedAtMs: null,
     expiresAtMs: null,
+    waitsOnlyForOthers: false,
+    failingSinceMs: null,
+    losses: 0,
+    journalBytes: 0,
+    spentMs: noTimeSpent(),
+    pauseReason: null,
+    parked: false,
+    purging: false,
   };
   const { sequence } = invocation;
   step.loaded.set(sequence, invocation);
   changed(step, invocation);
+  countOpened(step);
   const { parameter, headers } = admission;
   step.tx.insert(inputKey(sequence), encodeInput({ parameter, headers }));
   nameIt(step, invocation);

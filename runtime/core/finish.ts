@@ -2,6 +2,7 @@
  * The end of an invocation: outcome, key, everything it left outstanding, everybody who waited.
  * One step, one batch: nobody can see half of it.
  */
+import { countEnded } from "./counts.ts";
 import { asCompletion, complete, removePending } from "./deliver.ts";
 import { releaseKey } from "./inbox.ts";
 import { invocationIdOf, setStatus, takesKey, type Invocation } from "./invocation.ts";
@@ -36,6 +37,7 @@ export function finish(step: Step, invocation: Invocation, { result, abort }: Fi
   removeAllPending(step, invocation);
   removeRuns(step, invocation);
   setStatus(invocation, "completed", step.nowMs);
+  countEnded(step, invocation.deployment);
   invocation.completedAtMs = step.nowMs;
   invocation.nextAttemptAtMs = null;
   const contentType = contentTypeOf(step, invocation, result);

@@ -35,6 +35,12 @@ export function grantGo(step: Step, attempt: Attempt, index: number, run: Run): 
   };
   step.tx.put(runKey(sequence, index), encodeRun(granted));
   attempt.executing.set(index, granted.tries);
-  const go = { kind: "go", attempt: attempt.handle, command: index, try: granted.tries } as const;
+  const go = {
+    kind: "go",
+    attempt: attempt.handle,
+    command: index,
+    try: granted.tries,
+    probe: false,
+  } as const;
   tell(step, attempt, go, "durable");
 }

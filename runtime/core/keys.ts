@@ -14,6 +14,7 @@
  *     t dueMs seq kind id            timers, in order of time
  *     R version service seq          ready, and no worker had room    a seq    has an attempt
  *     d version                      deployment                 v service          service
+ *     c version                      open invocations pinned    C                  open invocations in all
  *     n                              next sequence number (a bound, moved in blocks)
  *     h                              clock high-water, written by the loop
  *
@@ -107,6 +108,9 @@ export const DEPLOYMENTS = "d";
 export const deploymentKey = (version: string): RowKey => `d${utf8(version)}`;
 export const SERVICES = "v";
 export const serviceKey = (name: string): RowKey => `v${utf8(name)}`;
+export const PINNED_COUNTS = "c";
+export const pinnedCountKey = (version: string): RowKey => PINNED_COUNTS + utf8(version);
+export const OPEN_COUNT: RowKey = "C";
 export const NEXT_SEQUENCE: RowKey = "n";
 /** Highest time that a batch has seen; written by the loop with each batch. */
 export const CLOCK_HIGH_WATER: RowKey = "h";

@@ -11,6 +11,7 @@
  */
 import { unreachable } from "../../protocol/assert.ts";
 import type { Machine } from "../machine.ts";
+import { noCounts } from "./counts.ts";
 import { onTimersDue } from "./due.ts";
 import type { Effect } from "./effect.ts";
 import type { Input } from "./input.ts";
@@ -66,6 +67,7 @@ function emptyMemory(epoch: number, limits: Limits): Memory {
     connections: new Map(),
     attempts: new Map(),
     services: new Map(),
+    counts: noCounts(),
     waiting: new Map(),
     waitsFor: new Map(),
     queues: new Set(),

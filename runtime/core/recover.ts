@@ -6,6 +6,7 @@
  * everything that waits are rows, and need nothing.
  */
 import { assert } from "../../protocol/assert.ts";
+import { recoverCounts } from "./counts.ts";
 import { setStatus } from "./invocation.ts";
 import { ACTIVE, NEXT_SEQUENCE, prefixEnd, readU48, readyKey, readyPrefix } from "./keys.ts";
 import { readDeployments, recoverServices } from "./registry.ts";
@@ -21,6 +22,7 @@ export function recover(step: Step): void {
   memory.nextSequence = bound === undefined ? 1 : decodeNumber(bound);
   memory.sequenceBound = memory.nextSequence;
   recoverServices(tx, memory);
+  recoverCounts(tx, memory);
   rememberQueues(step);
   restartActive(step);
 }

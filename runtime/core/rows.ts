@@ -19,7 +19,13 @@ import type { Command, Delivery, Header, RunRetryPolicy } from "../../protocol/c
 import type { Failure } from "../../protocol/failure.ts";
 import type { ServiceManifest } from "../../protocol/manifest.ts";
 import type { Payload, Result } from "../../protocol/payload.ts";
-import type { Invocation, LastFailure } from "./invocation.ts";
+import {
+  noTimeSpent,
+  SPENT_ON,
+  type Invocation,
+  type LastFailure,
+  type SpentMs,
+} from "./invocation.ts";
 import type { Sequence } from "./keys.ts";
 
 /** A row that has been written by this code reads back as it was: the cast undoes `packValue`. */
@@ -66,6 +72,14 @@ export function encodeInvocation(it: Invocation): Uint8Array {
     it.completedAtMs,
     it.expiresAtMs,
     it.holdRequested,
+    it.waitsOnlyForOthers,
+    it.failingSinceMs,
+    it.losses,
+    it.journalBytes,
+    SPENT_ON.map((what) => it.spentMs[what]),
+    it.pauseReason,
+    it.parked,
+    it.purging,
   ]);
 }
 
@@ -101,10 +115,18 @@ type InvocationFields = [
   completedAtMs: number | null,
   expiresAtMs: number | null,
   holdRequested: boolean,
+  waitsOnlyForOthers: boolean,
+  failingSinceMs: number | null,
+  losses: number,
+  journalBytes: number,
+  spentMs: number[],
+  pauseReason: Invocation["pauseReason"],
+  parked: boolean,
+  purging: boolean,
 ];
 
 export function decodeInvocation(sequence: Sequence, row: Uint8Array): Invocation {
-  const f = fields<InvocationFields>(row, 31);
+  const f = fields<InvocationFields>(row, 39);
   return {
     sequence,
     epoch: f[0],
@@ -136,7 +158,23 @@ export function decodeInvocation(sequence: Sequence, row: Uint8Array): Invocatio
     completedAtMs: f[28],
     expiresAtMs: f[29],
     holdRequested: f[30],
+    waitsOnlyForOthers: f[31],
+    failingSinceMs: f[32],
+    losses: f[33],
+    journalBytes: f[34],
+    spentMs: spentFrom(f[35]),
+    pauseReason: f[36],
+    parked: f[37],
+    purging: f[38],
   };
+}
+
+function spentFrom(values: readonly number[]): SpentMs {
+  const spentMs = noTimeSpent();
+  SPENT_ON.forEach((what, place) => {
+    spentMs[what] = values[place] ?? 0;
+  });
+  return spentMs;
 }
 
 function lastFailureToPlain(it: LastFailure): Plain {
@@ -268,6 +306,8 @@ export function encodeRun(it: Run): Uint8Array {
     it.retry.maxIntervalMs,
     it.retry.maxAttempts,
     it.retry.maxDurationMs,
+    it.retry.jitter,
+    it.retry.onMaxAttempts,
   ];
   return packValue([
     it.completionId,
@@ -282,7 +322,15 @@ export function encodeRun(it: Run): Uint8Array {
   ]);
 }
 
-type RetryFields = [number, number, number, number | null, number | null];
+type RetryFields = [
+  initialIntervalMs: number,
+  factor: number,
+  maxIntervalMs: number,
+  maxAttempts: number | null,
+  maxDurationMs: number | null,
+  jitter: number,
+  onMaxAttempts: RunRetryPolicy["onMaxAttempts"],
+];
 type RunFields = [
   completionId: number,
   name: string,
@@ -303,6 +351,8 @@ export function decodeRun(row: Uint8Array): Run {
     maxIntervalMs: f[2][2],
     maxAttempts: f[2][3],
     maxDurationMs: f[2][4],
+    jitter: f[2][5],
+    onMaxAttempts: f[2][6],
   };
   return {
     completionId: f[0],

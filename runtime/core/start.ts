@@ -6,6 +6,7 @@
  */
 import { assert } from "../../protocol/assert.ts";
 import type { ReplayEntry } from "../../protocol/command.ts";
+import { countPinned } from "./counts.ts";
 import { grantGos } from "./gos.ts";
 import { invocationIdOf, setStatus, type Invocation } from "./invocation.ts";
 import { activeKey, inputKey, parseName, prefixEnd, statePrefix } from "./keys.ts";
@@ -24,6 +25,7 @@ export function startAttempt(step: Step, connection: Connection, invocation: Inv
   );
   setStatus(invocation, "running", step.nowMs);
   invocation.attempts++;
+  countPinned(step, invocation.deployment, connection.version);
   invocation.deployment = connection.version;
   invocation.startedAtMs ??= step.nowMs;
   changed(step, invocation);

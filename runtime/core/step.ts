@@ -9,6 +9,7 @@ import { assert } from "../../protocol/assert.ts";
 import type { InvocationIdParts } from "../../protocol/ids.ts";
 import type { ServiceManifest } from "../../protocol/manifest.ts";
 import type { RuntimeMessage } from "../../protocol/message.ts";
+import { flushCounts, type Counts } from "./counts.ts";
 import type { Effect, Response } from "./effect.ts";
 import type { ConnectionId, RequestId } from "./input.ts";
 import { invocationKey, type Sequence } from "./keys.ts";
@@ -54,6 +55,7 @@ export interface Memory {
   /** Live attempts by invocation. */
   readonly attempts: Map<Sequence, Attempt>;
   readonly services: Map<string, ServiceEntry>;
+  readonly counts: Counts;
   /** Requests that wait for an outcome. */
   readonly waiting: Map<Sequence, Set<RequestId>>;
   readonly waitsFor: Map<RequestId, Sequence>;
@@ -102,6 +104,7 @@ export function flush(step: Step): void {
     step.tx.put(invocationKey(invocation.sequence), encodeInvocation(invocation));
   }
   step.changed.clear();
+  flushCounts(step);
 }
 
 export function respond(step: Step, request: RequestId, response: Response): void {

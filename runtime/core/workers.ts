@@ -128,6 +128,9 @@ function onAttemptMessage(step: Step, attempt: Attempt, message: AttemptMessage)
     case "run-failed":
       onRunFailed(step, attempt, message);
       return;
+    case "run-not-done":
+    case "idle":
+      return;
     case "fail":
       onFail(step, attempt, message);
       return;

@@ -1,4 +1,5 @@
 import type { CompletionResult, Command, RunRetryPolicy } from "../../protocol/command.ts";
+import { DEFAULT_RETRY_POLICY } from "../../protocol/retry.ts";
 import { durationToMs } from "../duration.ts";
 import { fromFailure } from "../failure.ts";
 import type { ContextPromise } from "../promise.ts";
@@ -32,7 +33,7 @@ export function bindRun({ recorder, runs, serde }: RunParts) {
       if (!proposal.ok) throw fromFailure(proposal.failure);
       return own.deserialize(proposal.value);
     };
-    const draft = { kind: "run", name, retry: retryOf(options) } as const;
+    const draft = { kind: "run", name, retry: retryOf(options), mode: "at-least-once" } as const;
     const { promise, command } = recorder.ask(draft, read);
     if (command) runs.add({ command: command.index, name, action, serde: own });
     return promise;
@@ -79,5 +80,7 @@ function retryOf(options: Options): RunRetryPolicy | null {
     maxAttempts: maxRetryAttempts ?? null,
     maxDurationMs:
       maxRetryDuration === undefined ? null : durationToMs(maxRetryDuration, "maxRetryDuration"),
+    jitter: DEFAULT_RETRY_POLICY.jitter,
+    onMaxAttempts: "fail",
   };
 }

@@ -121,14 +121,17 @@ describe("a cancellation", () => {
     const attempt = h.attempt(1);
     control(h, "cancel", id);
     attempt.issue(callOf("late", 1), { after: 0 });
-    attempt.issue({ kind: "run", retry: null, completionId: 2 }, { after: 0 });
+    attempt.issue(
+      { kind: "run", mode: "at-least-once", retry: null, completionId: 2 },
+      { after: 0 },
+    );
     expect(h.starts(1).length).toBe(1);
     expect(attempt.gos()).toEqual([]);
     h.restart();
     h.connect(1);
     expect(h.attempt(1).gos()).toEqual([]);
     const after = h.attempt(1);
-    after.issue({ kind: "run", retry: null, completionId: 3 }, { after: 1 });
+    after.issue({ kind: "run", mode: "at-least-once", retry: null, completionId: 3 }, { after: 1 });
     expect(after.gos().length).toBe(1);
   });
 
@@ -137,7 +140,12 @@ describe("a cancellation", () => {
     h.connect(1);
     const id = h.admittedId(h.invoke("greeter/greet", { mode: "send" }));
     const attempt = h.attempt(1);
-    const command = attempt.issue({ kind: "run", retry: null, completionId: 1 });
+    const command = attempt.issue({
+      kind: "run",
+      mode: "at-least-once",
+      retry: null,
+      completionId: 1,
+    });
     const failure = { name: "Error", message: "boom", code: 500 };
     h.say(1, {
       kind: "run-failed",

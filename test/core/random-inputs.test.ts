@@ -19,6 +19,8 @@ const retry = {
   factor: 2,
   maxIntervalMs: 1_000,
   maxAttempts: 4,
+  maxDurationMs: null,
+  jitter: 0.2,
   onMaxAttempts: "pause",
 } as const;
 const SERVICES = [
@@ -122,7 +124,8 @@ class Chaos {
       runs.set(
         attempt.issue({
           kind: "run",
-          retry: random.chance(0.5) ? { ...retry, maxDurationMs: null } : null,
+          mode: "at-least-once",
+          retry: random.chance(0.5) ? { ...retry, onMaxAttempts: "fail" } : null,
           completionId: next(),
         }),
         0,

@@ -18,6 +18,8 @@ const retry = {
   factor: 2,
   maxIntervalMs: 500,
   maxAttempts: null,
+  maxDurationMs: null,
+  jitter: 0.2,
   onMaxAttempts: "pause",
 } as const;
 

@@ -3,6 +3,7 @@
  * no orphan. Gives the broken ones as sentences; none is what a sound store has.
  */
 import { invocationIdOf, takesKey, type Invocation } from "../../runtime/core/invocation.ts";
+import { readOpenCount, readPinnedCounts } from "../../runtime/core/counts.ts";
 import {
   activeKey,
   inboxKey,
@@ -39,6 +40,7 @@ export function brokenReferences(tx: ReadTx): string[] {
   check.timers();
   check.locks();
   check.owners();
+  check.counts();
   return check.broken;
 }
 
@@ -184,6 +186,22 @@ class Check {
         const there = this.#invocations.has(decodeNumber(value));
         this.#expect(there, `a row "${prefix}" that names an invocation that is not there`);
       }
+    }
+  }
+
+  /** Open invocations are counted, in all and by deployment. */
+  counts(): void {
+    const open = [...this.#invocations.values()].filter((it) => it.status !== "completed");
+    const counted = readOpenCount(this.#tx);
+    this.#expect(counted === open.length, `${open.length} are open, ${counted} counted`);
+    const pinned = readPinnedCounts(this.#tx);
+    for (const version of new Set([
+      ...pinned.keys(),
+      ...open.flatMap((it) => it.deployment ?? []),
+    ])) {
+      const there = open.filter((it) => it.deployment === version).length;
+      const known = pinned.get(version) ?? 0;
+      this.#expect(known === there, `${there} are pinned to ${version}, ${known} counted`);
     }
   }
 

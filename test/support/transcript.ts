@@ -121,9 +121,11 @@ function describeInput(input: Input): string {
               ? `run-failed: command ${message.command}, try ${message.try}: ${message.failure.message}`
               : message.kind === "fail"
                 ? `fail: ${message.failure.message}`
-                : message.kind === "suspend"
-                  ? `suspend after ${message.deliveries} deliveries`
-                  : `end ${message.result.ok ? text(message.result.value) : message.result.failure.message}`;
+                : message.kind === "suspend" || message.kind === "idle"
+                  ? `${message.kind} after ${message.deliveries} deliveries`
+                  : message.kind === "run-not-done"
+                    ? `run-not-done: command ${message.command}, try ${message.try}`
+                    : `end ${message.result.ok ? text(message.result.value) : message.result.failure.message}`;
       return `worker ${input.connection}: ${what}`;
     }
     case "worker-lost":

@@ -33,7 +33,10 @@ const SCENARIOS: Readonly<Record<string, (t: Transcript) => void>> = {
     t.harness.invoke("greeter/greet");
     const attempt = t.harness.attempt(1);
     t.say("The closure starts on a go, and the go waits for the disk.");
-    const command = attempt.issue({ kind: "run", retry: null, completionId: 1 }, { name: "pay" });
+    const command = attempt.issue(
+      { kind: "run", mode: "at-least-once", retry: null, completionId: 1 },
+      { name: "pay" },
+    );
     const failure = { name: "Error", message: "connection refused", code: 500 };
     for (const attempted of [1, 2]) {
       const handle = attempt.handle;
@@ -63,7 +66,9 @@ const SCENARIOS: Readonly<Record<string, (t: Transcript) => void>> = {
   "a worker lost in the middle of a run": (t) => {
     t.harness.connect(2);
     t.harness.invoke("greeter/greet");
-    t.harness.attempt(1).issue({ kind: "run", retry: null, completionId: 1 }, { name: "pay" });
+    t.harness
+      .attempt(1)
+      .issue({ kind: "run", mode: "at-least-once", retry: null, completionId: 1 }, { name: "pay" });
     t.say("The other worker takes over and replays; the cut-off closure gets a new go.");
     t.harness.lose(1);
     t.say("The zombie still talks. Its handle means nothing any more.");
@@ -92,7 +97,10 @@ const SCENARIOS: Readonly<Record<string, (t: Transcript) => void>> = {
       attempt: callee.handle,
       result: { ok: false, failure: cancelled },
     });
-    caller.issue({ kind: "run", retry: null, completionId: 2 }, { name: "refund" });
+    caller.issue(
+      { kind: "run", mode: "at-least-once", retry: null, completionId: 2 },
+      { name: "refund" },
+    );
   },
 };
 

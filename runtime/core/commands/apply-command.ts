@@ -54,6 +54,7 @@ const HANDLERS: { readonly [K in Exclude<CommandKind, "call" | "send">]: Handler
   attach,
   date,
   "date-here": nothing,
+  patched: nothing,
 };
 
 const CREATORS: { readonly [K in "call" | "send"]: Creator<K> } = { call, send };

@@ -243,7 +243,10 @@ describe("a field out of its range is refused", () => {
     ["completion id 0", [2, 1, [14, 0, 0, false, "", 0]]],
     ["an endless sleep", [2, 1, [8, 0, 0, false, "", 1e300, 1]]],
     ["a retry policy that is too short", [2, 1, [13, 0, 0, false, "", 1, [1, 2, 3, 4]]]],
-    ["a retry policy with a negative factor", [2, 1, [13, 0, 0, false, "", 1, [1, -2, 3, 4, 5, 0, false], 0]]],
+    [
+      "a retry policy with a negative factor",
+      [2, 1, [13, 0, 0, false, "", 1, [1, -2, 3, 4, 5, 0, false], 0]],
+    ],
     [
       "a call without a target",
       [2, 1, [10, 0, 0, false, "", null, new Uint8Array(0), [], null, 1]],

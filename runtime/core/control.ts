@@ -89,7 +89,6 @@ export function resume(step: Step, invocation: Invocation): Controlled {
       changed(step, invocation);
       return "resumed";
     case "paused":
-      invocation.failures = 0;
       makeReady(step, invocation);
       return "resumed";
     case "backing-off":

@@ -12,6 +12,7 @@ import { setStatus, type Invocation } from "./invocation.ts";
 import { prefixEnd, readU48, readyKey, readyPrefix } from "./keys.ts";
 import { startAttempt } from "./start.ts";
 import { changed, load, tellWorker, type Connection, type Step } from "./step.ts";
+import { renewTries } from "./tries.ts";
 
 const EMPTY = new Uint8Array(0);
 /** How many rows of one queue a connection looks at in one go. */
@@ -20,6 +21,7 @@ const SCAN_MAX = 64;
 /** Status becomes ready, and then, if some worker has room, running; or paused, if that was asked for. */
 export function makeReady(step: Step, invocation: Invocation): void {
   invocation.nextAttemptAtMs = null;
+  if (invocation.status === "paused") renewTries(step, invocation);
   changed(step, invocation);
   if (invocation.holdRequested) {
     invocation.holdRequested = false;

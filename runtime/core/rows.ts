@@ -15,7 +15,7 @@ import {
   resultFromPlain,
   resultToPlain,
 } from "../../protocol/plain.ts";
-import type { Command, Delivery, Header, RunRetryPolicy } from "../../protocol/command.ts";
+import type { Command, Delivery, Header, RunMode, RunRetryPolicy } from "../../protocol/command.ts";
 import type { Failure } from "../../protocol/failure.ts";
 import type { ServiceManifest } from "../../protocol/manifest.ts";
 import type { Payload, Result } from "../../protocol/payload.ts";
@@ -297,6 +297,11 @@ export interface Run {
   readonly lastFailure: Failure | null;
   /** A cancellation covers it: it gets no further go. */
   readonly cancelled: boolean;
+  readonly mode: RunMode;
+  /** Its closure was let go, and no probe since has said that it did not happen. */
+  readonly mayHaveHappened: boolean;
+  /** When the first of its failures came; null while there are none. */
+  readonly failingSinceMs: number | null;
 }
 
 export function encodeRun(it: Run): Uint8Array {
@@ -319,6 +324,9 @@ export function encodeRun(it: Run): Uint8Array {
     it.nextTryAtMs,
     it.lastFailure && failureToPlain(it.lastFailure),
     it.cancelled,
+    it.mode,
+    it.mayHaveHappened,
+    it.failingSinceMs,
   ]);
 }
 
@@ -341,10 +349,13 @@ type RunFields = [
   nextTryAtMs: number | null,
   lastFailure: Plain,
   cancelled: boolean,
+  mode: RunMode,
+  mayHaveHappened: boolean,
+  failingSinceMs: number | null,
 ];
 
 export function decodeRun(row: Uint8Array): Run {
-  const f = fields<RunFields>(row, 9);
+  const f = fields<RunFields>(row, 12);
   const retry = f[2] && {
     initialIntervalMs: f[2][0],
     factor: f[2][1],
@@ -364,6 +375,9 @@ export function decodeRun(row: Uint8Array): Run {
     nextTryAtMs: f[6],
     lastFailure: f[7] === null ? null : failureFromPlain(f[7]),
     cancelled: f[8],
+    mode: f[9],
+    mayHaveHappened: f[10],
+    failingSinceMs: f[11],
   };
 }
 

@@ -18,18 +18,25 @@ import type { Limits } from "./limits.ts";
 import { decodeInvocation, encodeInvocation } from "./rows.ts";
 import type { Tx } from "./tx.ts";
 
+/** A go that a run holds. */
+export interface Granted {
+  readonly try: number;
+  /** It asks the outside whether the run happened, in place of the closure. */
+  readonly probe: boolean;
+}
+
 /** One attempt on one connection. */
 export interface Attempt {
   readonly connection: Connection;
   readonly handle: number;
   readonly invocation: Invocation;
-  /** Runs whose closure may be executing now: command index to try. */
-  readonly executing: Map<number, number>;
+  /** Runs whose closure or probe may be executing now, by command index. */
+  readonly executing: Map<number, Granted>;
   /** Runs recorded and not completed: while there are any, deliveries wait for the disk. */
   openRuns: number;
   /** It waits, for nothing but calls and attaches. Until its next command or delivery. */
   idle: boolean;
-  /** It issued a command: what failed before is behind it. */
+  /** It issued a command or recorded a result: what failed before is behind it. */
   progressed: boolean;
 }
 

@@ -124,8 +124,12 @@ class Chaos {
       runs.set(
         attempt.issue({
           kind: "run",
-          mode: "at-least-once",
-          retry: random.chance(0.5) ? { ...retry, onMaxAttempts: "fail" } : null,
+          mode: random.pick(["at-least-once", "at-most-once", "probe"] as const),
+          retry: random.pick([
+            null,
+            { ...retry, onMaxAttempts: "fail" as const },
+            { ...retry, maxAttempts: 2, maxDurationMs: 400 },
+          ]),
           completionId: next(),
         }),
         0,
@@ -136,6 +140,7 @@ class Chaos {
     else if (draw < 46 && this.#ids.length > 0)
       attempt.issue({ kind: "attach", invocationId: random.pick(this.#ids), completionId: next() });
     else if (draw < 50) attempt.issue({ kind: "date", completionId: next() });
+    else if (draw < 52) attempt.issue({ kind: "patched", patch: `p${random.int(0, 3)}` });
     else if (draw < 68) this.#finishRun(live);
     else if (draw < 76) this.#leave(name, () => attempt.suspend());
     else if (draw < 82) this.#leave(name, () => attempt.fail("boom"));
@@ -148,7 +153,9 @@ class Chaos {
     const go = attempt.gos().at(-1);
     if (go === undefined) return;
     const base = { attempt: attempt.handle, command: go.command, try: go.try };
-    if (this.#random.chance(0.6)) {
+    if (go.probe && this.#random.chance(0.5)) {
+      this.h.say(attempt.connection, { kind: "run-not-done", ...base });
+    } else if (this.#random.chance(0.6)) {
       this.h.say(attempt.connection, {
         kind: "run-result",
         ...base,

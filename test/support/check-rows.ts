@@ -31,6 +31,7 @@ import {
   decodeNumber,
   decodePending,
   decodeRun,
+  type Run,
 } from "../../runtime/core/rows.ts";
 import type { ReadTx, Row } from "../../runtime/core/tx.ts";
 
@@ -85,6 +86,7 @@ class Check {
     const runs = this.#all(runPrefix(it.sequence));
     this.#expect(runs.length === it.runs, `${id} counts ${it.runs} runs, has ${runs.length}`);
     if (it.status === "completed") this.#expect(it.pending + it.runs === 0, `${id} still waits`);
+    for (const [, value] of runs) this.#run(decodeRun(value), it, id);
     for (const [key, value] of pending) {
       const completionId = key.slice(-4);
       const row = decodePending(value);
@@ -110,6 +112,20 @@ class Check {
     }
   }
 
+  #run(run: Run, it: Invocation, id: string): void {
+    const what = `${id}, run of mode ${run.mode}`;
+    this.#expect(run.tries > 0, `${what}: recorded without a go`);
+    this.#expect(run.mode !== "at-most-once" || run.tries === 1, `${what}: ${run.tries} tries`);
+    this.#expect(
+      run.mayHaveHappened,
+      `${what}: its closure was let go, and the row does not say that it may have happened`,
+    );
+    const failing = run.failures > 0 && run.failingSinceMs !== null;
+    this.#expect(failing || run.failures === 0, `${what}: fails since no time`);
+    this.#expect(run.nextTryAtMs === null || !run.cancelled, `${what}: cancelled, and backs off`);
+    this.#expect(run.completionId <= it.completionIdMax, `${what}: of an unknown completion`);
+  }
+
   #place(it: Invocation, id: string): void {
     if (!takesKey(it)) return;
     const { service, key } = it.target;
@@ -133,6 +149,10 @@ class Check {
       this.#tx.get(timerKey({ dueAtMs, sequence: it.sequence, kind, id: 0 })) !== undefined;
     if (it.status === "scheduled")
       this.#expect(armed("start", it.scheduledForMs), `${id} has no start timer`);
+    if (it.status === "backing-off") {
+      const why = it.failures > 0 || it.losses > 0;
+      this.#expect(why, `${id} with no failure and no loss`);
+    }
     if (it.status === "backing-off")
       this.#expect(armed("retry", it.nextAttemptAtMs), `${id} has no retry timer`);
     if (it.status === "completed")

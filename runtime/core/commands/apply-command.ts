@@ -6,7 +6,8 @@ import type { Command, CommandKind } from "../../../protocol/command.ts";
 import type { Invocation } from "../invocation.ts";
 import { appendCommand } from "../journal.ts";
 import { recordRun } from "../runs.ts";
-import { changed, type Attempt, type Step } from "../step.ts";
+import type { Attempt, Step } from "../step.ts";
+import { noteProgress } from "../tries.ts";
 import { call, invocationId, send, type Created } from "./calls.ts";
 import { attach, cancelOther, completeAwakeable, sendSignal } from "./others.ts";
 import { completePromise, getPromise, peekPromise } from "./promises.ts";
@@ -54,6 +55,7 @@ const HANDLERS: { readonly [K in Exclude<CommandKind, "call" | "send">]: Handler
   attach,
   date,
   "date-here": nothing,
+  // The entry is the answer: this invocation takes the new branch.
   patched: nothing,
 };
 
@@ -81,13 +83,11 @@ export function violation(invocation: Invocation, command: Command): string | un
 
 export function applyCommand(step: Step, attempt: Attempt, command: Command): void {
   const { invocation } = attempt;
-  attempt.progressed = true;
+  noteProgress(step, attempt);
   attempt.idle = false;
-  invocation.idleResumes = 0;
   if ("completionId" in command && command.kind !== "withdraw") {
     invocation.completionIdMax = command.completionId;
   }
-  changed(step, invocation);
   const covered = command.after < invocation.cancelledAt;
   const base = { step, attempt, invocation, covered };
   if (command.kind === "call" || command.kind === "send") {

@@ -21,6 +21,8 @@ export function excessOf(limits: Limits, command: Command): string | undefined {
     case "peek-promise":
     case "complete-promise":
       return tooLong("the name of a promise", command.promise, limits);
+    case "patched":
+      return tooLong("the id of a patch", command.patch, limits);
     default:
       return undefined;
   }

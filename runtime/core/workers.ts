@@ -9,7 +9,7 @@
  */
 import { CloseCode } from "../../protocol/channel.ts";
 import type { Command } from "../../protocol/command.ts";
-import { FailureCode } from "../../protocol/failure.ts";
+import type { Failure } from "../../protocol/failure.ts";
 import type { AttemptMessage, Hello } from "../../protocol/message.ts";
 import { PROTOCOL_VERSION } from "../../protocol/message.ts";
 import { applyCommand, violation } from "./commands/apply-command.ts";
@@ -116,10 +116,12 @@ function onAttemptMessage(step: Step, attempt: Attempt, message: AttemptMessage)
     case "command": {
       const { command } = message;
       const wrong = violation(invocation, command);
-      const excess = excessOf(step.memory.limits, command);
-      if (wrong !== undefined) breakOff(step, attempt.connection, wrong);
-      else if (excess !== undefined) refuseCommand(step, attempt, command, excess);
-      else applyCommand(step, attempt, command);
+      if (wrong !== undefined) {
+        breakOff(step, attempt.connection, wrong);
+        return;
+      }
+      const excess = excessOf(step, attempt, command) ?? applyCommand(step, attempt, command);
+      if (excess !== undefined) refuseCommand(step, attempt, command, excess);
       return;
     }
     case "run-result":
@@ -143,10 +145,9 @@ function onAttemptMessage(step: Step, attempt: Attempt, message: AttemptMessage)
   }
 }
 
-/** Ends the attempt, and no other of its worker: the code asked for more than there may be. */
-function refuseCommand(step: Step, attempt: Attempt, command: Command, excess: string): void {
-  const reason = `${excess}; nothing of it was recorded`;
-  const failure = { name: "Error", message: reason, code: FailureCode.payloadTooLarge };
+/** Ends the attempt, and no other of its worker: the code asked for more than there may be, or is. */
+function refuseCommand(step: Step, attempt: Attempt, command: Command, failure: Failure): void {
+  const reason = failure.message;
   tell(step, attempt, { kind: "abort", attempt: attempt.handle, reason }, "durable");
   onFail(step, attempt, { failure, stack: "", command: command.index, retryAfterMs: null });
 }

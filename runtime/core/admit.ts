@@ -105,7 +105,18 @@ function checkRequest(
     const message = `the payload has ${admission.parameter.length} bytes, the limit payloadBytesMax is ${limits.payloadBytesMax}; send less, or raise the limit`;
     return { code: FailureCode.payloadTooLarge, message };
   }
+  // From outside they were measured as they came in.
+  const headerBytes = admission.external ? 0 : bytesOfHeaders(admission.headers);
+  if (headerBytes > limits.headerBytesMax) {
+    return bad(
+      `the headers have ${headerBytes} bytes, the limit headerBytesMax is ${limits.headerBytesMax}; send fewer`,
+    );
+  }
   return admission.external ? checkExternal(admission, handler) : undefined;
+}
+
+function bytesOfHeaders(headers: readonly Header[]): number {
+  return headers.reduce((sum, [name, value]) => sum + utf8(name).length + utf8(value).length, 0);
 }
 
 function checkExternal(admission: Admission, handler: HandlerManifest): Refusal | undefined {

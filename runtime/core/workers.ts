@@ -8,12 +8,11 @@
  * 3. A lost connection ends its attempts; the invocations are ready again at once. That is no failure.
  */
 import { CloseCode } from "../../protocol/channel.ts";
-import type { Command } from "../../protocol/command.ts";
 import type { Failure } from "../../protocol/failure.ts";
 import type { AttemptMessage, Hello } from "../../protocol/message.ts";
 import { PROTOCOL_VERSION } from "../../protocol/message.ts";
 import { applyCommand, violation } from "./commands/apply-command.ts";
-import { excessOf } from "./commands/command-limits.ts";
+import { excessOf, resultExcess } from "./commands/command-limits.ts";
 import { onFail } from "./fail.ts";
 import { finish } from "./finish.ts";
 import type { ConnectionId } from "./input.ts";
@@ -112,6 +111,11 @@ export function fillFreed(step: Step): void {
 
 function onAttemptMessage(step: Step, attempt: Attempt, message: AttemptMessage): void {
   const { invocation } = attempt;
+  const excess = resultExcess(step.memory.limits, message);
+  if (excess !== undefined) {
+    refuseAttempt(step, attempt, null, excess);
+    return;
+  }
   switch (message.kind) {
     case "command": {
       const { command } = message;
@@ -121,7 +125,7 @@ function onAttemptMessage(step: Step, attempt: Attempt, message: AttemptMessage)
         return;
       }
       const excess = excessOf(step, attempt, command) ?? applyCommand(step, attempt, command);
-      if (excess !== undefined) refuseCommand(step, attempt, command, excess);
+      if (excess !== undefined) refuseAttempt(step, attempt, command.index, excess);
       return;
     }
     case "run-result":
@@ -146,10 +150,15 @@ function onAttemptMessage(step: Step, attempt: Attempt, message: AttemptMessage)
 }
 
 /** Ends the attempt, and no other of its worker: the code asked for more than there may be, or is. */
-function refuseCommand(step: Step, attempt: Attempt, command: Command, failure: Failure): void {
+function refuseAttempt(
+  step: Step,
+  attempt: Attempt,
+  command: number | null,
+  failure: Failure,
+): void {
   const reason = failure.message;
   tell(step, attempt, { kind: "abort", attempt: attempt.handle, reason }, "durable");
-  onFail(step, attempt, { failure, stack: "", command: command.index, retryAfterMs: null });
+  onFail(step, attempt, { failure, stack: "", command, retryAfterMs: null });
 }
 
 /** It only waits. If something came that the attempt had not seen, it goes on at once. */

@@ -8,6 +8,8 @@
 import type { Command } from "../../../protocol/command.ts";
 import { FailureCode, type Failure } from "../../../protocol/failure.ts";
 import { parseInvocationId } from "../../../protocol/ids.ts";
+import type { AttemptMessage } from "../../../protocol/message.ts";
+import type { Result } from "../../../protocol/payload.ts";
 import { messageBytesMax } from "../../../protocol/wire-limits.ts";
 import type { Invocation } from "../invocation.ts";
 import { journalRowBytesMax } from "../journal.ts";
@@ -27,6 +29,13 @@ export function excessOf(step: Step, attempt: Attempt, command: Command): Failur
   return tooMany === undefined ? undefined : refused(FailureCode.tooMany, tooMany);
 }
 
+/** What an attempt ends with, or a run: an SDK refuses a larger one itself. */
+export function resultExcess(limits: Limits, message: AttemptMessage): Failure | undefined {
+  if (message.kind !== "end" && message.kind !== "run-result") return undefined;
+  const excess = payloadExcess("a result", message.result, limits);
+  return excess === undefined ? undefined : refused(FailureCode.payloadTooLarge, excess);
+}
+
 /** As the attempt's failure: it goes on by its retry policy. */
 export function refused(code: number, reason: string): Failure {
   return { name: "Error", message: `${reason}; nothing of it was recorded`, code };
@@ -40,16 +49,30 @@ function sizeExcess(limits: Limits, command: Command): string | undefined {
       if (named !== undefined || sizeBytes <= limits.stateValueBytesMax) return named;
       return `a state value has ${sizeBytes} bytes, the limit stateValueBytesMax is ${limits.stateValueBytesMax}`;
     }
+    case "complete-awakeable":
+      return payloadExcess("a result", command.result, limits);
+    case "send-signal":
+      return payloadExcess("a signal", command.result, limits);
+    case "complete-promise":
+      return (
+        nameExcess("promise", command.promise, limits) ??
+        payloadExcess("a result", command.result, limits)
+      );
     case "get-state":
     case "clear-state":
       return nameExcess("state value", command.key, limits);
     case "get-promise":
     case "peek-promise":
-    case "complete-promise":
       return nameExcess("promise", command.promise, limits);
     default:
       return undefined;
   }
+}
+
+function payloadExcess(what: string, result: Result, limits: Limits): string | undefined {
+  const sizeBytes = result.ok ? result.value.length : 0;
+  if (sizeBytes <= limits.payloadBytesMax) return undefined;
+  return `${what} has ${sizeBytes} bytes, the limit payloadBytesMax is ${limits.payloadBytesMax}`;
 }
 
 function nameExcess(of: string, name: string, limits: Limits): string | undefined {

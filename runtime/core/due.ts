@@ -1,11 +1,11 @@
-/** What happens when a timer is due, one line per kind. */
+/** What happens when a timer is due, one line per kind; then what has expired, a piece at a time. */
 import { assert } from "../../protocol/assert.ts";
 import { complete } from "./deliver.ts";
 import { retryAttempt } from "./fail.ts";
 import { enqueue } from "./inbox.ts";
 import type { Invocation } from "./invocation.ts";
 import type { Timer } from "./keys.ts";
-import { purge } from "./purge.ts";
+import { removeExpired } from "./purge.ts";
 import { makeReady } from "./ready.ts";
 import { retryRun } from "./runs.ts";
 import { load, type Step } from "./step.ts";
@@ -17,6 +17,7 @@ export function onTimersDue(step: Step): void {
     assert(invocation !== undefined, `a ${timer.kind} timer of an invocation that is not there`);
     onTimer(step, invocation, timer);
   }
+  removeExpired(step);
 }
 
 function onTimer(step: Step, invocation: Invocation, timer: Timer): void {
@@ -34,9 +35,6 @@ function onTimer(step: Step, invocation: Invocation, timer: Timer): void {
     case "run-retry":
       if (invocation.status === "suspended") makeReady(step, invocation);
       else retryRun(step, invocation, timer.id);
-      return;
-    case "purge":
-      purge(step, invocation);
       return;
   }
 }

@@ -80,6 +80,8 @@ export function encodeInvocation(it: Invocation): Uint8Array {
     it.pauseReason,
     it.parked,
     it.purging,
+    it.journalExpiresAtMs,
+    it.signalsKept,
   ]);
 }
 
@@ -123,10 +125,12 @@ type InvocationFields = [
   pauseReason: Invocation["pauseReason"],
   parked: boolean,
   purging: boolean,
+  journalExpiresAtMs: number | null,
+  signalsKept: number,
 ];
 
 export function decodeInvocation(sequence: Sequence, row: Uint8Array): Invocation {
-  const f = fields<InvocationFields>(row, 39);
+  const f = fields<InvocationFields>(row, 41);
   return {
     sequence,
     epoch: f[0],
@@ -166,6 +170,8 @@ export function decodeInvocation(sequence: Sequence, row: Uint8Array): Invocatio
     pauseReason: f[36],
     parked: f[37],
     purging: f[38],
+    journalExpiresAtMs: f[39],
+    signalsKept: f[40],
   };
 }
 

@@ -38,6 +38,8 @@ export interface Attempt {
   idle: boolean;
   /** It issued a command or recorded a result: what failed before is behind it. */
   progressed: boolean;
+  /** Of the state of its key; null while that is not known. See state-size.ts. */
+  stateBytes: number | null;
 }
 
 export interface Connection {
@@ -59,6 +61,8 @@ export interface ServiceEntry {
 
 export interface Memory {
   readonly limits: Limits;
+  /** An idempotency key used with another payload is refused. */
+  readonly idempotencyPayloadCheck: boolean;
   readonly epoch: number;
   readonly connections: Map<ConnectionId, Connection>;
   /** Live attempts by invocation. */
@@ -72,6 +76,12 @@ export interface Memory {
   readonly queues: Set<string>;
   /** Earliest timer; undefined when there is none, "unknown" when it must be looked up. */
   nextDueAtMs: number | undefined | "unknown";
+  /** Earliest expiry, in the same way. */
+  nextExpiryAtMs: number | undefined | "unknown";
+  /** What has expired is removed in steps: the next one not before this. */
+  purgeNotBeforeMs: number;
+  /** The disk is nearly full: nothing new is accepted from outside. */
+  diskLow: boolean;
   nextSequence: number;
   /** Numbers below this are taken by the durable row. */
   sequenceBound: number;
@@ -101,7 +111,8 @@ export function load(step: Step, sequence: Sequence): Invocation | undefined {
 /** The invocation that an id from outside names, if it is (still) there. */
 export function find(step: Step, id: InvocationIdParts): Invocation | undefined {
   const invocation = load(step, id.sequence);
-  return invocation?.tag === id.tag && invocation.epoch === id.epoch ? invocation : undefined;
+  if (invocation?.tag !== id.tag || invocation.epoch !== id.epoch) return undefined;
+  return invocation.purging ? undefined : invocation;
 }
 
 export function changed(step: Step, invocation: Invocation): void {

@@ -8,12 +8,11 @@
  * 3. A lost connection ends its attempts: see lost.ts.
  */
 import { CloseCode } from "../../protocol/channel.ts";
-import type { Command } from "../../protocol/command.ts";
-import { FailureCode } from "../../protocol/failure.ts";
+import type { Failure } from "../../protocol/failure.ts";
 import type { AttemptMessage, Hello } from "../../protocol/message.ts";
 import { PROTOCOL_VERSION } from "../../protocol/message.ts";
 import { applyCommand, violation } from "./commands/apply-command.ts";
-import { excessOf } from "./commands/command-limits.ts";
+import { excessOf, resultExcess } from "./commands/command-limits.ts";
 import { breakDeadlock } from "./deadlock.ts";
 import { resume } from "./deliver.ts";
 import { onFail } from "./fail.ts";
@@ -112,14 +111,21 @@ export function fillFreed(step: Step): void {
 
 function onAttemptMessage(step: Step, attempt: Attempt, message: AttemptMessage): void {
   const { invocation } = attempt;
+  const excess = resultExcess(step.memory.limits, message);
+  if (excess !== undefined) {
+    refuseAttempt(step, attempt, null, excess);
+    return;
+  }
   switch (message.kind) {
     case "command": {
       const { command } = message;
       const wrong = violation(invocation, command);
-      const excess = excessOf(step.memory.limits, command);
-      if (wrong !== undefined) breakOff(step, attempt.connection, wrong);
-      else if (excess !== undefined) refuseCommand(step, attempt, command, excess);
-      else applyCommand(step, attempt, command);
+      if (wrong !== undefined) {
+        breakOff(step, attempt.connection, wrong);
+        return;
+      }
+      const excess = excessOf(step, attempt, command) ?? applyCommand(step, attempt, command);
+      if (excess !== undefined) refuseAttempt(step, attempt, command.index, excess);
       return;
     }
     case "run-result":
@@ -148,12 +154,16 @@ function onAttemptMessage(step: Step, attempt: Attempt, message: AttemptMessage)
   }
 }
 
-/** Ends the attempt, and no other of its worker: the code asked for more than there may be. */
-function refuseCommand(step: Step, attempt: Attempt, command: Command, excess: string): void {
-  const reason = `${excess}; nothing of it was recorded`;
-  const failure = { name: "Error", message: reason, code: FailureCode.payloadTooLarge };
+/** Ends the attempt, and no other of its worker: the code asked for more than there may be, or is. */
+function refuseAttempt(
+  step: Step,
+  attempt: Attempt,
+  command: number | null,
+  failure: Failure,
+): void {
+  const reason = failure.message;
   tell(step, attempt, { kind: "abort", attempt: attempt.handle, reason }, "durable");
-  onFail(step, attempt, { failure, stack: "", command: command.index, retryAfterMs: null });
+  onFail(step, attempt, { failure, stack: "", command, retryAfterMs: null });
 }
 
 /** It waits only for others. If something came that it had not seen, it says so again after that. */

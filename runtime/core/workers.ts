@@ -18,7 +18,7 @@ import { onFail } from "./fail.ts";
 import { finish } from "./finish.ts";
 import type { ConnectionId } from "./input.ts";
 import { setStatus } from "./invocation.ts";
-import { fillConnection, makeReady } from "./ready.ts";
+import { fillConnection, makeReady, queuesOf } from "./ready.ts";
 import { refusal, register } from "./registry.ts";
 import { onRunFailed, onRunResult } from "./runs.ts";
 import { dropAttempt } from "./start.ts";
@@ -40,6 +40,8 @@ export function onHello(step: Step, id: ConnectionId, hello: Hello): void {
     concurrency: hello.concurrency,
     services: new Map(hello.manifest.services.map((service) => [service.name, service])),
     attempts: new Map(),
+    queues: queuesOf(hello.version, hello.manifest.services),
+    turn: 0,
     nextHandle: 1,
     draining: false,
     // Nothing starts before the welcome has left; the hub then says that there is room.
@@ -87,6 +89,7 @@ export function onLost(step: Step, id: ConnectionId): void {
     makeReady(step, attempt.invocation);
   }
   step.freed.delete(connection);
+  step.memory.refill.delete(connection);
 }
 
 export function onMessage(

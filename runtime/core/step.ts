@@ -28,6 +28,8 @@ export interface Attempt {
   readonly executing: Map<number, number>;
   /** Runs recorded and not completed: while there are any, deliveries wait for the disk. */
   openRuns: number;
+  /** It waits, for nothing but calls and attaches. Until its next command or delivery. */
+  idle: boolean;
   /** It issued a command: what failed before is behind it. */
   progressed: boolean;
 }

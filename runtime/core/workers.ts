@@ -14,6 +14,7 @@ import type { AttemptMessage, Hello } from "../../protocol/message.ts";
 import { PROTOCOL_VERSION } from "../../protocol/message.ts";
 import { applyCommand, violation } from "./commands/apply-command.ts";
 import { excessOf } from "./commands/command-limits.ts";
+import { breakDeadlock } from "./deadlock.ts";
 import { onFail } from "./fail.ts";
 import { finish } from "./finish.ts";
 import type { ConnectionId } from "./input.ts";
@@ -132,7 +133,9 @@ function onAttemptMessage(step: Step, attempt: Attempt, message: AttemptMessage)
       onRunFailed(step, attempt, message);
       return;
     case "run-not-done":
+      return;
     case "idle":
+      onIdle(step, attempt, message.deliveries);
       return;
     case "fail":
       onFail(step, attempt, message);
@@ -154,10 +157,18 @@ function refuseCommand(step: Step, attempt: Attempt, command: Command, excess: s
   onFail(step, attempt, { failure, stack: "", command: command.index, retryAfterMs: null });
 }
 
+/** It waits only for others. If something came that it had not seen, it says so again after that. */
+function onIdle(step: Step, attempt: Attempt, deliveries: number): void {
+  if (attempt.invocation.deliveries > deliveries) return;
+  attempt.idle = true;
+  breakDeadlock(step, attempt.invocation);
+}
+
 /** It only waits. If something came that the attempt had not seen, it goes on at once. */
 function onSuspend(step: Step, attempt: Attempt, deliveries: number): void {
   const { invocation } = attempt;
   const runsNow = attempt.executing.size > 0;
+  invocation.waitsOnlyForOthers = attempt.idle;
   if (!attempt.progressed) invocation.idleResumes++;
   dropAttempt(step, attempt);
   changed(step, invocation);

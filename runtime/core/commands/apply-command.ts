@@ -85,6 +85,7 @@ export function violation(invocation: Invocation, command: Command): string | un
 export function applyCommand(step: Step, attempt: Attempt, command: Command): void {
   const { invocation } = attempt;
   attempt.progressed = true;
+  attempt.idle = false;
   invocation.idleResumes = 0;
   if ("completionId" in command && command.kind !== "withdraw") {
     invocation.completionIdMax = command.completionId;

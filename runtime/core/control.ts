@@ -12,14 +12,14 @@
  *    due at once, so a chain of any length costs no stack, and a fan-out no giant batch.
  * 2. What was asked is durable with the answer; timers carry it on through a crash.
  */
-import { assert } from "../../protocol/assert.ts";
 import { CANCELLED, KILLED } from "../../protocol/failure.ts";
 import { deliver, removePending } from "./deliver.ts";
 import { finish, forgetSource } from "./finish.ts";
 import { setStatus, type Invocation } from "./invocation.ts";
 import { appendDelivery, readJournal } from "./journal.ts";
-import { pendingKey, pendingPrefix, prefixEnd, readU32, type Sequence } from "./keys.ts";
+import { pendingKey, pendingPrefix, readU32, type Sequence } from "./keys.ts";
 import { leaveStatus } from "./leave-status.ts";
+import { pendingsOf } from "./pendings.ts";
 import { makeReady } from "./ready.ts";
 import { decodePending } from "./rows.ts";
 import { cancelRuns } from "./runs.ts";
@@ -179,20 +179,9 @@ function recordedCalls(step: Step, invocation: Invocation): Sequence[] {
 }
 
 function pendingCalls(step: Step, invocation: Invocation): Sequence[] {
-  const prefix = pendingPrefix(invocation.sequence);
-  const to = prefixEnd(prefix);
   const children: Sequence[] = [];
-  let from: string = prefix;
-  let read = 0;
-  while (read < invocation.pending) {
-    const rows = step.tx.range({ from, to, limit: PENDING_BATCH });
-    assert(rows.length > 0, `${invocation.pending} are outstanding, ${read} have rows`);
-    for (const [key, row] of rows) {
-      const pending = decodePending(row);
-      if (pending.kind === "call") children.push(pending.child);
-      from = `${key}\0`;
-    }
-    read += rows.length;
+  for (const [, pending] of pendingsOf(step.tx, invocation)) {
+    if (pending.kind === "call") children.push(pending.child);
   }
   return children;
 }

@@ -30,6 +30,8 @@ export interface AdminReads {
   ): Promise<InvocationDescription | undefined>;
   listServices(): Promise<readonly ServiceView[]>;
   listDeployments(): Promise<readonly DeploymentView[]>;
+  /** Services and keys that are paused: services first, then in the order of their names. */
+  listPauses(): Promise<readonly PauseView[]>;
 }
 
 /** All that are given must match. An empty list of statuses means any. */
@@ -246,6 +248,18 @@ export interface HoldBody {
   /** null for the whole service. */
   readonly key: string | null;
   readonly effect: string;
+}
+
+export interface PauseView {
+  readonly service: string;
+  /** null for the whole service. */
+  readonly key: string | null;
+  readonly since: IsoTime;
+}
+
+/** Body of `GET /pauses`. */
+export interface PausesBody {
+  readonly pauses: readonly PauseView[];
 }
 
 /** What came of a control request that was made for many. */

@@ -15,6 +15,7 @@ import type { ConnectionId, RequestId } from "./input.ts";
 import { invocationKey, type Sequence } from "./keys.ts";
 import type { Invocation } from "./invocation.ts";
 import type { Limits } from "./limits.ts";
+import type { Pauses } from "./pauses.ts";
 import { decodeInvocation, encodeInvocation } from "./rows.ts";
 import type { Tx } from "./tx.ts";
 
@@ -42,12 +43,22 @@ export interface Attempt {
   stateBytes: number | null;
 }
 
+/** Ready invocations of one handler; `pinned` when they have started, on the connection's deployment. */
+export interface ReadyQueue {
+  readonly prefix: string;
+  readonly service: string;
+  readonly pinned: boolean;
+}
+
 export interface Connection {
   readonly id: ConnectionId;
   readonly version: string;
   readonly concurrency: number;
   readonly services: ReadonlyMap<string, ServiceManifest>;
   readonly attempts: Map<number, Attempt>;
+  /** The ready queues that it may serve, and which of them has its turn: see ready.ts. */
+  readonly queues: readonly ReadyQueue[];
+  turn: number;
   nextHandle: number;
   draining: boolean;
   congested: boolean;
@@ -74,6 +85,9 @@ export interface Memory {
   readonly waitsFor: Map<RequestId, Sequence>;
   /** Ready queues that may hold rows; a queue that is not in here is empty. */
   readonly queues: Set<string>;
+  readonly pauses: Pauses;
+  /** Connections that looked at as many ready rows as one step may, and go on in the next one. */
+  readonly refill: Set<Connection>;
   /** Earliest timer; undefined when there is none, "unknown" when it must be looked up. */
   nextDueAtMs: number | undefined | "unknown";
   /** Earliest expiry, in the same way. */

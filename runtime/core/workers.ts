@@ -20,7 +20,7 @@ import { finish } from "./finish.ts";
 import type { ConnectionId } from "./input.ts";
 import { setStatus } from "./invocation.ts";
 import { loseAttempt } from "./lost.ts";
-import { fillConnection } from "./ready.ts";
+import { fillConnection, queuesOf } from "./ready.ts";
 import { refusal, register } from "./registry.ts";
 import { onRunFailed, onRunNotDone, onRunResult } from "./runs.ts";
 import { dropAttempt } from "./start.ts";
@@ -42,6 +42,8 @@ export function onHello(step: Step, id: ConnectionId, hello: Hello): void {
     concurrency: hello.concurrency,
     services: new Map(hello.manifest.services.map((service) => [service.name, service])),
     attempts: new Map(),
+    queues: queuesOf(hello.version, hello.manifest.services),
+    turn: 0,
     nextHandle: 1,
     draining: false,
     // Nothing starts before the welcome has left; the hub then says that there is room.
@@ -86,6 +88,7 @@ export function onLost(step: Step, id: ConnectionId): void {
   step.memory.connections.delete(id);
   for (const attempt of [...connection.attempts.values()]) loseAttempt(step, attempt);
   step.freed.delete(connection);
+  step.memory.refill.delete(connection);
 }
 
 export function onMessage(

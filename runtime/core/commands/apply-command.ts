@@ -22,7 +22,10 @@ export interface CommandStep<K extends CommandKind> {
   readonly attempt: Attempt;
   readonly invocation: Invocation;
   readonly command: Command & { readonly kind: K };
-  /** A cancellation that the code had not seen covers it: nobody waits for its completion. */
+  /**
+   * A cancellation that the code had not seen covers it: nobody waits for its completion, so that
+   * it is recorded and nothing comes of it that would have to be waited for.
+   */
   readonly covered: boolean;
 }
 

@@ -25,6 +25,7 @@ import {
   onInvoke,
   onOutput,
 } from "./requests.ts";
+import { onRemoveDeployment } from "./remove-deployment.ts";
 import { flush, type Memory, type Step } from "./step.ts";
 import { nextDueAtMs } from "./timers.ts";
 import type { Tx } from "./tx.ts";
@@ -67,6 +68,7 @@ function emptyMemory(epoch: number, limits: Limits): Memory {
     connections: new Map(),
     attempts: new Map(),
     services: new Map(),
+    manifests: new Map(),
     counts: noCounts(),
     waiting: new Map(),
     waitsFor: new Map(),
@@ -93,12 +95,14 @@ function applyInput(step: Step, input: Input): void {
     case "resume":
     case "purge":
       return onControl(step, input.request, input.invocationId, input.kind);
+    case "remove-deployment":
+      return onRemoveDeployment(step, input.request, input.version);
     case "forget-request":
       return forgetRequest(step, input.request);
     case "worker-hello":
       return onHello(step, input.connection, input.hello);
     case "worker-message":
-      return onMessage(step, input.connection, input.ordinal, input.message);
+      return onMessage(step, input);
     case "worker-drain":
       return onDrain(step, input.connection, input.ordinal);
     case "worker-congestion":

@@ -16,7 +16,7 @@ import { applyCommand, violation } from "./commands/apply-command.ts";
 import { excessOf } from "./commands/command-limits.ts";
 import { onFail } from "./fail.ts";
 import { finish } from "./finish.ts";
-import type { ConnectionId } from "./input.ts";
+import type { ConnectionId, Input } from "./input.ts";
 import { setStatus } from "./invocation.ts";
 import { fillConnection, makeReady } from "./ready.ts";
 import { refusal, register } from "./registry.ts";
@@ -91,15 +91,18 @@ export function onLost(step: Step, id: ConnectionId): void {
 
 export function onMessage(
   step: Step,
-  id: ConnectionId,
-  ordinal: number,
-  message: AttemptMessage,
+  { connection: id, ordinal, message, diskWaitMs = 0 }: Input & { kind: "worker-message" },
 ): void {
   const connection = step.memory.connections.get(id);
   if (connection === undefined) return;
   acknowledge(step, id, ordinal);
   const attempt = connection.attempts.get(message.attempt);
-  if (attempt) onAttemptMessage(step, attempt, message);
+  if (attempt === undefined) return;
+  if (diskWaitMs > 0) {
+    attempt.invocation.spentMs.disk += diskWaitMs;
+    changed(step, attempt.invocation);
+  }
+  onAttemptMessage(step, attempt, message);
 }
 
 /** After each input: attempts that ended made room for what waits. */

@@ -2,9 +2,11 @@
 import { createRequire } from "node:module";
 import { Command, CommanderError } from "commander";
 import { CliError, ExitCode } from "./exit.ts";
+import { addDeployments } from "./deployments.ts";
 import { addInvocations } from "./invocations.ts";
 import { addInvoke } from "./invoke.ts";
 import type { Output } from "./output.ts";
+import { addServices } from "./services.ts";
 import { addStart } from "./start.ts";
 
 const EXAMPLES = `
@@ -29,6 +31,8 @@ export async function run(args: readonly string[], output: Output): Promise<numb
   addStart(program, output);
   addInvoke(program, output);
   addInvocations(program, output);
+  addServices(program, output);
+  addDeployments(program, output);
   try {
     await program.parseAsync([...args], { from: "user" });
     return ExitCode.ok;

@@ -5,8 +5,12 @@ import type { InvocationFilter, JournalRequest, PageRequest } from "./views.ts";
 
 const PAGE_DEFAULT = 100;
 const PAGE_MAX = 1_000;
-const JOURNAL_DEFAULT = 1_000;
+const JOURNAL_DEFAULT = 100;
 const JOURNAL_MAX = 10_000;
+
+const GRAPH_DEFAULT = 200;
+const GRAPH_MAX = 1_000;
+const NAMES = ["service", "handler", "key", "deployment"] as const;
 
 /** As a table, so that the compiler asks for a status that is new. */
 const STATUSES: Readonly<Record<Status, true>> = {
@@ -20,21 +24,23 @@ const STATUSES: Readonly<Record<Status, true>> = {
   completed: true,
 };
 
-/** `?service=&handler=&key=&status=&limit=&cursor=`; `status` may be repeated or hold a list. */
+/**
+ * `?service=&handler=&key=&deployment=&status=&limit=&cursor=`; `status` may be repeated or hold a
+ * list.
+ */
 export function listRequestOf(query: URLSearchParams): {
   readonly filter: InvocationFilter;
   readonly page: PageRequest;
 } {
-  refuseUnknown(query, ["service", "handler", "key", "status", "limit", "cursor"]);
-  const service = query.get("service");
-  const handler = query.get("handler");
-  const key = query.get("key");
+  refuseUnknown(query, [...NAMES, "status", "limit", "cursor"]);
+  const names = NAMES.flatMap((name) => {
+    const value = query.get(name);
+    return value === null ? [] : [[name, value] as const];
+  });
   const cursor = query.get("cursor");
   return {
     filter: {
-      ...(service === null ? {} : { service }),
-      ...(handler === null ? {} : { handler }),
-      ...(key === null ? {} : { key }),
+      ...Object.fromEntries(names),
       statuses: query
         .getAll("status")
         .flatMap((it) => it.split(","))
@@ -47,18 +53,26 @@ export function listRequestOf(query: URLSearchParams): {
   };
 }
 
-/** `?journalFrom=&journalLimit=` */
+/** `?journalFrom=&journalLimit=`; without the first, the last entries. */
 export function journalRequestOf(query: URLSearchParams): JournalRequest {
   refuseUnknown(query, ["journalFrom", "journalLimit"]);
   const most = Number.MAX_SAFE_INTEGER;
   return {
-    from: numberOf(query, "journalFrom", { least: 0, most, otherwise: 0 }),
+    from: query.has("journalFrom")
+      ? numberOf(query, "journalFrom", { least: 0, most, otherwise: 0 })
+      : null,
     limit: numberOf(query, "journalLimit", {
       least: 0,
       most: JOURNAL_MAX,
       otherwise: JOURNAL_DEFAULT,
     }),
   };
+}
+
+/** `?limit=` of the graph of waits. */
+export function nodesMaxOf(query: URLSearchParams): number {
+  refuseUnknown(query, ["limit"]);
+  return numberOf(query, "limit", { least: 1, most: GRAPH_MAX, otherwise: GRAPH_DEFAULT });
 }
 
 function refuseUnknown(query: URLSearchParams, known: readonly string[]): void {

@@ -1,12 +1,16 @@
 /** All routes of the admin API. */
-import { parseInvocationId, type InvocationId } from "../../protocol/ids.ts";
+import {
+  parseInvocationId,
+  type InvocationId,
+  type InvocationIdParts,
+} from "../../protocol/ids.ts";
 import type { Question } from "../ask.ts";
 import { empty, HttpProblem, json, type Answer } from "../http/answer.ts";
 import { askOrRefuse } from "../http/ask-or-refuse.ts";
 import { route, type Call, type Route } from "../http/route.ts";
 import type { AdminApi } from "./admin.ts";
-import { journalRequestOf, listRequestOf } from "./parameters.ts";
-import type { ControlBody, InvocationsBody } from "./views.ts";
+import { journalRequestOf, listRequestOf, nodesMaxOf } from "./parameters.ts";
+import type { ControlBody, InvocationsBody, RemovedBody } from "./views.ts";
 
 type AdminCall = Call<AdminApi>;
 type ControlKind = Extract<Question, { kind: "cancel" | "kill" | "pause" | "resume" | "purge" }>;
@@ -21,7 +25,11 @@ export const ADMIN_ROUTES: readonly Route<AdminApi>[] = [
   ),
 
   route("GET", "/invocations", listInvocations),
+  route("GET", "/invocations/counts", async ({ api }) =>
+    json(200, await api.core().reads.countInvocations()),
+  ),
   route("GET", "/invocations/:id", describeInvocation),
+  route("GET", "/invocations/:id/graph", graphOfInvocation),
   route("PATCH", "/invocations/:id/cancel", (call) => control(call, "cancel")),
   route("PATCH", "/invocations/:id/kill", (call) => control(call, "kill")),
   route("PATCH", "/invocations/:id/pause", (call) => control(call, "pause")),
@@ -36,6 +44,7 @@ export const ADMIN_ROUTES: readonly Route<AdminApi>[] = [
     json(200, { deployments: await api.core().reads.listDeployments() }),
   ),
   route("GET", "/deployments/:version", describeDeployment),
+  route("DELETE", "/deployments/:version", removeDeployment),
 ];
 
 async function listInvocations({ request, api }: AdminCall): Promise<Answer> {
@@ -51,12 +60,26 @@ async function listInvocations({ request, api }: AdminCall): Promise<Answer> {
 
 async function describeInvocation(call: AdminCall): Promise<Answer> {
   const { reads } = call.api.core();
+  const request = journalRequestOf(call.request.query);
+  return orNotFound(call, await reads.describeInvocation(idOf(call), request));
+}
+
+async function graphOfInvocation(call: AdminCall): Promise<Answer> {
+  const { reads } = call.api.core();
+  const nodesMax = nodesMaxOf(call.request.query);
+  return orNotFound(call, await reads.graphOf(idOf(call), nodesMax));
+}
+
+function idOf(call: AdminCall): InvocationIdParts {
   const text = call.part("id");
   const parts = parseInvocationId(text);
   if (parts === undefined) throw badId(text);
-  const description = await reads.describeInvocation(parts, journalRequestOf(call.request.query));
-  if (description === undefined) throw new HttpProblem(404, notFound(text));
-  return json(200, description);
+  return parts;
+}
+
+function orNotFound(call: AdminCall, found: object | undefined): Answer {
+  if (found === undefined) throw new HttpProblem(404, notFound(call.part("id")));
+  return json(200, found);
 }
 
 async function control(call: AdminCall, kind: ControlKind["kind"]): Promise<Answer> {
@@ -96,6 +119,22 @@ async function describeDeployment(call: AdminCall): Promise<Answer> {
   const version = call.part("version");
   const found = (await reads.listDeployments()).find((it) => it.version === version);
   if (found !== undefined) return json(200, found);
+  throw new HttpProblem(404, `The requested deployment '${version}' does not exist`);
+}
+
+async function removeDeployment(call: AdminCall): Promise<Answer> {
+  const { ask } = call.api.core();
+  const version = call.part("version");
+  const question = { kind: "remove-deployment", version } as const;
+  const response = await askOrRefuse(ask, question, call.request.signal);
+  if (response.kind === "controlled") {
+    const body: RemovedBody = { effect: response.effect };
+    return json(200, body);
+  }
+  if (response.kind !== "refused") {
+    throw new Error(`the machine answered a removal with "${response.kind}"`);
+  }
+  if (response.code !== 404) throw new HttpProblem(response.code, response.message);
   throw new HttpProblem(404, `The requested deployment '${version}' does not exist`);
 }
 

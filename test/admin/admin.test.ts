@@ -12,7 +12,9 @@ import type {
   JournalRequest,
   PageRequest,
   ServiceView,
+  WaitGraph,
 } from "../../runtime/admin/views.ts";
+import { noTimeSpent } from "../../runtime/core/invocation.ts";
 import type { Listening } from "../../runtime/http/listen.ts";
 import { INVOCATION, send, serveApp } from "../support/scripted-core.ts";
 
@@ -38,12 +40,32 @@ const description: InvocationDescription = {
   startedAt: null,
   expiresAt: null,
   parent: null,
-  waitsFor: [{ kind: "retry", until: "2026-11-23T21:45:44.658Z" }],
+  pauseRequested: false,
+  waitsFor: [
+    { kind: "retry", until: "2026-11-23T21:45:44.658Z", since: "2026-11-23T21:45:34.658Z" },
+  ],
+  waitsForCut: [],
+  spentMs: noTimeSpent(),
   outcome: null,
   lastFailureStack: "",
   inputBytes: 2,
   journalLength: 0,
   journal: [],
+};
+const graph: WaitGraph = {
+  nodes: [
+    {
+      id: INVOCATION,
+      target: summary.target,
+      status: "backing-off",
+      statusSince: summary.statusSince,
+      edges: [],
+      others: description.waitsFor,
+    },
+  ],
+  cut: false,
+  cycles: [],
+  waitedForBy: { parent: null, attached: [], attachedCut: false, inbox: null },
 };
 const service: ServiceView = {
   name: "Chat",
@@ -57,12 +79,16 @@ const deployment: DeploymentView = {
   version: "v 1/2",
   createdAt: "2026-11-23T21:45:30.000Z",
   services: ["Chat"],
+  status: "active",
+  invocations: 3,
   workers: 1,
+  warning: null,
 };
 
 interface Admin extends Listening {
   readonly lists: (readonly [InvocationFilter, PageRequest])[];
   readonly journals: JournalRequest[];
+  readonly graphs: number[];
   readonly asked: Question[];
 }
 
@@ -77,6 +103,7 @@ interface Script {
 async function startAdmin(script: Script = {}): Promise<Admin> {
   const lists: (readonly [InvocationFilter, PageRequest])[] = [];
   const journals: JournalRequest[] = [];
+  const graphs: number[] = [];
   const asked: Question[] = [];
   const reads: AdminReads = {
     listInvocations: (filter, page) => {
@@ -87,6 +114,11 @@ async function startAdmin(script: Script = {}): Promise<Admin> {
       journals.push(journal);
       return Promise.resolve("described" in script ? script.described : description);
     },
+    graphOf: (_id, nodesMax) => {
+      graphs.push(nodesMax);
+      return Promise.resolve("described" in script ? undefined : graph);
+    },
+    countInvocations: () => Promise.resolve({ open: 7, pinned: { dev: 3 } }),
     listServices: () => Promise.resolve([service]),
     listDeployments: () => Promise.resolve([deployment]),
   };
@@ -105,7 +137,7 @@ async function startAdmin(script: Script = {}): Promise<Admin> {
       throw error;
     },
   });
-  return { ...(await serveApp(app)), lists, journals, asked };
+  return { ...(await serveApp(app)), lists, journals, graphs, asked };
 }
 
 describe("health and version", () => {
@@ -149,18 +181,24 @@ describe("lists of invocations", () => {
     expect(admin.lists).toEqual([[{ statuses: [] }, { limit: 100, after: null }]]);
   });
 
-  test("by service, handler, key and status", async () => {
+  test("by service, handler, key, deployment and status", async () => {
     const admin = await startAdmin();
     await send(
       admin,
-      "/invocations?service=Chat&handler=say&key=a%2Fb%20c&status=running,paused&status=backing-off",
+      "/invocations?service=Chat&handler=say&key=a%2Fb%20c&deployment=v1&status=running,paused&status=backing-off",
     );
     expect(admin.lists[0]?.[0]).toEqual({
       service: "Chat",
       handler: "say",
       key: "a/b c",
+      deployment: "v1",
       statuses: ["running", "paused", "backing-off"],
     });
+  });
+
+  test("are counted without being read", async () => {
+    const answer = await send(await startAdmin(), "/invocations/counts");
+    expect([answer.status, answer.json()]).toEqual([200, { open: 7, pinned: { dev: 3 } }]);
   });
 
   test("a cursor leads to the next page", async () => {
@@ -186,7 +224,10 @@ describe("lists of invocations", () => {
     ["status=dead", /there is no status 'dead'; there are scheduled, inboxed, ready, running,/],
     ["status=constructor", /there is no status 'constructor'/],
     ["status=", /there is no status ''/],
-    ["state=running", /there is no parameter 'state'; there are service, handler, key, status,/],
+    [
+      "state=running",
+      /there is no parameter 'state'; there are service, handler, key, deployment,/,
+    ],
   ])("?%s is refused", async (query, message) => {
     const admin = await startAdmin();
     const answer = await send(admin, `/invocations?${query}`);
@@ -199,11 +240,11 @@ describe("lists of invocations", () => {
 });
 
 describe("one invocation", () => {
-  test("is described with the first thousand entries of its journal", async () => {
+  test("is described with the last hundred entries of its journal", async () => {
     const admin = await startAdmin();
     const answer = await send(admin, `/invocations/${INVOCATION}`);
     expect([answer.status, answer.json()]).toEqual([200, description]);
-    expect(admin.journals).toEqual([{ from: 0, limit: 1_000 }]);
+    expect(admin.journals).toEqual([{ from: null, limit: 100 }]);
   });
 
   test("or with those that are asked for", async () => {
@@ -212,6 +253,15 @@ describe("one invocation", () => {
     expect(admin.journals).toEqual([{ from: 50, limit: 10 }]);
     const refused = await send(admin, `/invocations/${INVOCATION}?journalLimit=10001`);
     expect(refused.status).toBe(400);
+  });
+
+  test("has a graph of waits, of two hundred invocations unless more are asked for", async () => {
+    const admin = await startAdmin();
+    const answer = await send(admin, `/invocations/${INVOCATION}/graph`);
+    expect([answer.status, answer.json()]).toEqual([200, graph]);
+    await send(admin, `/invocations/${INVOCATION}/graph?limit=1000`);
+    expect((await send(admin, `/invocations/${INVOCATION}/graph?limit=1001`)).status).toBe(400);
+    expect(admin.graphs).toEqual([200, 1_000]);
   });
 
   test("that is not there is a 404, one that has no id a 400", async () => {
@@ -224,7 +274,9 @@ describe("one invocation", () => {
         restate_code: null,
       },
     ]);
+    expect((await send(admin, `/invocations/${INVOCATION}/graph`)).status).toBe(404);
     expect((await send(admin, "/invocations/inv_garbage")).status).toBe(400);
+    expect((await send(admin, "/invocations/inv_garbage/graph")).status).toBe(400);
     expect((await send(admin, "/invocations/%ff")).status).toBe(400);
   });
 });
@@ -296,6 +348,31 @@ describe("services and deployments", () => {
       { message: "The requested service 'Nope' does not exist", restate_code: null },
     ]);
     expect((await send(admin, "/deployments/Nope")).status).toBe(404);
+  });
+});
+
+describe("removing a deployment", () => {
+  const path = "/deployments/v%201%2F2";
+
+  test("asks the machine, and says what has happened", async () => {
+    const answer: Response = { kind: "controlled", applied: "now", effect: "it is forgotten" };
+    const admin = await startAdmin({ answer });
+    const removed = await send(admin, path, { method: "DELETE" });
+    expect([removed.status, removed.json()]).toEqual([200, { effect: "it is forgotten" }]);
+    expect(admin.asked).toEqual([{ kind: "remove-deployment", version: "v 1/2" }]);
+  });
+
+  test.each([
+    [404, "deployment not found", "The requested deployment 'v 1/2' does not exist"],
+    [409, "the deployment 'v 1/2' is not drained", "the deployment 'v 1/2' is not drained"],
+  ])("a refusal with %i", async (code, message, shown) => {
+    const source = "ingress";
+    const answer: Response = { kind: "refused", code, message, invocationId: null, source };
+    const removed = await send(await startAdmin({ answer }), path, { method: "DELETE" });
+    expect([removed.status, removed.json()]).toEqual([
+      code,
+      { message: shown, restate_code: null },
+    ]);
   });
 });
 

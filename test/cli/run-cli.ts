@@ -36,8 +36,10 @@ export interface FakeRuntime {
   close(): Promise<void>;
 }
 
-/** Answers every request with `reply`, and remembers what came. */
-export async function fakeRuntime(reply: Reply): Promise<FakeRuntime> {
+/** Answers every request with `reply`, or with what that says, and remembers what came. */
+export async function fakeRuntime(
+  reply: Reply | ((received: Received) => Reply),
+): Promise<FakeRuntime> {
   const received: Received[] = [];
   const server = createServer((request, response) => {
     let body = "";
@@ -45,8 +47,10 @@ export async function fakeRuntime(reply: Reply): Promise<FakeRuntime> {
     request.on("data", (chunk: string) => (body += chunk));
     request.on("end", () => {
       const { method = "", url = "", headers } = request;
-      received.push({ method, url, headers, body });
-      response.writeHead(reply.status, reply.headers).end(reply.body);
+      const came = { method, url, headers, body };
+      received.push(came);
+      const answer = typeof reply === "function" ? reply(came) : reply;
+      response.writeHead(answer.status, answer.headers).end(answer.body);
     });
   });
   server.listen(0, "127.0.0.1");

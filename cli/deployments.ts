@@ -1,6 +1,6 @@
 import type { Command } from "commander";
 import type { DeploymentView, RemovedBody } from "../runtime/admin/views.ts";
-import { adminRequest, withAdminOptions, type AdminOptions } from "./admin-options.ts";
+import { adminCommand, adminRequest, type AdminOptions } from "./admin.ts";
 import { sendForJson } from "./http.ts";
 import { formatAge, formatTable, printJson, type Output } from "./output.ts";
 
@@ -20,7 +20,7 @@ export function addDeployments(program: Command, output: Output): void {
     .description("look at the versions of your code, and which of them still have work")
     .addHelpText("after", EXAMPLES);
   const add = (name: string, description: string): Command =>
-    withAdminOptions(group.command(name).description(description));
+    adminCommand(group, name, description);
 
   add("list", "list deployments, with their open invocations and connected workers").action(
     (options: AdminOptions) => list(options, output),

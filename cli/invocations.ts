@@ -1,6 +1,7 @@
 import { InvalidArgumentError, type Command } from "commander";
-import type { ControlBody, InvocationDescription, WaitGraph } from "../runtime/admin/views.ts";
-import { adminRequest, withAdminOptions, type AdminOptions } from "./admin-options.ts";
+import type { InvocationDescription, WaitGraph } from "../runtime/admin/views.ts";
+import { adminCommand, adminRequest, type AdminOptions } from "./admin.ts";
+import { addControl } from "./control.ts";
 import { formatDescription } from "./describe.ts";
 import { formatGraph } from "./graph.ts";
 import { sendForJson } from "./http.ts";
@@ -22,15 +23,16 @@ Examples:
   $ holdfast invocations describe inv_...
   $ holdfast invocations graph inv_...
   $ holdfast invocations cancel inv_...
+  $ holdfast invocations kill --service cart --key alice --yes
 `;
 
 export function addInvocations(program: Command, output: Output): void {
   const group = program
     .command("invocations")
-    .description("look at invocations, and stop them")
+    .description("look at invocations, and take hold of them")
     .addHelpText("after", EXAMPLES);
   const add = (name: string, description: string): Command =>
-    withAdminOptions(group.command(name).description(description));
+    adminCommand(group, name, description);
 
   add("list", "list invocations, oldest first")
     .option("--service <name>", "of this service only")
@@ -50,12 +52,7 @@ export function addInvocations(program: Command, output: Output): void {
     .argument("<id>", "inv_...")
     .option("--limit <count>", "how many invocations at most", parseLimit, 200)
     .action((id: string, options: GraphOptions) => graph(id, options, output));
-  add("cancel", "ask an invocation to stop: its code sees a CancelledError and may clean up")
-    .argument("<id>", "inv_...")
-    .action((id: string, options: AdminOptions) => control(id, "cancel", options, output));
-  add("kill", "end an invocation at once: its code is not asked")
-    .argument("<id>", "inv_...")
-    .action((id: string, options: AdminOptions) => control(id, "kill", options, output));
+  addControl(group, output);
 }
 
 async function describe(id: string, options: DescribeOptions, output: Output): Promise<void> {
@@ -73,19 +70,6 @@ async function graph(id: string, options: GraphOptions, output: Output): Promise
   const answer = await sendForJson(adminRequest(options, "GET", path));
   if (options.json) return printJson(output, answer);
   output.out(formatGraph(answer as WaitGraph, Date.now())); // the runtime's own type
-}
-
-async function control(
-  id: string,
-  verb: "cancel" | "kill",
-  options: AdminOptions,
-  output: Output,
-): Promise<void> {
-  const path = `/invocations/${encodeURIComponent(id)}/${verb}`;
-  const answer = await sendForJson(adminRequest(options, "PATCH", path));
-  if (options.json) return printJson(output, answer);
-  const body = answer as ControlBody; // the runtime's own type of this answer
-  output.out(`${body.effect}\n`);
 }
 
 function parseIndex(text: string): number {

@@ -1,6 +1,6 @@
 /** `holdfast invocations list`: follows the pages until it has what was asked for. */
 import type { InvocationsBody, InvocationSummary } from "../runtime/admin/views.ts";
-import { adminRequest, type AdminOptions } from "./admin-options.ts";
+import { adminRequest, type AdminOptions } from "./admin.ts";
 import { sendForJson } from "./http.ts";
 import { formatAge, formatTable, formatTarget, printJson, type Output } from "./output.ts";
 

@@ -3,6 +3,7 @@ import { createRequire } from "node:module";
 import { Command, CommanderError } from "commander";
 import { CliError, ExitCode } from "./exit.ts";
 import { addDeployments } from "./deployments.ts";
+import { addKeys } from "./hold.ts";
 import { addInvocations } from "./invocations.ts";
 import { addInvoke } from "./invoke.ts";
 import type { Output } from "./output.ts";
@@ -31,6 +32,7 @@ export async function run(args: readonly string[], output: Output): Promise<numb
   addStart(program, output);
   addInvoke(program, output);
   addInvocations(program, output);
+  addKeys(program, output);
   addServices(program, output);
   addDeployments(program, output);
   try {

@@ -1,6 +1,7 @@
 import type { Command } from "commander";
 import type { HandlerView, ServiceView } from "../runtime/admin/views.ts";
-import { adminRequest, withAdminOptions, type AdminOptions } from "./admin-options.ts";
+import { adminCommand, adminRequest, type AdminOptions } from "./admin.ts";
+import { addServiceHolds } from "./hold.ts";
 import { sendForJson } from "./http.ts";
 import { formatDuration, formatTable, printJson, type Output } from "./output.ts";
 
@@ -8,20 +9,22 @@ const EXAMPLES = `
 Examples:
   $ holdfast services list
   $ holdfast services describe cart
+  $ holdfast services pause cart
 `;
 
 export function addServices(program: Command, output: Output): void {
   const group = program
     .command("services")
-    .description("look at services: what can be called, and which deployment takes it")
+    .description("look at services, and take hold of all that runs for one")
     .addHelpText("after", EXAMPLES);
   const add = (name: string, description: string): Command =>
-    withAdminOptions(group.command(name).description(description));
+    adminCommand(group, name, description);
 
   add("list", "list services").action((options: AdminOptions) => list(options, output));
   add("describe", "say what a service's handlers are and how they are retried")
     .argument("<service>")
     .action((service: string, options: AdminOptions) => describe(service, options, output));
+  addServiceHolds(group, output);
 }
 
 async function list(options: AdminOptions, output: Output): Promise<void> {

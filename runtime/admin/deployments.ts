@@ -78,8 +78,11 @@ function lackOf(version: string, invocations: number, waiting: boolean): string 
 function versionsWithQueues(tx: ReadTx): Set<string> {
   const found = new Set<string>();
   for (const { version, manifest } of readServices(tx)) {
-    const from = readyPrefix("", manifest.name);
-    if (tx.range({ from, to: prefixEnd(from), limit: 1 }).length > 0) found.add(version);
+    const waiting = manifest.handlers.some(({ name }) => {
+      const from = readyPrefix("", manifest.name, name);
+      return tx.range({ from, to: prefixEnd(from), limit: 1 }).length > 0;
+    });
+    if (waiting) found.add(version);
   }
   return found;
 }

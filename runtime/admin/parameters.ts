@@ -5,12 +5,13 @@ import type { InvocationFilter, JournalRequest, PageRequest } from "./views.ts";
 
 const PAGE_DEFAULT = 100;
 const PAGE_MAX = 1_000;
+const BULK_DEFAULT = 1_000;
+const BULK_MAX = 10_000;
 const JOURNAL_DEFAULT = 100;
 const JOURNAL_MAX = 10_000;
 
 const GRAPH_DEFAULT = 200;
 const GRAPH_MAX = 1_000;
-const NAMES = ["service", "handler", "key", "deployment"] as const;
 
 /** As a table, so that the compiler asks for a status that is new. */
 const STATUSES: Readonly<Record<Status, true>> = {
@@ -24,6 +25,8 @@ const STATUSES: Readonly<Record<Status, true>> = {
   completed: true,
 };
 
+const FILTERS = ["service", "handler", "key", "status"];
+
 /**
  * `?service=&handler=&key=&deployment=&status=&limit=&cursor=`; `status` may be repeated or hold a
  * list.
@@ -32,25 +35,47 @@ export function listRequestOf(query: URLSearchParams): {
   readonly filter: InvocationFilter;
   readonly page: PageRequest;
 } {
-  refuseUnknown(query, [...NAMES, "status", "limit", "cursor"]);
-  const names = NAMES.flatMap((name) => {
-    const value = query.get(name);
-    return value === null ? [] : [[name, value] as const];
-  });
-  const cursor = query.get("cursor");
+  refuseUnknown(query, [...FILTERS, "deployment", "limit", "cursor"]);
+  const limit = numberOf(query, "limit", { least: 1, most: PAGE_MAX, otherwise: PAGE_DEFAULT });
+  const deployment = query.get("deployment");
+  const filter = { ...filterOf(query), ...(deployment === null ? {} : { deployment }) };
+  return { filter, page: { limit, after: afterOf(query) } };
+}
+
+/**
+ * The same, of invocations that something is to be done to; `more` names what that takes besides.
+ * Not by deployment: there that is the one to go on with.
+ */
+export function bulkRequestOf(
+  query: URLSearchParams,
+  more: readonly string[],
+): { readonly filter: InvocationFilter; readonly limit: number; readonly after: number | null } {
+  refuseUnknown(query, [...FILTERS, "limit", "cursor", ...more]);
+  if (!FILTERS.some((it) => query.has(it))) {
+    throw bad(`say which invocations are meant, by one or more of ${FILTERS.join(", ")}`);
+  }
+  const limit = numberOf(query, "limit", { least: 1, most: BULK_MAX, otherwise: BULK_DEFAULT });
+  return { filter: filterOf(query), limit, after: afterOf(query) };
+}
+
+function filterOf(query: URLSearchParams): InvocationFilter {
+  const service = query.get("service");
+  const handler = query.get("handler");
+  const key = query.get("key");
   return {
-    filter: {
-      ...Object.fromEntries(names),
-      statuses: query
-        .getAll("status")
-        .flatMap((it) => it.split(","))
-        .map(statusOf),
-    },
-    page: {
-      limit: numberOf(query, "limit", { least: 1, most: PAGE_MAX, otherwise: PAGE_DEFAULT }),
-      after: cursor === null ? null : cursorOf(cursor),
-    },
+    ...(service === null ? {} : { service }),
+    ...(handler === null ? {} : { handler }),
+    ...(key === null ? {} : { key }),
+    statuses: query
+      .getAll("status")
+      .flatMap((it) => it.split(","))
+      .map(statusOf),
   };
+}
+
+function afterOf(query: URLSearchParams): number | null {
+  const cursor = query.get("cursor");
+  return cursor === null ? null : cursorOf(cursor);
 }
 
 /** `?journalFrom=&journalLimit=`; without the first, the last entries. */
@@ -75,7 +100,7 @@ export function nodesMaxOf(query: URLSearchParams): number {
   return numberOf(query, "limit", { least: 1, most: GRAPH_MAX, otherwise: GRAPH_DEFAULT });
 }
 
-function refuseUnknown(query: URLSearchParams, known: readonly string[]): void {
+export function refuseUnknown(query: URLSearchParams, known: readonly string[]): void {
   for (const name of query.keys()) {
     if (known.includes(name)) continue;
     throw bad(`there is no parameter '${name.slice(0, 100)}'; there are ${known.join(", ")}`);

@@ -326,13 +326,33 @@ export interface RemovedBody {
   readonly effect: string;
 }
 
-/** Body of a cancel or kill that was taken. */
+/** Body of a control request that was taken. */
 export interface ControlBody {
   readonly invocationId: string;
-  /** "now": it is over. "appended": its code is told, and may clean up first. */
+  /** "now": it is done. "appended": it is recorded, and its code or its turn has to come first. */
   readonly applied: "now" | "appended";
   /** A sentence that says what will happen. */
   readonly effect: string;
+}
+
+/** Body of a pause or resume of a key or of a service. */
+export interface HoldBody {
+  readonly service: string;
+  /** null for the whole service. */
+  readonly key: string | null;
+  readonly effect: string;
+}
+
+/** What came of a control request that was made for many. */
+export interface BulkBody {
+  /** Invocations that it was asked of: `applied`, `appended` and `refused` add up to this. */
+  readonly matched: number;
+  readonly applied: number;
+  readonly appended: number;
+  /** They changed in between: had ended, for example. */
+  readonly refused: number;
+  /** More may match: the same request with `?cursor=` goes on. null at the end. */
+  readonly nextCursor: string | null;
 }
 
 /** Body of every admin error. */

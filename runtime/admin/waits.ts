@@ -60,13 +60,13 @@ export function waitsFor(source: WaitSource, invocation: Invocation): Waits {
   if (signals.from > 0) {
     cut.push(`signals awaited before entry ${signals.from} of the journal were not looked for`);
   }
-  const waits = [...ownWaits(source, invocation), ...pauseWaits(tx, invocation)];
-  waits.push(...pending, ...runs, ...signals.waits);
-  return { waits, cut };
+  const pauses = pauseWaits(tx, invocation);
+  const own = ownWaits(source, invocation, pauses.length > 0);
+  return { waits: [...own, ...pauses, ...pending, ...runs, ...signals.waits], cut };
 }
 
 /** What follows from the status alone. */
-function ownWaits(source: WaitSource, invocation: Invocation): WaitView[] {
+function ownWaits(source: WaitSource, invocation: Invocation, paused: boolean): WaitView[] {
   const { status, nextAttemptAtMs, scheduledForMs } = invocation;
   const since = iso(invocation.statusSinceMs);
   const until = isoOrNull(status === "scheduled" ? scheduledForMs : nextAttemptAtMs);
@@ -76,10 +76,8 @@ function ownWaits(source: WaitSource, invocation: Invocation): WaitView[] {
     case "inboxed":
       return [keyWait(source, invocation)];
     case "ready":
-      // Kept back because its key is paused: a worker would not take it.
-      return invocation.parked
-        ? []
-        : [{ kind: "worker", since, ...workerWait(source, invocation) }];
+      // What is kept back by a pause no worker would take.
+      return paused ? [] : [{ kind: "worker", since, ...workerWait(source, invocation) }];
     case "backing-off":
       return until === null ? [] : [{ kind: "retry", until, since }];
     case "suspended":

@@ -26,6 +26,7 @@ export function deliver(
   appendDelivery(step, invocation, delivery);
   const attempt = step.memory.attempts.get(invocation.sequence);
   if (attempt) {
+    attempt.idle = false;
     const message = { kind: "deliver", attempt: attempt.handle, delivery: sent } as const;
     tell(step, attempt, message, attempt.openRuns > 0 ? "durable" : "now");
   } else if (invocation.status === "suspended") {

@@ -15,6 +15,7 @@ import type { ConnectionId, RequestId } from "./input.ts";
 import { invocationKey, type Sequence } from "./keys.ts";
 import type { Invocation } from "./invocation.ts";
 import type { Limits } from "./limits.ts";
+import type { Pauses } from "./pauses.ts";
 import { decodeInvocation, encodeInvocation } from "./rows.ts";
 import type { Tx } from "./tx.ts";
 
@@ -27,8 +28,17 @@ export interface Attempt {
   readonly executing: Map<number, number>;
   /** Runs recorded and not completed: while there are any, deliveries wait for the disk. */
   openRuns: number;
+  /** It waits, for nothing but calls and attaches. Until its next command or delivery. */
+  idle: boolean;
   /** It issued a command: what failed before is behind it. */
   progressed: boolean;
+}
+
+/** Ready invocations of one handler; `pinned` when they have started, on the connection's deployment. */
+export interface ReadyQueue {
+  readonly prefix: string;
+  readonly service: string;
+  readonly pinned: boolean;
 }
 
 export interface Connection {
@@ -37,6 +47,9 @@ export interface Connection {
   readonly concurrency: number;
   readonly services: ReadonlyMap<string, ServiceManifest>;
   readonly attempts: Map<number, Attempt>;
+  /** The ready queues that it may serve, and which of them has its turn: see ready.ts. */
+  readonly queues: readonly ReadyQueue[];
+  turn: number;
   nextHandle: number;
   draining: boolean;
   congested: boolean;
@@ -63,6 +76,9 @@ export interface Memory {
   readonly waitsFor: Map<RequestId, Sequence>;
   /** Ready queues that may hold rows; a queue that is not in here is empty. */
   readonly queues: Set<string>;
+  readonly pauses: Pauses;
+  /** Connections that looked at as many ready rows as one step may, and go on in the next one. */
+  readonly refill: Set<Connection>;
   /** Earliest timer; undefined when there is none, "unknown" when it must be looked up. */
   nextDueAtMs: number | undefined | "unknown";
   nextSequence: number;

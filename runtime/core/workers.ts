@@ -14,11 +14,12 @@ import type { AttemptMessage, Hello } from "../../protocol/message.ts";
 import { PROTOCOL_VERSION } from "../../protocol/message.ts";
 import { applyCommand, violation } from "./commands/apply-command.ts";
 import { excessOf } from "./commands/command-limits.ts";
+import { breakDeadlock } from "./deadlock.ts";
 import { onFail } from "./fail.ts";
 import { finish } from "./finish.ts";
 import type { ConnectionId, Input } from "./input.ts";
 import { setStatus } from "./invocation.ts";
-import { fillConnection, makeReady } from "./ready.ts";
+import { fillConnection, makeReady, queuesOf } from "./ready.ts";
 import { refusal, register } from "./registry.ts";
 import { onRunFailed, onRunResult } from "./runs.ts";
 import { dropAttempt } from "./start.ts";
@@ -40,6 +41,8 @@ export function onHello(step: Step, id: ConnectionId, hello: Hello): void {
     concurrency: hello.concurrency,
     services: new Map(hello.manifest.services.map((service) => [service.name, service])),
     attempts: new Map(),
+    queues: queuesOf(hello.version, hello.manifest.services),
+    turn: 0,
     nextHandle: 1,
     draining: false,
     // Nothing starts before the welcome has left; the hub then says that there is room.
@@ -87,6 +90,7 @@ export function onLost(step: Step, id: ConnectionId): void {
     makeReady(step, attempt.invocation);
   }
   step.freed.delete(connection);
+  step.memory.refill.delete(connection);
 }
 
 export function onMessage(
@@ -132,7 +136,9 @@ function onAttemptMessage(step: Step, attempt: Attempt, message: AttemptMessage)
       onRunFailed(step, attempt, message);
       return;
     case "run-not-done":
+      return;
     case "idle":
+      onIdle(step, attempt, message.deliveries);
       return;
     case "fail":
       onFail(step, attempt, message);
@@ -154,10 +160,18 @@ function refuseCommand(step: Step, attempt: Attempt, command: Command, excess: s
   onFail(step, attempt, { failure, stack: "", command: command.index, retryAfterMs: null });
 }
 
+/** It waits only for others. If something came that it had not seen, it says so again after that. */
+function onIdle(step: Step, attempt: Attempt, deliveries: number): void {
+  if (attempt.invocation.deliveries > deliveries) return;
+  attempt.idle = true;
+  breakDeadlock(step, attempt.invocation);
+}
+
 /** It only waits. If something came that the attempt had not seen, it goes on at once. */
 function onSuspend(step: Step, attempt: Attempt, deliveries: number): void {
   const { invocation } = attempt;
   const runsNow = attempt.executing.size > 0;
+  invocation.waitsOnlyForOthers = attempt.idle;
   if (!attempt.progressed) invocation.idleResumes++;
   dropAttempt(step, attempt);
   changed(step, invocation);

@@ -47,6 +47,9 @@ export class Attempt {
   readonly #over = new AbortController();
   #entriesMissing: number;
   #turnScheduled = false;
+  #advanceScheduled = false;
+  /** What was told with the last `idle`, so that it is told once. */
+  #idleTold = "";
   #handlerSettled = false;
   #inactivity: NodeJS.Timeout | undefined;
   #replayLimit: NodeJS.Timeout | undefined;
@@ -61,6 +64,7 @@ export class Attempt {
       cancelled: () => this.#runs.cancelAll(new CancelledError()),
       outside: (what) => this.#warnOutside(what),
       wake: () => this.#advance(),
+      waitsAnew: () => this.#advanceSoon(),
     });
     this.#runs = new RunExecutor({
       attempt: start.attempt,
@@ -170,6 +174,16 @@ export class Attempt {
     this.#fail(toFailure(error), { stack, command: null, retryAfterMs: retryAfterMsOf(error) });
   }
 
+  /** Code outside a turn may be about to issue more: its microtasks come first. */
+  #advanceSoon(): void {
+    if (this.#advanceScheduled) return;
+    this.#advanceScheduled = true;
+    setImmediate(() => {
+      this.#advanceScheduled = false;
+      this.#advance();
+    });
+  }
+
   /** After every turn, and whenever something came from outside one. */
   #advance(): void {
     if (this.#turnScheduled || this.#entriesMissing > 0 || !this.#handlerStarted) return;
@@ -187,7 +201,18 @@ export class Attempt {
     const { inactivityTimeoutMs, onIdle } = this.#options;
     this.#inactivity = setTimeout(() => this.trySuspend(), inactivityTimeoutMs);
     this.#inactivity.unref();
+    this.#tellIdle();
     onIdle?.();
+  }
+
+  /** With this the runtime finds deadlocks. */
+  #tellIdle(): void {
+    const { made, issued } = this.#machine;
+    const now = `${made} ${issued}`;
+    if (now === this.#idleTold || !this.#machine.waitsOnlyForOthers) return;
+    this.#idleTold = now;
+    const { send, start } = this.#options;
+    send({ kind: "idle", attempt: start.attempt, deliveries: made });
   }
 
   #end(result: Result): void {

@@ -224,10 +224,7 @@ describe("lists of invocations", () => {
     ["status=dead", /there is no status 'dead'; there are scheduled, inboxed, ready, running,/],
     ["status=constructor", /there is no status 'constructor'/],
     ["status=", /there is no status ''/],
-    [
-      "state=running",
-      /there is no parameter 'state'; there are service, handler, key, deployment,/,
-    ],
+    ["state=running", /there is no parameter 'state'; there are service, handler, key, status,/],
   ])("?%s is refused", async (query, message) => {
     const admin = await startAdmin();
     const answer = await send(admin, `/invocations?${query}`);

@@ -194,6 +194,22 @@ describe("a pause", () => {
     ]);
   });
 
+  test("of its key or its service is named in place of a worker", async () => {
+    const h = harness();
+    h.ask((request) => ({ kind: "pause-key", request, service: "counter", key: "a" }));
+    h.advance(50);
+    const id = h.accept("counter/a/add");
+    const ofKey = { kind: "pause", scope: "key", reason: "asked", since: at(100) };
+    expect(await h.waits(id)).toMatchObject([
+      { ...ofKey, hint: expect.stringContaining("counter a") },
+    ]);
+    h.ask((request) => ({ kind: "pause-service", request, service: "counter" }));
+    const ofService = { kind: "pause", scope: "service", reason: "asked", since: at(150) };
+    expect(await h.waits(id)).toMatchObject([ofKey, ofService]);
+    h.ask((request) => ({ kind: "resume-key", request, service: "counter", key: "a" }));
+    expect(await h.waits(id)).toMatchObject([ofService]);
+  });
+
   test("that was asked for before its turn is told before it comes", async () => {
     const h = harness();
     h.accept("counter/a/add");

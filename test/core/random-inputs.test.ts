@@ -66,7 +66,8 @@ class Chaos {
     if (draw < 20) this.#request();
     else if (draw < 70) this.#worker();
     else if (draw < 80) this.h.advance(random.pick([1, 20, 500, 3_000]));
-    else if (draw < 88) this.#control();
+    else if (draw < 85) this.#control();
+    else if (draw < 88) this.#hold();
     else if (draw < 92) this.#connect();
     else if (draw < 96) this.#lose();
     else if (draw < 98) this.#restart();
@@ -100,8 +101,24 @@ class Chaos {
     }
     if (this.#ids.length === 0) return;
     const invocationId = this.#random.pick(this.#ids);
-    const kind = this.#random.pick(["cancel", "kill", "pause", "resume", "purge"] as const);
-    this.h.ask((request) => ({ kind, request, invocationId }));
+    const kind = this.#random.pick(["cancel", "kill", "pause", "resume", "move", "purge"] as const);
+    const deployment = this.#random.pick(["latest", "dev", "nowhere"]);
+    this.h.ask((request) =>
+      kind === "move"
+        ? { kind: "resume", request, invocationId, deployment }
+        : { kind, request, invocationId },
+    );
+  }
+
+  /** Pauses and resumes keys and services. */
+  #hold(): void {
+    const random = this.#random;
+    const service = random.pick(["counter", "counter", "signup", "greeter"]);
+    const key = random.pick(["a", "b", "x"]);
+    const keyed = random.pick(["pause-key", "resume-key", "resume-key"] as const);
+    const whole = random.pick(["pause-service", "resume-service", "resume-service"] as const);
+    if (random.chance(0.6)) this.h.ask((request) => ({ kind: keyed, request, service, key }));
+    else this.h.ask((request) => ({ kind: whole, request, service }));
   }
 
   /** One live attempt does something that its worker might do. */

@@ -15,7 +15,9 @@ import {
   journalPrefix,
   lockKey,
   outcomeKey,
+  parkedKey,
   parseTimerKey,
+  pausedKeyKey,
   pendingKey,
   pendingPrefix,
   prefixEnd,
@@ -27,6 +29,7 @@ import {
   waiterKey,
   type Timer,
 } from "../../runtime/core/keys.ts";
+import { keyPausedSince, servicePausedSince } from "../../runtime/core/pauses.ts";
 import {
   decodeInvocation,
   decodeJournalEntry,
@@ -69,14 +72,35 @@ class Check {
       const ended = it.status === "completed";
       this.#expect(has(outcomeKey(it.sequence)) === ended, `${id}: outcome row is wrong`);
       this.#expect(has(activeKey(it.sequence)) === (it.status === "running"), `${id}: active row`);
-      const queued = has(readyKey(it.deployment ?? "", it.target.service, it.sequence));
-      this.#expect(queued === (it.status === "ready"), `${id}: ready row is ${queued}`);
+      this.#queued(it, id);
       const entries = this.#all(journalPrefix(it.sequence)).length;
       this.#expect(entries === it.commands + it.deliveries, `${id} has ${entries} journal rows`);
       this.#outstanding(it, id);
       this.#place(it, id);
       this.#ownTimers(it, id);
     }
+  }
+
+  /** What is ready stands in its queue, or is parked because of its key's pause: one of them. */
+  #queued(it: Invocation, id: string): void {
+    const { deployment, target, sequence } = it;
+    const has = (key: string): boolean => this.#tx.get(key) !== undefined;
+    const queued = has(readyKey({ ...target, version: deployment ?? "" }, sequence));
+    const parked = has(parkedKey(target.service, target.key ?? "", sequence));
+    const ready = it.status === "ready";
+    this.#expect(queued === (ready && !it.parked), `${id}: ready row is ${queued}`);
+    this.#expect(parked === it.parked, `${id}: parked row is ${parked}, the record says otherwise`);
+    this.#expect(ready || !it.parked, `${id} is parked and not ready`);
+    const mark = this.#tx.get(pausedKeyKey(target.service, target.key ?? ""));
+    this.#expect(
+      !parked || mark !== undefined,
+      `${id} is parked, and nothing says its key is paused`,
+    );
+    const running = it.status === "running";
+    const keyPaused = target.key !== null && keyPausedSince(this.#tx, target.service, target.key);
+    this.#expect(!running || !keyPaused, `${id} runs although its key is paused`);
+    const servicePaused = servicePausedSince(this.#tx, target.service);
+    this.#expect(!running || !servicePaused, `${id} runs although its service is paused`);
   }
 
   #outstanding(it: Invocation, id: string): void {
@@ -156,6 +180,8 @@ class Check {
       const timer = parseTimerKey(key);
       const owner = this.#invocations.get(timer.sequence);
       const what = `a ${timer.kind} timer`;
+      // These reach whom they reach: it may have ended, and been purged.
+      if (timer.kind === "cancel" || timer.kind === "kill") continue;
       if (owner === undefined) {
         this.broken.push(`${what} of nobody`);
         continue;
@@ -192,6 +218,12 @@ class Check {
       for (const [key] of this.#all(prefix)) {
         const there = this.#tx.get(invocationKey(readU48(key, 1))) !== undefined;
         this.#expect(there, `a row "${prefix}" of an invocation that is not there`);
+      }
+    }
+    for (const prefix of ["R", "x"]) {
+      for (const [key] of this.#all(prefix)) {
+        const owner = this.#invocations.get(readU48(key, key.length - 6));
+        this.#expect(owner?.status === "ready", `a row "${prefix}" of what is not ready`);
       }
     }
     for (const prefix of ["y", "W", "q"]) {

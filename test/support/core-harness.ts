@@ -302,6 +302,12 @@ export class ScriptedAttempt {
     this.harness.say(this.connection, { kind: "suspend", attempt: this.handle, deliveries });
   }
 
+  /** It waits, for nothing but calls and attaches. */
+  idle(): void {
+    const deliveries = this.deliveries().length + this.start.deliveryCount;
+    this.harness.say(this.connection, { kind: "idle", attempt: this.handle, deliveries });
+  }
+
   deliveries() {
     const delivers = this.harness.messages(this.connection, "deliver");
     return delivers.filter((it) => it.attempt === this.handle).map((it) => it.delivery);

@@ -88,8 +88,12 @@ const SCENARIOS: Readonly<Record<string, (t: Transcript) => void>> = {
     const invocationId = t.harness.admittedId(request);
     const caller = t.harness.attempt(1);
     caller.issue(callCounter);
-    t.say("The callee is cancelled with it; the caller hears of it and may clean up.");
+    t.say(
+      "The caller hears of it and may clean up; the callee is reached by a timer, due at once.",
+    );
     t.harness.ask((ask) => ({ kind: "cancel", request: ask, invocationId }));
+    t.harness.advance(0);
+    t.say("What the callee answers now reaches nobody: the cancellation covers the call.");
     const cancelled = { name: "CancelledError", message: "Cancelled", code: 409 };
     const callee = t.harness.attempt(1);
     t.harness.say(1, {

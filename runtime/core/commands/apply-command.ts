@@ -19,7 +19,10 @@ export interface CommandStep<K extends CommandKind> {
   readonly attempt: Attempt;
   readonly invocation: Invocation;
   readonly command: Command & { readonly kind: K };
-  /** A cancellation that the code had not seen covers it: nobody waits for its completion. */
+  /**
+   * A cancellation that the code had not seen covers it: nobody waits for its completion, so that
+   * it is recorded and nothing comes of it that would have to be waited for.
+   */
   readonly covered: boolean;
 }
 
@@ -82,6 +85,7 @@ export function violation(invocation: Invocation, command: Command): string | un
 export function applyCommand(step: Step, attempt: Attempt, command: Command): void {
   const { invocation } = attempt;
   attempt.progressed = true;
+  attempt.idle = false;
   invocation.idleResumes = 0;
   if ("completionId" in command && command.kind !== "withdraw") {
     invocation.completionIdMax = command.completionId;

@@ -1,4 +1,4 @@
-/** What every command that asks the admin API has in common. */
+/** What all commands that talk to the admin API have in common. */
 import { Option, type Command } from "commander";
 import type { HttpRequest } from "./http.ts";
 
@@ -7,8 +7,10 @@ export interface AdminOptions {
   readonly adminUrl: string;
 }
 
-export function withAdminOptions(command: Command): Command {
-  return command
+export function adminCommand(group: Command, name: string, description: string): Command {
+  return group
+    .command(name)
+    .description(description)
     .option("--json", "print one JSON document")
     .addOption(
       new Option("--admin-url <url>", "where the runtime's admin API is")

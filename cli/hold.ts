@@ -1,13 +1,14 @@
 /** Pause and resume of keys and of services. */
 import type { Command } from "commander";
-import type { HoldBody } from "../runtime/admin/views.ts";
+import type { HoldBody, PausesBody } from "../runtime/admin/views.ts";
 import { adminCommand, adminRequest, type AdminOptions } from "./admin.ts";
 import { sendForJson } from "./http.ts";
-import { printJson, type Output } from "./output.ts";
+import { formatAge, formatTable, printJson, type Output } from "./output.ts";
 
 const KEY_EXAMPLES = `
 Examples:
   $ holdfast keys pause cart alice     # nothing of cart/alice runs until it is resumed
+  $ holdfast keys list
   $ holdfast keys resume cart alice
 `;
 const SERVICE_EXAMPLES = `
@@ -30,6 +31,9 @@ export function addKeys(program: Command, output: Output): void {
         const path = `/services/${encodeURIComponent(service)}/keys/${encodeURIComponent(key)}/${verb}`;
         return hold(path, options, output);
       });
+  adminCommand(group, "list", "list the keys that are paused").action((options: AdminOptions) =>
+    listPaused(options, output),
+  );
   add("pause", "stop what runs for a key; new calls are accepted and wait");
   add("resume", "let a paused key go on, in the old order");
 }
@@ -45,6 +49,19 @@ export function addServiceHolds(group: Command, output: Output): void {
       );
   add("pause", "stop what runs for a service; new calls are accepted and wait");
   add("resume", "let a paused service go on, in the old order");
+}
+
+async function listPaused(options: AdminOptions, output: Output): Promise<void> {
+  const answer = await sendForJson(adminRequest(options, "GET", "/pauses"));
+  const { pauses } = answer as PausesBody; // the runtime's own type of this answer
+  const keys = pauses.filter((it) => it.key !== null);
+  if (options.json) return printJson(output, keys);
+  if (keys.length === 0) return output.out("no paused keys\n");
+  const rows = keys.map(({ service, key, since }) => [
+    `${service}/${String(key)}`,
+    formatAge(since, Date.now()),
+  ]);
+  output.out(formatTable([["KEY", "PAUSED FOR"], ...rows]));
 }
 
 async function hold(path: string, options: AdminOptions, output: Output): Promise<void> {

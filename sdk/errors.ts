@@ -55,6 +55,25 @@ export class TimeoutError extends TerminalError {
   }
 }
 
+/**
+ * The call could never have come back: its callee waits, over any number of calls and keys, for this
+ * very invocation. Code 409; the message names the cycle. Catch it to go another way, or let it end the
+ * invocation; to avoid it, make one of the calls a send, or give it an `.orTimeout()`.
+ *
+ * @example
+ * const balance = await ctx.objectClient(account, other).balance().catch((error: unknown) => {
+ *   if (error instanceof DeadlockError) return undefined;
+ *   throw error;
+ * });
+ */
+export class DeadlockError extends TerminalError {
+  override name = "DeadlockError";
+
+  constructor(message = "deadlock", options: Omit<TerminalErrorOptions, "errorCode"> = {}) {
+    super(message, { ...options, errorCode: FailureCode.conflict });
+  }
+}
+
 /** What a {@link RetryableError} may be given besides its message. */
 export interface RetryableErrorOptions {
   /** Wait at least this long before the next try. Default: what the retry policy says. */

@@ -4,7 +4,13 @@ export { handlers } from "./handlers.ts";
 export { serve, type ServeOptions, type Worker } from "./worker/serve.ts";
 export { rpc } from "./rpc.ts";
 export { serde, type Serde } from "./serde.ts";
-export { TerminalError, RetryableError, CancelledError, TimeoutError } from "./errors.ts";
+export {
+  CancelledError,
+  DeadlockError,
+  RetryableError,
+  TerminalError,
+  TimeoutError,
+} from "./errors.ts";
 export type {
   Context,
   InvocationReference,

@@ -14,7 +14,7 @@ import { askOrRefuse } from "../http/ask-or-refuse.ts";
 import { route, type Call, type Route } from "../http/route.ts";
 import type { AdminApi } from "./admin.ts";
 import { bulkRequestOf, refuseUnknown } from "./parameters.ts";
-import type { BulkBody, ControlBody, HoldBody, InvocationSummary } from "./views.ts";
+import type { BulkBody, ControlBody, HoldBody, InvocationSummary, PausesBody } from "./views.ts";
 
 type AdminCall = Call<AdminApi>;
 type Control = Extract<Question, { kind: "cancel" | "kill" | "pause" | "resume" | "purge" }>;
@@ -39,6 +39,11 @@ export const CONTROL_ROUTES: readonly Route<AdminApi>[] = [
     route<AdminApi>("PATCH", `/invocations/${action}`, (call) => controlMany(call, action)),
     route<AdminApi>("PATCH", `/invocations/:id/${action}`, (call) => controlOne(call, action)),
   ]),
+  route("GET", "/pauses", async ({ api, request }) => {
+    refuseUnknown(request.query, []);
+    const body: PausesBody = { pauses: await api.core().reads.listPauses() };
+    return json(200, body);
+  }),
   ...(["pause", "resume"] as const).flatMap((action) => [
     route<AdminApi>("PATCH", `/services/:service/${action}`, (call) =>
       hold(call, { kind: `${action}-service`, service: call.part("service") }),

@@ -4,12 +4,14 @@
  */
 import type { ServiceManifest } from "../../protocol/manifest.ts";
 import { readOpenCount, readPinnedCounts } from "../core/counts.ts";
+import { readPauses } from "../core/pauses.ts";
 import type { ReadTx } from "../core/tx.ts";
 import { readServices, viewDeployments } from "./deployments.ts";
 import { describeInvocation } from "./describe.ts";
 import type { LiveFacts } from "./facts.ts";
 import { graphOf } from "./graph.ts";
 import { listInvocations } from "./list.ts";
+import { iso } from "./summary.ts";
 import type { AdminReads, ServiceView } from "./views.ts";
 
 export interface AdminSource extends ReadTx {
@@ -34,6 +36,14 @@ export function createAdminReads(source: AdminSource, live: LiveFacts): AdminRea
     listServices: () =>
       confirmed(() =>
         readServices(source).map(({ version, manifest }) => viewService(version, manifest)),
+      ),
+    listPauses: () =>
+      confirmed(() =>
+        readPauses(source).map(({ service, key, sinceMs }) => ({
+          service,
+          key,
+          since: iso(sinceMs),
+        })),
       ),
     listDeployments: () => confirmed(() => viewDeployments(source, live)),
   };

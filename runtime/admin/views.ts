@@ -34,6 +34,8 @@ export interface AdminReads {
   countInvocations(): Promise<InvocationCounts>;
   listServices(): Promise<readonly ServiceView[]>;
   listDeployments(): Promise<readonly DeploymentView[]>;
+  /** Services and keys that are paused: services first, then in the order of their names. */
+  listPauses(): Promise<readonly PauseView[]>;
 }
 
 /** What is kept counted; to count anything else would mean to read everything. */
@@ -341,6 +343,18 @@ export interface HoldBody {
   /** null for the whole service. */
   readonly key: string | null;
   readonly effect: string;
+}
+
+export interface PauseView {
+  readonly service: string;
+  /** null for the whole service. */
+  readonly key: string | null;
+  readonly since: IsoTime;
+}
+
+/** Body of `GET /pauses`. */
+export interface PausesBody {
+  readonly pauses: readonly PauseView[];
 }
 
 /** What came of a control request that was made for many. */

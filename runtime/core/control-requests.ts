@@ -127,7 +127,8 @@ function sentence(step: Step, invocation: Invocation, { done, action, before }: 
 function seesCancellation(step: Step, invocation: Invocation): string {
   const sees = "its handler sees the cancellation";
   if (invocation.status === "running") {
-    return `${sees} at its next ctx promise, a ctx.run that is executing is aborted, and it may compensate`;
+    const run = invocation.runs > 0 ? "a ctx.run that is executing is aborted, " : "";
+    return `${sees} at its next ctx promise, ${run}and it may compensate`;
   }
   return `${sees} when ${startOf(step, invocation)}, and may compensate; kill ends it now`;
 }

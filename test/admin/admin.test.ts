@@ -1,144 +1,7 @@
 import { describe, expect, test } from "vitest";
-import type { Question } from "../../runtime/ask.ts";
 import type { Response } from "../../runtime/core/effect.ts";
-import { createAdmin } from "../../runtime/admin/admin.ts";
-import type {
-  AdminReads,
-  DeploymentView,
-  InvocationDescription,
-  InvocationFilter,
-  InvocationPage,
-  InvocationSummary,
-  JournalRequest,
-  PageRequest,
-  ServiceView,
-  WaitGraph,
-} from "../../runtime/admin/views.ts";
-import { noTimeSpent } from "../../runtime/core/invocation.ts";
-import type { Listening } from "../../runtime/http/listen.ts";
-import { INVOCATION, send, serveApp } from "../support/scripted-core.ts";
-
-const summary: InvocationSummary = {
-  id: INVOCATION,
-  target: { service: "Chat", handler: "say", key: "room" },
-  status: "backing-off",
-  statusSince: "2026-11-23T21:45:34.658Z",
-  createdAt: "2026-11-23T21:45:30.000Z",
-  completedAt: null,
-  deployment: "dev",
-  attempts: 2,
-  failures: 2,
-  lastFailure: null,
-  nextRetryAt: "2026-11-23T21:45:44.658Z",
-  idempotencyKey: null,
-  cancelRequested: false,
-};
-const description: InvocationDescription = {
-  ...summary,
-  serviceKind: "object",
-  mode: "exclusive",
-  startedAt: null,
-  expiresAt: null,
-  parent: null,
-  pauseRequested: false,
-  waitsFor: [
-    { kind: "retry", until: "2026-11-23T21:45:44.658Z", since: "2026-11-23T21:45:34.658Z" },
-  ],
-  waitsForCut: [],
-  spentMs: noTimeSpent(),
-  outcome: null,
-  lastFailureStack: "",
-  inputBytes: 2,
-  journalLength: 0,
-  journal: [],
-};
-const graph: WaitGraph = {
-  nodes: [
-    {
-      id: INVOCATION,
-      target: summary.target,
-      status: "backing-off",
-      statusSince: summary.statusSince,
-      edges: [],
-      others: description.waitsFor,
-    },
-  ],
-  cut: false,
-  cycles: [],
-  waitedForBy: { parent: null, attached: [], attachedCut: false, inbox: null },
-};
-const service: ServiceView = {
-  name: "Chat",
-  kind: "object",
-  deployment: "dev",
-  handlers: [],
-  description: "",
-  metadata: {},
-};
-const deployment: DeploymentView = {
-  version: "v 1/2",
-  createdAt: "2026-11-23T21:45:30.000Z",
-  services: ["Chat"],
-  status: "active",
-  invocations: 3,
-  workers: 1,
-  warning: null,
-};
-
-interface Admin extends Listening {
-  readonly lists: (readonly [InvocationFilter, PageRequest])[];
-  readonly journals: JournalRequest[];
-  readonly graphs: number[];
-  readonly asked: Question[];
-}
-
-interface Script {
-  readonly starting?: boolean;
-  readonly page?: InvocationPage;
-  readonly described?: InvocationDescription | undefined;
-  readonly answer?: Response;
-  readonly hosts?: readonly string[];
-}
-
-async function startAdmin(script: Script = {}): Promise<Admin> {
-  const lists: (readonly [InvocationFilter, PageRequest])[] = [];
-  const journals: JournalRequest[] = [];
-  const graphs: number[] = [];
-  const asked: Question[] = [];
-  const reads: AdminReads = {
-    listInvocations: (filter, page) => {
-      lists.push([filter, page]);
-      return Promise.resolve(script.page ?? { invocations: [summary], next: null });
-    },
-    describeInvocation: (_id, journal) => {
-      journals.push(journal);
-      return Promise.resolve("described" in script ? script.described : description);
-    },
-    graphOf: (_id, nodesMax) => {
-      graphs.push(nodesMax);
-      return Promise.resolve("described" in script ? undefined : graph);
-    },
-    countInvocations: () => Promise.resolve({ open: 7, pinned: { dev: 3 } }),
-    listServices: () => Promise.resolve([service]),
-    listDeployments: () => Promise.resolve([deployment]),
-  };
-  const ask = (question: Question): Promise<Response> => {
-    asked.push(question);
-    return script.answer === undefined
-      ? Promise.reject(new Error("stopping"))
-      : Promise.resolve(script.answer);
-  };
-  const app = createAdmin({
-    core: () => (script.starting ? undefined : { ask, reads }),
-    version: "1.2.3",
-    ingressUrl: () => "http://127.0.0.1:8080",
-    hosts: script.hosts ?? [],
-    onError: (error) => {
-      throw error;
-    },
-  });
-  return { ...(await serveApp(app)), lists, journals, graphs, asked };
-}
+import { INVOCATION, send } from "../support/scripted-core.ts";
+import { deployment, description, graph, service, startAdmin, summary } from "./scripted-admin.ts";
 
 describe("health and version", () => {
   test("a runtime that has recovered is healthy, without a word", async () => {
@@ -328,6 +191,112 @@ describe("taking hold of an invocation", () => {
   });
 });
 
+describe("taking hold of many invocations", () => {
+  const patch = { method: "PATCH" } as const;
+  const answer: Response = { kind: "controlled", applied: "appended", effect: "soon" };
+
+  test("asks for each that matches, and counts what came of it", async () => {
+    const admin = await startAdmin({ answer });
+    const taken = await send(admin, "/invocations/cancel?service=Chat&key=room", patch);
+    expect([taken.status, taken.json()]).toEqual([
+      200,
+      { matched: 1, applied: 0, appended: 1, refused: 0, nextCursor: null },
+    ]);
+    expect(admin.asked).toEqual([{ kind: "cancel", invocationId: INVOCATION }]);
+    const [filter] = admin.lists[0] ?? [];
+    expect(filter).toMatchObject({ service: "Chat", key: "room" });
+    expect(filter?.statuses).not.toContain("completed");
+  });
+
+  test("by default in those statuses where it can do something", async () => {
+    const admin = await startAdmin({ answer });
+    await send(admin, "/invocations/purge?service=Chat", patch);
+    await send(admin, "/invocations/resume?service=Chat&deployment=latest", patch);
+    await send(admin, "/invocations/kill?service=Chat&status=paused", patch);
+    expect(admin.lists.map(([filter]) => filter.statuses)).toEqual([
+      ["completed"],
+      ["scheduled", "inboxed", "backing-off", "paused"],
+      ["paused"],
+    ]);
+    expect(admin.asked[1]).toMatchObject({ kind: "resume", deployment: "latest" });
+  });
+
+  test("stops at its limit, and says where the next request goes on", async () => {
+    const page = { invocations: [summary], next: 42 };
+    const admin = await startAdmin({ answer, page });
+    const taken = await send(admin, "/invocations/pause?service=Chat&limit=3", patch);
+    expect(taken.json()).toMatchObject({ matched: 3, nextCursor: "42" });
+    expect(admin.lists.map(([, { after }]) => after)).toEqual([null, 42, 42]);
+    expect(admin.lists.map(([, { limit }]) => limit)).toEqual([3, 2, 1]);
+    await send(admin, "/invocations/pause?service=Chat&limit=1&cursor=42", patch);
+    expect(admin.lists.at(-1)?.[1]).toEqual({ limit: 1, after: 42 });
+  });
+
+  test("counts those that had ended in between", async () => {
+    const gone: Response = {
+      kind: "refused",
+      code: 409,
+      message: "the invocation has already completed",
+      invocationId: INVOCATION,
+      source: "ingress",
+    };
+    const admin = await startAdmin({ answer: gone });
+    const taken = await send(admin, "/invocations/kill?key=room", patch);
+    expect(taken.json()).toMatchObject({ matched: 1, applied: 0, refused: 1 });
+  });
+
+  test.each([
+    ["/invocations/kill", /say which invocations are meant/],
+    ["/invocations/kill?limit=10", /say which invocations are meant/],
+    ["/invocations/kill?services=Chat", /no parameter 'services'/],
+    ["/invocations/kill?service=Chat&limit=10001", /'limit' is a whole number from 1 to 10000/],
+    ["/invocations/kill?service=Chat&deployment=latest", /no parameter 'deployment'/],
+    [`/invocations/${INVOCATION}/kill?force=1`, /no parameter 'force'/],
+  ])("asks nothing when it is unclear what is meant: %s", async (path, message) => {
+    const admin = await startAdmin({ answer });
+    const refused = await send(admin, path, patch);
+    expect([refused.status, refused.json()]).toMatchObject([
+      400,
+      { message: expect.stringMatching(message) },
+    ]);
+    expect(admin.asked).toEqual([]);
+  });
+});
+
+describe("taking hold of a key and of a service", () => {
+  const answer: Response = { kind: "controlled", applied: "now", effect: "the key is paused" };
+
+  test.each(["pause", "resume"] as const)("%s", async (verb) => {
+    const admin = await startAdmin({ answer });
+    const key = await send(admin, `/services/Chat/keys/a%2Fb/${verb}`, { method: "PATCH" });
+    const service = await send(admin, `/services/Chat/${verb}`, { method: "PATCH" });
+    expect([key.status, key.json()]).toEqual([
+      200,
+      { service: "Chat", key: "a/b", effect: "the key is paused" },
+    ]);
+    expect(service.json()).toMatchObject({ service: "Chat", key: null });
+    expect(admin.asked).toEqual([
+      { kind: `${verb}-key`, service: "Chat", key: "a/b" },
+      { kind: `${verb}-service`, service: "Chat" },
+    ]);
+  });
+
+  test("a refusal is passed on", async () => {
+    const message = "service 'Chat' not found";
+    const refusal = { kind: "refused", code: 404, message, source: "ingress" } as const;
+    const admin = await startAdmin({ answer: { ...refusal, invocationId: null } });
+    const refused = await send(admin, "/services/Chat/pause", { method: "PATCH" });
+    expect([refused.status, refused.json()]).toMatchObject([404, { message }]);
+  });
+
+  test("those that are paused are listed", async () => {
+    const answered = await send(await startAdmin(), "/pauses");
+    expect(answered.json()).toEqual({
+      pauses: [{ service: "Chat", key: "room", since: "2026-11-23T21:45:34.658Z" }],
+    });
+  });
+});
+
 describe("services and deployments", () => {
   test("are listed, and found by their names", async () => {
     const admin = await startAdmin();
@@ -345,75 +314,6 @@ describe("services and deployments", () => {
       { message: "The requested service 'Nope' does not exist", restate_code: null },
     ]);
     expect((await send(admin, "/deployments/Nope")).status).toBe(404);
-  });
-});
-
-describe("removing a deployment", () => {
-  const path = "/deployments/v%201%2F2";
-
-  test("asks the machine, and says what has happened", async () => {
-    const answer: Response = { kind: "controlled", applied: "now", effect: "it is forgotten" };
-    const admin = await startAdmin({ answer });
-    const removed = await send(admin, path, { method: "DELETE" });
-    expect([removed.status, removed.json()]).toEqual([200, { effect: "it is forgotten" }]);
-    expect(admin.asked).toEqual([{ kind: "remove-deployment", version: "v 1/2" }]);
-  });
-
-  test.each([
-    [404, "deployment not found", "The requested deployment 'v 1/2' does not exist"],
-    [409, "the deployment 'v 1/2' is not drained", "the deployment 'v 1/2' is not drained"],
-  ])("a refusal with %i", async (code, message, shown) => {
-    const source = "ingress";
-    const answer: Response = { kind: "refused", code, message, invocationId: null, source };
-    const removed = await send(await startAdmin({ answer }), path, { method: "DELETE" });
-    expect([removed.status, removed.json()]).toEqual([
-      code,
-      { message: shown, restate_code: null },
-    ]);
-  });
-});
-
-describe("who may ask", () => {
-  test.each([
-    "127.0.0.1",
-    "127.0.0.1:9070",
-    "192.168.1.7:9070",
-    "[::1]:9070",
-    "localhost",
-    "LOCALHOST:9070",
-    "localhost.:9070",
-    "admin.localhost",
-    "runtime.internal:9070",
-  ])("a request for %s is served", async (host) => {
-    const admin = await startAdmin({ hosts: ["Runtime.internal"] });
-    expect((await send(admin, "/services", { headers: { host } })).status).toBe(200);
-  });
-
-  test.each([
-    "evil.example",
-    "evil.example:9070",
-    "127.0.0.1.evil.example",
-    "localhost.evil.example",
-    "notlocalhost",
-  ])("a request for %j is refused: the name may be anybody's", async (host) => {
-    const admin = await startAdmin({ answer: { kind: "done" } });
-    const path = `/invocations/${INVOCATION}/kill`;
-    const answer = await send(admin, path, { method: "PATCH", headers: { host } });
-    expect(answer.status).toBe(403);
-    expect(answer.json()).toMatchObject({ message: expect.stringContaining("--admin-hosts") });
-    expect(admin.asked).toEqual([]);
-  });
-
-  test("a page of another site is refused", async () => {
-    const admin = await startAdmin();
-    const headers = { origin: "https://evil.example", "sec-fetch-site": "cross-site" };
-    expect((await send(admin, "/invocations", { headers })).status).toBe(403);
-    const method = "OPTIONS";
-    const asksFirst = { origin: "http://localhost:3000", "access-control-request-method": "PATCH" };
-    const path = `/invocations/${INVOCATION}/kill`;
-    const answer = await send(admin, path, { method, headers: asksFirst });
-    expect(answer.status).toBe(405);
-    expect(answer.headers).not.toHaveProperty("access-control-allow-origin");
   });
 });
 

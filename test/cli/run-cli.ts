@@ -36,21 +36,21 @@ export interface FakeRuntime {
   close(): Promise<void>;
 }
 
-/** Answers every request with `reply`, or with what that says, and remembers what came. */
-export async function fakeRuntime(
-  reply: Reply | ((received: Received) => Reply),
-): Promise<FakeRuntime> {
+/** Answers every request with `reply`, or each with the next of them, and remembers what came. */
+export async function fakeRuntime(reply: Reply | readonly Reply[]): Promise<FakeRuntime> {
   const received: Received[] = [];
+  const replies = "status" in reply ? [reply] : reply;
+  const replyTo = (nth: number): Reply =>
+    replies[Math.min(nth, replies.length) - 1] ?? { status: 500 };
   const server = createServer((request, response) => {
     let body = "";
     request.setEncoding("utf8");
     request.on("data", (chunk: string) => (body += chunk));
     request.on("end", () => {
       const { method = "", url = "", headers } = request;
-      const came = { method, url, headers, body };
-      received.push(came);
-      const answer = typeof reply === "function" ? reply(came) : reply;
-      response.writeHead(answer.status, answer.headers).end(answer.body);
+      received.push({ method, url, headers, body });
+      const { status, headers: sent, body: text } = replyTo(received.length);
+      response.writeHead(status, sent).end(text);
     });
   });
   server.listen(0, "127.0.0.1");

@@ -39,7 +39,7 @@ function failureOf(attempt: ScriptedAttempt) {
   return failures.at(-1);
 }
 
-const noDeadlock = (h: CoreHarness): void =>
+const expectNoDeadlock = (h: CoreHarness): void =>
   expect(h.warnings.filter((it) => it.startsWith("deadlock"))).toEqual([]);
 
 describe("a deadlock is found and named", () => {
@@ -150,7 +150,7 @@ describe("a deadlock is found and named", () => {
     a.issue({ kind: "sleep", durationMs: 1_000, completionId: 2 });
     // The SDK says nothing while a timer is outstanding; were it to, nothing would follow.
     a.idle();
-    noDeadlock(h);
+    expectNoDeadlock(h);
     h.advance(1_000);
     a.idle();
     expect(failureOf(a)?.code).toBe(409);
@@ -195,11 +195,11 @@ describe("no deadlock is seen", () => {
     const b = attemptOf(h, "b");
     b.issue(callTo(add("a"), 1));
     b.fail("boom");
-    noDeadlock(h);
+    expectNoDeadlock(h);
     h.ask((request) => ({ kind: "pause", request, invocationId: b.start.invocationId }));
     a.issue(callTo(add("c"), 2));
     a.idle();
-    noDeadlock(h);
+    expectNoDeadlock(h);
   });
 
   test("while the code goes on: a call that is not awaited yet", () => {
@@ -210,7 +210,7 @@ describe("no deadlock is seen", () => {
     a.end("done without waiting");
     const called = h.attempt(1);
     called.end("1");
-    noDeadlock(h);
+    expectNoDeadlock(h);
     expect(brokenReferences(h.tx)).toEqual([]);
   });
 
@@ -222,7 +222,7 @@ describe("no deadlock is seen", () => {
     a.idle();
     attemptOf(h, "a", "read").end("7");
     expect(a.deliveries().at(-1)).toMatchObject({ result: { kind: "value" } });
-    noDeadlock(h);
+    expectNoDeadlock(h);
   });
 
   test("with a send to the own key", () => {
@@ -233,7 +233,7 @@ describe("no deadlock is seen", () => {
     a.issue({ ...call, kind: "send", delayMs: 0 });
     a.issue(callTo({ service: "greeter", key: null, handler: "greet" }, completionId));
     a.idle();
-    noDeadlock(h);
+    expectNoDeadlock(h);
   });
 
   test.each([
@@ -250,7 +250,7 @@ describe("no deadlock is seen", () => {
     a.issue(body);
     called.issue({ kind: "attach", invocationId: a.start.invocationId, completionId: 1 });
     called.idle();
-    noDeadlock(h);
+    expectNoDeadlock(h);
   });
 
   test("while one of several calls can still come back", () => {
@@ -260,10 +260,10 @@ describe("no deadlock is seen", () => {
     a.issue(callTo(add("a"), 1));
     a.issue(callTo({ service: "greeter", key: null, handler: "greet" }, 2));
     a.idle();
-    noDeadlock(h);
+    expectNoDeadlock(h);
     const greet = h.attempt(1);
     greet.end("hello");
-    noDeadlock(h);
+    expectNoDeadlock(h);
     a.idle();
     expect(failureOf(a)?.code).toBe(409);
   });
@@ -275,7 +275,7 @@ describe("no deadlock is seen", () => {
     a.issue(callTo(add("a"), 1));
     h.say(1, { kind: "command", attempt: a.handle, command: dateCommand(1) });
     h.say(1, { kind: "idle", attempt: a.handle, deliveries: 0 });
-    noDeadlock(h);
+    expectNoDeadlock(h);
     a.idle();
     expect(failureOf(a)?.code).toBe(409);
   });

@@ -87,7 +87,7 @@ export type CommandBody = DistributiveOmit<Command, "index" | "after" | "outside
 };
 
 export class CoreHarness {
-  readonly tx = new PlainTx();
+  readonly tx: PlainTx;
   readonly limits: Limits;
   nowMs = 1_000_000;
   epoch = 1;
@@ -100,7 +100,8 @@ export class CoreHarness {
   #request = 0;
   readonly #ordinals = new Map<number, number>();
 
-  constructor(limits: Partial<Limits> = {}) {
+  constructor(limits: Partial<Limits> = {}, tx: PlainTx = new PlainTx()) {
+    this.tx = tx;
     this.limits = { ...DEFAULT_LIMITS, ...limits };
     this.machine = this.#start();
   }

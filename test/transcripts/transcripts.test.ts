@@ -106,6 +106,21 @@ const SCENARIOS: Readonly<Record<string, (t: Transcript) => void>> = {
       { name: "refund" },
     );
   },
+  "a deadlock between two keys": (t) => {
+    const target = { service: "counter", key: "b", handler: "add" };
+    t.harness.invoke("counter/a/add", { mode: "send" });
+    t.harness.invoke("counter/b/add", { mode: "send" });
+    const [a, b] = [t.harness.attempt(1, 0), t.harness.attempt(1, 1)];
+    a.issue({ ...callCounter, target });
+    t.say("One waits for the other, who is alive: nothing follows.");
+    a.idle();
+    b.issue(callCounter);
+    t.say("Now the other waits too: its call, the younger one, fails; the callee never starts.");
+    b.idle();
+    b.end('"went another way"');
+    t.say("The key is free: the older call gets its turn and its answer.");
+    t.harness.attempt(1).end("7");
+  },
 };
 
 test.each(Object.keys(SCENARIOS))("%s", async (title) => {

@@ -63,16 +63,16 @@ export interface FoundCommand {
 export type CommandOrder = (command: Command) => number | undefined;
 
 /** Commands come in the order of their numbers, and of the completion ids that they make. */
-export const byIndex =
-  (index: number): CommandOrder =>
-  (command) =>
-    command.index - index;
-export const byCompletion =
-  (completionId: number): CommandOrder =>
-  (command) =>
+export function byIndex(index: number): CommandOrder {
+  return (command) => command.index - index;
+}
+
+export function byCompletion(completionId: number): CommandOrder {
+  return (command) =>
     "completionId" in command && command.kind !== "withdraw"
       ? command.completionId - completionId
       : undefined;
+}
 
 /**
  * Finds a command by halving, so that a long journal is not read. Entries that say nothing about the
@@ -82,7 +82,7 @@ export function findCommand(
   tx: ReadTx,
   invocation: Invocation,
   order: CommandOrder,
-  rowsMax = Number.POSITIVE_INFINITY,
+  rowsMax: number = Number.POSITIVE_INFINITY,
 ): FoundCommand | undefined {
   const budget = { rows: rowsMax };
   let low = 0;

@@ -1,7 +1,7 @@
 /**
  * Checks the images of one recording, in a process of its own: a broken image can end it.
  *
- *     node check-images.js <recording directory> <scratch directory> <first image> <end> <seed>
+ *     node check-images.js <recording directory> <scratch directory> <first image> <end>
  *
  * Says one JSON object per line: {"begun": n} before an image, {"checked": n, "violations": [...]}
  * after it, and first {"order": [...]}, what the order of system calls alone shows.
@@ -14,10 +14,10 @@ import { ImageHistory } from "../support/check-image.ts";
 import { brokenOrder } from "../support/check-order.ts";
 import { readRecording } from "../support/recording.ts";
 
-const [path = "", scratch = "", first, end, seed] = process.argv.slice(2);
+const [path = "", scratch = "", first, end] = process.argv.slice(2);
 const say = (what: unknown): void => void process.stdout.write(`${JSON.stringify(what)}\n`);
 
-const { dataDir, tenures, observed } = JSON.parse(
+const { seed, dataDir, tenures, observed } = JSON.parse(
   readFileSync(join(path, "recording.json"), "utf8"),
 ) as RecordingFile; // written by record.ts
 const recording = readRecording(
@@ -31,7 +31,7 @@ say({ order: brokenOrder(recording), acknowledgements: recording.acknowledgement
 const history = new ImageHistory(recording, observed);
 const formatFile = join(path, "holdfast.json");
 for (let image = Number(first); image < Number(end); image++) {
-  const plan = planImage(recording, Number(seed) + image);
+  const plan = planImage(recording, seed * 1_000 + image);
   const target = join(scratch, "image");
   say({ begun: image, plan });
   writeImage(recording, plan, { formatFile, target });

@@ -1,5 +1,5 @@
 /** Recordings and their images, two at a time. */
-import { rm } from "node:fs/promises";
+import { cp, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { temporaryDirectory } from "../../support/temporary-directory.ts";
 import { checkImages, type Checked } from "./check.ts";
@@ -11,12 +11,12 @@ export interface CampaignOptions {
   /** Of each recording. */
   readonly images: number;
   readonly seed: number;
+  /** Where recordings go that show a violation. Without it nothing is kept. */
+  readonly keepIn?: string;
 }
 
 export interface Campaign extends Checked {
   recordings: number;
-  /** The directory of each recording with violations: kept, for another look. */
-  readonly kept: string[];
 }
 
 /** One more core than one: while one recording waits for its disk, images of another are checked. */
@@ -30,7 +30,6 @@ export async function runCampaign(built: Package, options: CampaignOptions): Pro
     broken: 0,
     fatal: 0,
     violations: [],
-    kept: [],
   };
   const path = await temporaryDirectory();
   let next = 0;
@@ -40,14 +39,12 @@ export async function runCampaign(built: Package, options: CampaignOptions): Pro
       const recording = join(path, `recording-${number}`);
       const seed = options.seed + number;
       await record(built, recording, seed);
-      const checked = await checkImages(built, {
-        recording,
-        images: options.images,
-        seed: seed * 1_000_000,
-      });
+      const checked = await checkImages(built, { recording, images: options.images });
       add(sum, checked);
-      if (checked.violations.length > 0) sum.kept.push(recording);
-      else await rm(recording, { recursive: true });
+      if (checked.violations.length > 0 && options.keepIn !== undefined) {
+        await cp(recording, join(options.keepIn, `seed-${seed}`), { recursive: true });
+      }
+      await rm(recording, { recursive: true });
     }
   };
   await Promise.all(Array.from({ length: LANES }, lane));

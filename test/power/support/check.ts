@@ -21,7 +21,6 @@ export interface Checked {
 export interface CheckOptions {
   readonly recording: string;
   readonly images: number;
-  readonly seed: number;
 }
 
 /** Not an assertion about time: an image that recovers and never gets done is broken too. */
@@ -53,12 +52,12 @@ interface Line {
 /** From the first image that is not checked, to the end or to the death of the child. */
 async function checkOn(
   built: Package,
-  { recording, images, seed }: CheckOptions,
+  { recording, images }: CheckOptions,
   scratch: string,
   checked: Checked,
 ): Promise<void> {
   const from = checked.images;
-  const parameters = [recording, scratch, `${from}`, `${images}`, `${seed}`];
+  const parameters = [recording, scratch, `${from}`, `${images}`];
   const child = spawn(process.execPath, [built.script("check-images"), ...parameters], {
     stdio: ["ignore", "pipe", "pipe"],
   });

@@ -6,7 +6,7 @@
  * write that had begun each piece is there or not, by chance. Names follow the same rule with the
  * flushes of their directory.
  */
-import { copyFileSync, mkdirSync, rmSync, writeFileSync } from "node:fs";
+import { copyFileSync, mkdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { Random } from "../../simulation/random.ts";
 import type { DiskWrite, Recording } from "./recording.ts";
@@ -61,7 +61,8 @@ export function writeImage(
     // Names come in the order of their creation: without its directory none is there.
     if (!durable && !random.chance(0.5)) return;
     const path = join(target, name.path);
-    if (name.path.endsWith("data.mdb")) writeFileSync(path, imageOf(recording, plan));
+    if (name.renamedFrom !== undefined) renameSync(join(target, name.renamedFrom), path);
+    else if (name.path.endsWith("data.mdb")) writeFileSync(path, imageOf(recording, plan));
     else if (name.path.endsWith(".json")) copyFileSync(formatFile, path);
     else mkdirSync(path);
   }

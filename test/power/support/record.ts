@@ -13,6 +13,7 @@ import { RECORD_FLAGS } from "./strace.ts";
 
 /** What a recording leaves in its directory. `processes/check-images.ts` reads it. */
 export interface RecordingFile {
+  readonly seed: number;
   readonly dataDir: string;
   readonly tenures: number;
   readonly observed: Load["observed"];
@@ -49,7 +50,7 @@ export async function record(built: Package, path: string, seed: number): Promis
   }
   await cp(join(dataDir, "holdfast.json"), join(path, "holdfast.json"));
   await rm(dataDir, { recursive: true });
-  const file: RecordingFile = { dataDir, tenures: TENURES, observed: load.observed };
+  const file: RecordingFile = { seed, dataDir, tenures: TENURES, observed: load.observed };
   await writeFile(join(path, "recording.json"), JSON.stringify(file));
 }
 

@@ -24,6 +24,8 @@ export interface Flush {
 /** A name that appeared in the data directory. */
 export interface Created {
   readonly path: string;
+  /** It was there under this name before. */
+  readonly renamedFrom: string | undefined;
   readonly line: number;
   /** When a flush of the directory above had made it durable. */
   durableLine: number | undefined;
@@ -46,6 +48,10 @@ export interface Recording {
   readonly acknowledgements: readonly Acknowledgement[];
   readonly lastLine: number;
 }
+
+/** The names that matter; `lock` is about live processes only, and those are gone after a power loss. */
+const NAMES = /^(holdfast\.json|partitions(\/0(\.new)?(\/data\.mdb)?)?)$/;
+const DATA_FILE = /^partitions\/0(\.new)?\/data\.mdb$/;
 
 export interface Tenure {
   readonly trace: string;
@@ -93,7 +99,7 @@ class Reader implements Recording {
       case "mkdir":
         return this.#create(call, firstPath(call));
       case "rename":
-        return this.#create(call, /", "([^"]*)"/.exec(call.argumentsText)?.[1] ?? "");
+        return this.#rename(call);
       case "openat":
         return this.#open(call);
       case "lseek":
@@ -110,23 +116,38 @@ class Reader implements Recording {
   }
 
   #isData(call: Call): boolean {
-    return descriptorOf(call).path === `${this.#dataDir}/partitions/0/data.mdb`;
+    return this.#isDataPath(descriptorOf(call).path);
   }
 
-  #create(call: Call, absolute: string): void {
-    if (!absolute.startsWith(`${this.#dataDir}/`)) return;
-    const path = absolute.slice(this.#dataDir.length + 1);
-    if (!/^(holdfast\.json|partitions(\/0(\/data\.mdb)?)?)$/.test(path)) return;
-    if (this.created.some((it) => it.path === path)) return;
-    this.created.push({ path, line: call.startLine, durableLine: undefined });
+  /** Under its own name, and under that of the draft of its partition: it is one file. */
+  #isDataPath(path: string): boolean {
+    return DATA_FILE.test(this.#nameOf(path));
+  }
+
+  /** Within the data directory; "" for what is outside. */
+  #nameOf(path: string): string {
+    return path.startsWith(`${this.#dataDir}/`) ? path.slice(this.#dataDir.length + 1) : "";
+  }
+
+  #create(call: Call, absolute: string, renamedFrom?: string): void {
+    const path = this.#nameOf(absolute);
+    if (!NAMES.test(path) || this.created.some((it) => it.path === path)) return;
+    this.created.push({ path, renamedFrom, line: call.startLine, durableLine: undefined });
+  }
+
+  #rename(call: Call): void {
+    const [, from = "", to = ""] = /^"([^"]*)", "([^"]*)"/.exec(call.argumentsText) ?? [];
+    const known = this.created.some((it) => it.path === this.#nameOf(from));
+    this.#create(call, to, known ? this.#nameOf(from) : undefined);
   }
 
   #open(call: Call): void {
     const path = firstPath(call);
-    if (path !== `${this.#dataDir}/partitions/0/data.mdb` || call.result === undefined) return;
+    if (!this.#isDataPath(path) || call.result === undefined) return;
     this.#positions.set(call.result, 0);
     if (call.argumentsText.includes("O_DSYNC")) this.#synced.add(call.result);
-    if (call.argumentsText.includes("O_CREAT")) this.#create(call, path);
+    const isNew = this.writes.length === 0;
+    if (isNew && call.argumentsText.includes("O_CREAT")) this.#create(call, path);
   }
 
   #seek(call: Call): void {
@@ -137,7 +158,7 @@ class Reader implements Recording {
   #flush({ startLine, endLine, ...call }: Call): void {
     if (endLine === undefined) return;
     const { path } = descriptorOf({ startLine, endLine, ...call });
-    if (path === `${this.#dataDir}/partitions/0/data.mdb`) {
+    if (this.#isDataPath(path)) {
       this.flushes.push({ startLine, endLine });
       return;
     }

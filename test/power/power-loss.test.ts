@@ -68,12 +68,12 @@ const BROKEN_RUNTIMES: readonly (readonly [
     "is answered before a commit is durable",
   ],
   [
-    "that answers one batch too early",
+    "that does not wait for the batch of an answer",
     40,
     {
       file: "runtime/loop.js",
       from: "batch > this.#watermark)",
-      to: "batch > this.#watermark + 1)",
+      to: "batch > Infinity)",
     },
     "is answered before a commit is durable",
   ],

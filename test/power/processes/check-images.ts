@@ -28,7 +28,7 @@ const recording = readRecording(
   })),
 );
 say({ order: brokenOrder(recording), acknowledgements: recording.acknowledgements.length });
-const history = new ImageHistory(recording, observed);
+const history = new ImageHistory(recording.acknowledgements, observed);
 const formatFile = join(path, "holdfast.json");
 for (let image = Number(first); image < Number(end); image++) {
   const plan = planImage(recording, seed * 1_000 + image);

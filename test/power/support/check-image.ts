@@ -28,11 +28,14 @@ import type { Store } from "../../../runtime/store/store.ts";
 import { brokenReferences } from "../../support/check-rows.ts";
 import type { Observed } from "./load.ts";
 import { recoverAndServe, type Recovered } from "./recovered.ts";
-import type { Recording } from "./recording.ts";
+import type { Acknowledgement } from "./recording.ts";
 import { Snapshot } from "./snapshot.ts";
 
 const ALL = 10_000_000;
 const text = (bytes: Uint8Array): string => new TextDecoder().decode(bytes);
+
+/** An answer that the outside saw. */
+export type Told = Omit<Acknowledgement, "socket">;
 
 /** What earlier images of the recording held: all images are points of one history. */
 interface Remembered {
@@ -41,13 +44,14 @@ interface Remembered {
 }
 
 export class ImageHistory {
-  readonly #recording: Recording;
+  readonly #acknowledgements: readonly Told[];
   readonly #observed: readonly Observed[];
   readonly #rowsAt = new Map<number, string>();
   readonly #journals = new Map<string, Remembered>();
 
-  constructor(recording: Recording, observed: readonly Observed[]) {
-    this.#recording = recording;
+  /** @param acknowledgements in the order in which they were given */
+  constructor(acknowledgements: readonly Told[], observed: readonly Observed[]) {
+    this.#acknowledgements = acknowledgements;
     this.#observed = observed;
   }
 
@@ -80,7 +84,7 @@ export class ImageHistory {
 
   /** I1: whatever was answered before the power went is there, as it was told. */
   *#acknowledged(store: Snapshot, cutLine: number): Generator<string> {
-    for (const { id, status, body, line } of this.#recording.acknowledgements) {
+    for (const { id, status, body, line } of this.#acknowledgements) {
       if (line > cutLine) return;
       const invocation = find(store, id);
       if (invocation === undefined) yield `I1: ${id} was answered (${status}) and is not there`;
@@ -140,7 +144,7 @@ export class ImageHistory {
   /** I12: whoever asks again with the same key gets the same invocation and the same outcome. */
   async #askedAgain({ ask }: Recovered, cutLine: number): Promise<string[]> {
     const acknowledged = new Set(
-      this.#recording.acknowledgements.filter((it) => it.line <= cutLine).map((it) => it.id),
+      this.#acknowledgements.filter((it) => it.line <= cutLine).map((it) => it.id),
     );
     const known = this.#observed.filter((it) => acknowledged.has(it.id)).slice(-4);
     const found: string[] = [];

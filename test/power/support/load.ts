@@ -3,24 +3,11 @@
  * Some requests carry an idempotency key, and of those some are sent a second time, also after the
  * runtime was killed under the first.
  */
-import { Agent, request } from "node:http";
 import { Random } from "../../simulation/random.ts";
+import { Client, isConnectionError, type Answer, type Asked } from "./http.ts";
 
-/** What was asked with an idempotency key. */
-interface Submission {
-  readonly path: string;
-  readonly asked: string;
-  readonly idempotencyKey: string;
-}
-
-/** An answer that reached the client. */
-interface Answer {
-  readonly status: number;
-  readonly id: string;
-  readonly body: string;
-}
-
-export interface Observed extends Submission, Answer {}
+/** A request with an idempotency key, and an answer to it that reached the client. */
+export interface Observed extends Asked, Answer {}
 
 const KEYS = ["a", "b", "c", "d"] as const;
 const CLIENTS = 6;
@@ -29,7 +16,7 @@ export class Load {
   /** Answers to requests with an idempotency key, those to second requests too. */
   readonly observed: Observed[] = [];
   readonly #seed: number;
-  readonly #submitted: Submission[] = [];
+  readonly #submitted: Asked[] = [];
   #tenure = 0;
   #stopped = false;
   #answers = 0;
@@ -61,24 +48,24 @@ export class Load {
   async #client(ingressUrl: string, number: number): Promise<void> {
     const name = `${this.#tenure}.${number}`;
     const random = new Random(this.#seed, name);
-    const agent = new Agent({ keepAlive: true, maxSockets: 1 });
+    const client = new Client(ingressUrl);
     try {
       for (let i = 0; !this.#stopped; i++) {
         const repeat = this.#submitted.length > 0 && random.chance(0.15);
         const submission = repeat
           ? random.pick(this.#submitted)
           : this.#invent(random, `${name}.${i}`);
-        await this.#ask(agent, ingressUrl, submission);
+        await this.#ask(client, submission);
       }
     } catch (error) {
       // The runtime was killed. What the client had asked may have been done or not.
-      if (!(error instanceof Error && "code" in error)) throw error;
+      if (!isConnectionError(error)) throw error;
     } finally {
-      agent.destroy();
+      client.close();
     }
   }
 
-  #invent(random: Random, entry: string): Submission {
+  #invent(random: Random, entry: string): Asked {
     const keys = [random.pick(KEYS), random.pick(KEYS)] as const;
     const [path, body] = random.pick([
       [`/list/${keys[0]}/append`, entry],
@@ -93,8 +80,8 @@ export class Load {
     return submission;
   }
 
-  async #ask(agent: Agent, ingressUrl: string, submission: Submission): Promise<void> {
-    const answer = await post(agent, ingressUrl + submission.path, submission);
+  async #ask(client: Client, submission: Asked): Promise<void> {
+    const answer = await client.post(submission);
     if (answer.status !== 200 && answer.status !== 202) {
       throw new Error(`${submission.path} was answered ${answer.status} ${answer.body}`);
     }
@@ -102,25 +89,4 @@ export class Load {
     if (this.#enough && this.#answers >= this.#enough.answers) this.#enough.resolve();
     if (submission.idempotencyKey !== "") this.observed.push({ ...submission, ...answer });
   }
-}
-
-function post(agent: Agent, url: string, { asked, idempotencyKey }: Submission): Promise<Answer> {
-  const headers = {
-    "content-type": "application/json",
-    ...(idempotencyKey === "" ? {} : { "idempotency-key": idempotencyKey }),
-  };
-  return new Promise((resolve, reject) => {
-    const outgoing = request(url, { method: "POST", agent, headers }, (response) => {
-      const parts: Buffer[] = [];
-      response.on("data", (part: Buffer) => parts.push(part));
-      response.once("error", reject);
-      response.once("end", () => {
-        const id = String(response.headers["x-restate-id"] ?? "");
-        const status = response.statusCode ?? 0;
-        resolve({ status, id, body: Buffer.concat(parts).toString("utf8") });
-      });
-    });
-    outgoing.once("error", reject);
-    outgoing.end(asked);
-  });
 }

@@ -12,6 +12,8 @@ export interface Call {
   readonly endLine: number | undefined;
   /** Negative for an error; undefined while `endLine` is. */
   readonly result: number | undefined;
+  /** strace made it fail. */
+  readonly injected: boolean;
 }
 
 const WHOLE = /^(\d+) +(\w+)\((.*)\) += (-?\d+|\?)(?:<[^>]*>)?(?: .*)?$/s;
@@ -21,14 +23,14 @@ const ENDED = /^(\d+) +<\.\.\. (\w+) resumed>(.*)\) += (-?\d+|\?)(?:<[^>]*>)?(?:
 /** @param firstLine number of the first line: traces of one directory are read as one */
 export function parseTrace(text: string, firstLine: number): { calls: Call[]; nextLine: number } {
   const calls: Call[] = [];
-  const begun = new Map<string, Omit<Call, "endLine" | "result">>();
+  const begun = new Map<string, Pick<Call, "name" | "argumentsText" | "startLine">>();
   let line = firstLine;
   for (const entry of text.split("\n")) {
     line++;
     const whole = WHOLE.exec(entry);
     if (whole) {
       const [, , name = "", argumentsText = "", result = ""] = whole;
-      const ended = endOf(result, line);
+      const ended = endOf(result, line, entry);
       calls.push({ name, argumentsText, startLine: line, ...ended });
       continue;
     }
@@ -43,17 +45,23 @@ export function parseTrace(text: string, firstLine: number): { calls: Call[]; ne
     if (!end || !open) continue;
     begun.delete(end[1] ?? "");
     const argumentsText = open.argumentsText + (end[3] ?? "");
-    calls.push({ ...open, argumentsText, ...endOf(end[4] ?? "", line) });
+    calls.push({ ...open, argumentsText, ...endOf(end[4] ?? "", line, entry) });
   }
-  for (const open of begun.values()) calls.push({ ...open, endLine: undefined, result: undefined });
+  for (const open of begun.values()) {
+    calls.push({ ...open, endLine: undefined, result: undefined, injected: false });
+  }
   calls.sort((a, b) => a.startLine - b.startLine);
   return { calls, nextLine: line };
 }
 
 /** "?" is what strace prints for a call that its process did not survive. */
-function endOf(result: string, line: number): Pick<Call, "endLine" | "result"> {
-  if (result === "?") return { endLine: undefined, result: undefined };
-  return { endLine: line, result: Number(result) };
+function endOf(
+  result: string,
+  line: number,
+  entry: string,
+): Pick<Call, "endLine" | "result" | "injected"> {
+  if (result === "?") return { endLine: undefined, result: undefined, injected: false };
+  return { endLine: line, result: Number(result), injected: entry.includes(" (INJECTED)") };
 }
 
 /** The descriptor a call is about, and its path: `21</data/data.mdb>, ...`. */

@@ -38,7 +38,7 @@ export async function runCampaign(built: Package, options: CampaignOptions): Pro
       const number = next++;
       const recording = join(path, `recording-${number}`);
       const seed = options.seed + number;
-      await record(built, recording, seed);
+      await record(built, recording, { seed });
       const checked = await checkImages(built, { recording, images: options.images });
       add(sum, checked);
       if (checked.violations.length > 0 && options.keepIn !== undefined) {

@@ -20,10 +20,18 @@ export interface RecordingFile {
 }
 
 const TENURES = 2;
-/** How many answers the clients get before the runtime is killed. */
 const ANSWERS = { least: 10, most: 80 } as const;
 
-export async function record(built: Package, path: string, seed: number): Promise<void> {
+export interface RecordOptions {
+  readonly seed: number;
+  /** How many answers the clients get before the runtime is killed: drawn between these. */
+  readonly answers?: { readonly least: number; readonly most: number };
+  /** More for strace: faults. */
+  readonly straceFlags?: readonly string[];
+}
+
+export async function record(built: Package, path: string, options: RecordOptions): Promise<void> {
+  const { seed, answers = ANSWERS, straceFlags = [] } = options;
   const random = new Random(seed, "record");
   const dataDir = join(path, "data");
   const load = new Load(seed);
@@ -32,10 +40,10 @@ export async function record(built: Package, path: string, seed: number): Promis
   await mkdir(path, { recursive: true });
   try {
     for (let tenure = 0; tenure < TENURES; tenure++) {
-      const runtime = await startTraced(built, { path, dataDir, tenure, workerUrl });
+      const runtime = await startTraced(built, { path, dataDir, tenure, workerUrl, straceFlags });
       workerUrl = runtime.workerUrl;
       worker ??= await startWorker(built, workerUrl);
-      const enough = load.answered(random.int(ANSWERS.least, ANSWERS.most));
+      const enough = load.answered(random.int(answers.least, answers.most));
       const ended = load.run(runtime.ingressUrl);
       await Promise.race([enough, ended]);
       // Not a wait for anything: an answer would always be the last that it did.
@@ -66,6 +74,7 @@ interface TracedOptions {
   readonly tenure: number;
   /** Of the tenure before: the worker dials it again. */
   readonly workerUrl: string | undefined;
+  readonly straceFlags: readonly string[];
 }
 
 async function startTraced(built: Package, options: TracedOptions): Promise<Traced> {
@@ -74,7 +83,8 @@ async function startTraced(built: Package, options: TracedOptions): Promise<Trac
   const ports = ["--ingress-port", "0", "--admin-port", "0", "--worker-port", workerPort];
   const command = [built.cli, "start", "--data-dir", dataDir, "--log-level", "warn", ...ports];
   const trace = join(path, `trace-${tenure}`);
-  const strace = spawn("strace", [...RECORD_FLAGS, "-o", trace, process.execPath, ...command], {
+  const flags = [...RECORD_FLAGS, ...options.straceFlags, "-o", trace];
+  const strace = spawn("strace", [...flags, process.execPath, ...command], {
     stdio: ["ignore", "pipe", "inherit"],
   });
   const exit = once(strace, "exit");

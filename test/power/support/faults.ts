@@ -11,6 +11,7 @@ import type { Package } from "./compile.ts";
 import type { Told } from "./check-image.ts";
 import { Client, isConnectionError } from "./http.ts";
 import type { Observed } from "./load.ts";
+import { startEmbedded } from "./start-embedded.ts";
 import { descriptorOf, parseTrace } from "./trace.ts";
 
 export type Syscall = "fdatasync" | "pwrite64" | "writev";
@@ -45,20 +46,22 @@ export async function runWithFault(
   path: string,
   fault: Fault | undefined,
 ): Promise<FaultRun> {
-  const runtime = spawn(process.execPath, [built.script("embedded"), join(path, "data")], {
+  const {
+    child: runtime,
+    ingressUrl = "",
+    ended,
+  } = await startEmbedded(built, {
+    dataDir: join(path, "data"),
     // One thread, so that the n-th call of the pool is the n-th call on the file.
-    env: { ...process.env, UV_THREADPOOL_SIZE: "1" },
-    stdio: ["ignore", "pipe", "ignore"],
+    env: { UV_THREADPOOL_SIZE: "1" },
   });
-  const exit = once(runtime, "exit") as Promise<[number | null, NodeJS.Signals | null]>;
-  const ready = await lineOf(runtime, exit);
   const trace = join(path, "trace");
   const strace = await attach(runtime, trace, fault);
   const script = await runScript(
-    ready.replace("ready ", ""),
+    ingressUrl,
     () => runtime.exitCode === null && runtime.signalCode === null,
   );
-  const end = await closed(runtime, exit);
+  const end = await closed(runtime, ended);
   if (strace.exitCode === null) {
     strace.kill("SIGTERM");
     await once(strace, "exit");
@@ -88,7 +91,7 @@ async function attach(
   const strace = spawn("strace", [...flags, ...calls, "-o", trace, "-p", `${runtime.pid}`], {
     stdio: ["ignore", "ignore", "pipe"],
   });
-  const line = await lineOf(strace, once(strace, "exit"), strace.stderr);
+  const [line] = (await once(createInterface(strace.stderr), "line")) as [string]; // readline's own event
   if (!line.includes("attached")) throw new Error(line);
   return strace;
 }
@@ -123,23 +126,10 @@ async function runScript(ingressUrl: string, alive: () => boolean): Promise<Scri
 }
 
 /** Asks it to close: what it still has to commit is committed, or ends it. */
-async function closed(
-  runtime: ChildProcess,
-  exit: Promise<[number | null, NodeJS.Signals | null]>,
-): Promise<string> {
+async function closed(runtime: ChildProcess, ended: Promise<string>): Promise<string> {
   runtime.kill("SIGTERM");
   const stuck = setTimeout(() => runtime.kill("SIGQUIT"), STUCK_MS);
-  const [code, signal] = await exit;
+  const end = await ended;
   clearTimeout(stuck);
-  return signal ?? `code ${code}`;
-}
-
-async function lineOf(
-  child: ChildProcess,
-  exit: Promise<unknown>,
-  stream = child.stdout,
-): Promise<string> {
-  if (stream === null) throw new Error("it was started with a pipe");
-  const line = once(createInterface(stream), "line") as Promise<[string]>; // readline's own event
-  return Promise.race([line.then(([text]) => text), exit.then(() => "it ended")]);
+  return end;
 }

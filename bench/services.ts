@@ -81,9 +81,11 @@ function makeCounter(object: SdkForServices["object"], tally: Tally) {
         return total;
       },
       read: async (ctx: ObjectContext) => (await ctx.get<number>("total")) ?? 0,
-      /** Keeps the key, so that others have to wait for it. */
-      hold: async (ctx: ObjectContext, durationMs: number) => {
-        await ctx.sleep(durationMs);
+      /** Keeps the key until someone outside lets it go, so that others have to wait for it. */
+      hold: async (ctx: ObjectContext) => {
+        const { id, promise } = ctx.awakeable<null>();
+        tally.note("holding", id);
+        await promise;
         return 0;
       },
     },
@@ -101,6 +103,15 @@ function makeSteps(service: SdkForServices["service"], tally: Tally): AnyService
             tally.add("steps");
             return 1;
           });
+        }
+        return sum;
+      },
+      /** Records when each step was done. */
+      timed: async (ctx: Context, count: number) => {
+        let sum = 0;
+        for (let step = 0; step < count; step++) {
+          sum += await ctx.run("step", () => 1);
+          tally.record(performance.now());
         }
         return sum;
       },

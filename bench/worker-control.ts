@@ -4,6 +4,7 @@ export interface TallyReport {
   readonly kind: "tally";
   readonly counts: Readonly<Record<string, number>>;
   readonly records: readonly number[];
+  readonly texts: readonly string[];
 }
 
 export type WorkerRequest =
@@ -20,6 +21,7 @@ export function isTallyReport(message: unknown): message is TallyReport {
 export class Tally {
   readonly #counts = new Map<string, number>();
   readonly #records: number[] = [];
+  readonly #texts: string[] = [];
   #awaited: { readonly name: string; readonly count: number } | undefined;
 
   add(name: string): void {
@@ -31,6 +33,11 @@ export class Tally {
   record(value: number): void {
     this.#records.push(value);
     this.add("records");
+  }
+
+  note(name: string, text: string): void {
+    this.#texts.push(text);
+    this.add(name);
   }
 
   /** Answers the bench. */
@@ -53,7 +60,12 @@ export class Tally {
 
   #tell(): void {
     const counts = Object.fromEntries(this.#counts);
-    const report: TallyReport = { kind: "tally", counts, records: this.#records };
+    const report: TallyReport = {
+      kind: "tally",
+      counts,
+      records: this.#records,
+      texts: this.#texts,
+    };
     process.send?.(report);
   }
 }

@@ -22,9 +22,9 @@ export async function compactedBytes(peer: PeerName, dataDir: string): Promise<n
   const file = peer === "holdfast" ? lmdbFile(dataDir) : undefined;
   if (file === undefined) return bytesOnDisk(dataDir);
   const copy = mkdtempSync(join(tmpdir(), "holdfast-bench-copy-"));
-  const store = open({ path: dirname(file), readOnly: true });
+  const store = open({ path: dirname(file), readOnly: true, noSubdir: false });
   try {
-    await store.backup(join(copy, "data.mdb"), true);
+    await store.backup(copy, true);
     return bytesOnDisk(copy);
   } finally {
     await store.close();

@@ -47,8 +47,9 @@ export class Tally {
       this.#awaited = request;
       this.#tellIfReached();
     });
-    // Of no use without the bench: it was killed.
+    // Of no use without the bench: it was killed. The channel alone keeps no process alive.
     process.once("disconnect", () => process.exit());
+    process.channel?.unref();
   }
 
   #tellIfReached(): void {

@@ -34,7 +34,11 @@ export function bindRun({ recorder, runs, serde }: RunParts) {
     };
     const draft = { kind: "run", name, retry: retryOf(options) } as const;
     const { promise, command } = recorder.ask(draft, read);
-    if (command) runs.add({ command: command.index, name, action, serde: own });
+    if (command) {
+      runs.add({ command: command.index, name, action, serde: own });
+      // A failure that was recorded is given back without a proposal being taken.
+      promise.catch(() => runs.forget(command.index));
+    }
     return promise;
   };
 }

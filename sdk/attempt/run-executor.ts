@@ -25,6 +25,8 @@ interface Entry extends Run {
   abort: AbortController | undefined;
   /** What was proposed, and comes back as "proposed" once it is recorded. */
   proposal: Result | undefined;
+  /** Somebody still waits for its result. */
+  wanted: boolean;
 }
 
 export interface RunExecutorOptions {
@@ -55,6 +57,7 @@ export class RunExecutor {
       state: "waiting",
       abort: undefined,
       proposal: undefined,
+      wanted: true,
     });
     const attempted = this.#early.get(run.command);
     this.#early.delete(run.command);
@@ -80,8 +83,13 @@ export class RunExecutor {
     return proposal;
   }
 
+  /** Its promise has settled without a proposal: nothing of it is waited for any more. */
   forget(command: number): void {
-    this.#runs.delete(command);
+    const run = this.#runs.get(command);
+    if (run === undefined) return;
+    run.wanted = false;
+    // A closure at work stays known until it has ended: an attempt that executes is not suspended.
+    if (run.state !== "executing") this.#runs.delete(command);
   }
 
   /**
@@ -107,8 +115,8 @@ export class RunExecutor {
   /** Nobody waits any more for what is outstanding: no new start, and who is at work is told. */
   cancelAll(reason: unknown): void {
     for (const [command, run] of this.#runs) {
-      if (run.state === "executing") run.abort?.abort(reason);
-      else this.#runs.delete(command);
+      run.abort?.abort(reason);
+      this.forget(command);
     }
   }
 
@@ -136,7 +144,8 @@ export class RunExecutor {
     run.state = "reported";
     run.abort = undefined;
     if (this.#stopped) return;
-    if (message.kind === "run-result") run.proposal = message.result;
+    if (!run.wanted) this.#runs.delete(run.command);
+    else if (message.kind === "run-result") run.proposal = message.result;
     send(message);
     this.#options.onReported();
   }

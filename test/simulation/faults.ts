@@ -61,7 +61,7 @@ export type Fault = (typeof FAULTS)[number];
 
 /** Probability per step when it is on at all. */
 const RATES: { readonly [F in Fault]: number } = {
-  "runtime crash": 0.035,
+  "runtime crash": 0.038,
   "crash before effects": 0.01,
   "crash between effects": 0.01,
   "commit fails": 0.005,

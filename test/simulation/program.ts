@@ -136,7 +136,7 @@ export class ProgramWriter {
   }
 
   /** A program for PLACES[depth]. */
-  write(depth: number, length: number = this.#random.int(1, 4)): Program {
+  write(depth: number, length: number = this.#random.int(1, 3)): Program {
     const place = PLACES[depth] ?? PLAIN;
     const operations = Array.from({ length }, () => this.#operation(place, depth, true));
     // Every exclusive program leaves its mark first: the order of the marks is that of the starts.

@@ -125,7 +125,7 @@ export class Scenery implements LinkEvents {
     if (this.stalledSteps > 0) this.stalledSteps--;
     else if (this.runtime.store.pendingCount > 0) choices.push([4, () => this.#commit()]);
     if (this.ghosts.some((it) => it.store.pendingCount > 0)) choices.push([2, () => this.#fence()]);
-    if (faulty && this.clients.ids.length < 12) choices.push([1.2, () => this.clients.request()]);
+    if (faulty && this.clients.ids.length < 10) choices.push([1.2, () => this.clients.request()]);
     const wishes = world.dueWishes(time.wallMs, (id) => this.#isOpen(id));
     if (wishes.length > 0) choices.push([1, () => this.clients.grant(random.pick(wishes))]);
     if (world.closures.length > 0) choices.push([2, () => this.#finishClosure()]);

@@ -14,7 +14,7 @@ import { Scenery } from "./scenery.ts";
 import { time } from "./time.ts";
 import { Violation } from "./violation.ts";
 
-const UNSAFE_STEPS = 240;
+const UNSAFE_STEPS = 225;
 const STEPS_MIN = 300;
 const HEALING_STEPS_MAX = 20_000;
 

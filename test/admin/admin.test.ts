@@ -64,6 +64,7 @@ interface Admin extends Listening {
   readonly lists: (readonly [InvocationFilter, PageRequest])[];
   readonly journals: JournalRequest[];
   readonly asked: Question[];
+  readonly signals: AbortSignal[];
 }
 
 interface Script {
@@ -78,6 +79,7 @@ async function startAdmin(script: Script = {}): Promise<Admin> {
   const lists: (readonly [InvocationFilter, PageRequest])[] = [];
   const journals: JournalRequest[] = [];
   const asked: Question[] = [];
+  const signals: AbortSignal[] = [];
   const reads: AdminReads = {
     listInvocations: (filter, page) => {
       lists.push([filter, page]);
@@ -92,8 +94,9 @@ async function startAdmin(script: Script = {}): Promise<Admin> {
     listPauses: () =>
       Promise.resolve([{ service: "Chat", key: "room", since: "2026-11-23T21:45:34.658Z" }]),
   };
-  const ask = (question: Question): Promise<Response> => {
+  const ask = (question: Question, signal: AbortSignal): Promise<Response> => {
     asked.push(question);
+    signals.push(signal);
     return script.answer === undefined
       ? Promise.reject(new Error("stopping"))
       : Promise.resolve(script.answer);
@@ -107,7 +110,7 @@ async function startAdmin(script: Script = {}): Promise<Admin> {
       throw error;
     },
   });
-  return { ...(await serveApp(app)), lists, journals, asked };
+  return { ...(await serveApp(app)), lists, journals, asked, signals };
 }
 
 describe("health and version", () => {
@@ -320,6 +323,14 @@ describe("taking hold of many invocations", () => {
     expect(admin.lists.map(([, { limit }]) => limit)).toEqual([3, 2, 1]);
     await send(admin, "/invocations/pause?service=Chat&limit=1&cursor=42", patch);
     expect(admin.lists.at(-1)?.[1]).toEqual({ limit: 1, after: 42 });
+  });
+
+  // They shared the request's signal: 64 listeners on it made Node warn of a leak.
+  test("asks for each on its own", async () => {
+    const page = { invocations: [summary, summary, summary], next: null };
+    const admin = await startAdmin({ answer, page });
+    await send(admin, "/invocations/pause?service=Chat", patch);
+    expect(new Set(admin.signals).size).toBe(3);
   });
 
   test("counts those that had ended in between", async () => {

@@ -256,8 +256,9 @@ const TABLE: Readonly<Record<string, Cells>> = {
 };
 
 function statusOf(h: CoreHarness, id: InvocationId): string {
-  const sequence = parseInvocationId(id)?.sequence ?? 0;
-  return loadInvocation(h.tx, sequence)?.status ?? "gone";
+  const invocation = loadInvocation(h.tx, parseInvocationId(id)?.sequence ?? 0);
+  // To the outside it is gone as soon as its rows begin to go.
+  return invocation === undefined || invocation.purging ? "gone" : invocation.status;
 }
 
 function answerOf(h: CoreHarness, action: Action, id: InvocationId): string {

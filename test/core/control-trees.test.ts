@@ -10,8 +10,7 @@ import { parseInvocationId, type InvocationId } from "../../protocol/ids.ts";
 import { loadInvocation } from "../../runtime/admin/summary.ts";
 import { parseTimerKey } from "../../runtime/core/keys.ts";
 import { brokenReferences } from "../support/check-rows.ts";
-import { bytes, CoreHarness } from "../support/core-harness.ts";
-import { SortedTx } from "../support/sorted-tx.ts";
+import { bytes, CoreHarness, SortedTx } from "../support/core-harness.ts";
 
 /** Attempt `handle` on connection 1 calls the counter of this key. */
 function call(h: CoreHarness, handle: number, key: string, index = 0): void {
@@ -30,15 +29,31 @@ function call(h: CoreHarness, handle: number, key: string, index = 0): void {
   h.say(1, { kind: "command", attempt: handle, command });
 }
 
+class CountingTx extends SortedTx {
+  written = 0;
+  override put(key: string, value: Uint8Array): void {
+    this.written++;
+    super.put(key, value);
+  }
+  override insert(key: string, value: Uint8Array): void {
+    this.written++;
+    super.insert(key, value);
+  }
+  override remove(key: string): void {
+    this.written++;
+    super.remove(key);
+  }
+}
+
 interface Built {
   readonly h: CoreHarness;
-  readonly tx: SortedTx;
+  readonly tx: CountingTx;
   readonly root: InvocationId;
 }
 
 function chainOf(length: number): Built {
-  const tx = new SortedTx();
-  const h = new CoreHarness({}, tx);
+  const tx = new CountingTx();
+  const h = new CoreHarness({}, { tx });
   h.connect(1, { concurrency: 1_000_000 });
   const root = h.admittedId(h.invoke("counter/0/add", { mode: "send" }));
   // On one connection handles are counted up, so the n-th attempt has handle n.
@@ -47,8 +62,8 @@ function chainOf(length: number): Built {
 }
 
 function fanOf(width: number): Built {
-  const tx = new SortedTx();
-  const h = new CoreHarness({}, tx);
+  const tx = new CountingTx();
+  const h = new CoreHarness({}, { tx });
   h.connect(1, { concurrency: 1_000_000 });
   const root = h.admittedId(h.invoke("greeter/greet", { mode: "send" }));
   for (let nth = 0; nth < width; nth++) call(h, 1, String(nth), nth);

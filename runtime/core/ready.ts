@@ -29,6 +29,7 @@ const PARKED_PER_FILL_MAX = 256;
 export function makeReady(step: Step, invocation: Invocation): void {
   invocation.nextAttemptAtMs = null;
   if (invocation.status === "paused") renewTries(step, invocation);
+  invocation.pauseReason = null;
   changed(step, invocation);
   if (invocation.holdRequested) {
     invocation.holdRequested = false;

@@ -256,8 +256,9 @@ const TABLE: Readonly<Record<string, Cells>> = {
 };
 
 function statusOf(h: CoreHarness, id: InvocationId): string {
-  const invocation = loadInvocation(h.tx, parseInvocationId(id)?.sequence ?? 0);
-  // To the outside it is gone as soon as its rows begin to go.
+  const sequence = parseInvocationId(id)?.sequence ?? 0;
+  const invocation = loadInvocation(h.tx, sequence);
+  // Its rows may still be going; to the outside it is gone.
   return invocation === undefined || invocation.purging ? "gone" : invocation.status;
 }
 

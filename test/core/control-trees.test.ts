@@ -10,7 +10,8 @@ import { parseInvocationId, type InvocationId } from "../../protocol/ids.ts";
 import { loadInvocation } from "../../runtime/admin/summary.ts";
 import { parseTimerKey } from "../../runtime/core/keys.ts";
 import { brokenReferences } from "../support/check-rows.ts";
-import { bytes, CoreHarness, SortedTx } from "../support/core-harness.ts";
+import { bytes, CoreHarness } from "../support/core-harness.ts";
+import { SortedTx } from "../support/sorted-tx.ts";
 
 /** Attempt `handle` on connection 1 calls the counter of this key. */
 function call(h: CoreHarness, handle: number, key: string, index = 0): void {
@@ -29,30 +30,14 @@ function call(h: CoreHarness, handle: number, key: string, index = 0): void {
   h.say(1, { kind: "command", attempt: handle, command });
 }
 
-class CountingTx extends SortedTx {
-  written = 0;
-  override put(key: string, value: Uint8Array): void {
-    this.written++;
-    super.put(key, value);
-  }
-  override insert(key: string, value: Uint8Array): void {
-    this.written++;
-    super.insert(key, value);
-  }
-  override remove(key: string): void {
-    this.written++;
-    super.remove(key);
-  }
-}
-
 interface Built {
   readonly h: CoreHarness;
-  readonly tx: CountingTx;
+  readonly tx: SortedTx;
   readonly root: InvocationId;
 }
 
 function chainOf(length: number): Built {
-  const tx = new CountingTx();
+  const tx = new SortedTx();
   const h = new CoreHarness({}, { tx });
   h.connect(1, { concurrency: 1_000_000 });
   const root = h.admittedId(h.invoke("counter/0/add", { mode: "send" }));
@@ -62,7 +47,7 @@ function chainOf(length: number): Built {
 }
 
 function fanOf(width: number): Built {
-  const tx = new CountingTx();
+  const tx = new SortedTx();
   const h = new CoreHarness({}, { tx });
   h.connect(1, { concurrency: 1_000_000 });
   const root = h.admittedId(h.invoke("greeter/greet", { mode: "send" }));

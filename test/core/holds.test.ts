@@ -4,7 +4,8 @@ import { parseInvocationId, type InvocationId } from "../../protocol/ids.ts";
 import { loadInvocation } from "../../runtime/admin/summary.ts";
 import { PAUSED_KEYS_MAX } from "../../runtime/core/pauses.ts";
 import { brokenReferences } from "../support/check-rows.ts";
-import { CoreHarness, handler, serviceOf, SortedTx } from "../support/core-harness.ts";
+import { CoreHarness, handler, serviceOf } from "../support/core-harness.ts";
+import { SortedTx } from "../support/sorted-tx.ts";
 
 const send = (h: CoreHarness, path: string): InvocationId =>
   h.admittedId(h.invoke(path, { mode: "send" }));

@@ -88,6 +88,20 @@ class Check {
     }
   }
 
+  /** Whole; or going, or gone, when its retention is over before the rest. */
+  #journalIs(entries: number, it: Invocation): boolean {
+    const recorded = it.commands + it.deliveries;
+    if (it.purging) return entries <= recorded;
+    if (it.journalExpiresAtMs === null) return entries === recorded;
+    return this.#expires(it, "journal") ? entries <= recorded : entries === 0;
+  }
+
+  #expires(it: Invocation, kind: Expiry["kind"]): boolean {
+    const dueAtMs = kind === "journal" ? it.journalExpiresAtMs : it.expiresAtMs;
+    if (dueAtMs === null) return false;
+    return this.#tx.get(expiryKey({ dueAtMs, sequence: it.sequence, kind })) !== undefined;
+  }
+
   /** What is ready stands in its queue, or is parked because of its key's pause: one of them. */
   #queued(it: Invocation, id: string): void {
     const { deployment, target, sequence } = it;
@@ -108,20 +122,6 @@ class Check {
     this.#expect(!running || !keyPaused, `${id} runs although its key is paused`);
     const servicePaused = servicePausedSince(this.#tx, target.service);
     this.#expect(!running || !servicePaused, `${id} runs although its service is paused`);
-  }
-
-  /** Whole; or going, or gone, when its retention is over before the rest. */
-  #journalIs(entries: number, it: Invocation): boolean {
-    const recorded = it.commands + it.deliveries;
-    if (it.purging) return entries <= recorded;
-    if (it.journalExpiresAtMs === null) return entries === recorded;
-    return this.#expires(it, "journal") ? entries <= recorded : entries === 0;
-  }
-
-  #expires(it: Invocation, kind: Expiry["kind"]): boolean {
-    const dueAtMs = kind === "journal" ? it.journalExpiresAtMs : it.expiresAtMs;
-    if (dueAtMs === null) return false;
-    return this.#tx.get(expiryKey({ dueAtMs, sequence: it.sequence, kind })) !== undefined;
   }
 
   #outstanding(it: Invocation, id: string): void {

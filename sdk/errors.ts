@@ -56,6 +56,25 @@ export class TimeoutError extends TerminalError {
 }
 
 /**
+ * The call could never have come back: its callee waits, over any number of calls and keys, for this
+ * very invocation. Code 409; the message names the cycle. Catch it to go another way, or let it end the
+ * invocation; to avoid it, make one of the calls a send, or give it an `.orTimeout()`.
+ *
+ * @example
+ * const balance = await ctx.objectClient(account, other).balance().catch((error: unknown) => {
+ *   if (error instanceof DeadlockError) return undefined;
+ *   throw error;
+ * });
+ */
+export class DeadlockError extends TerminalError {
+  override name = "DeadlockError";
+
+  constructor(message = "deadlock", options: Omit<TerminalErrorOptions, "errorCode"> = {}) {
+    super(message, { ...options, errorCode: FailureCode.conflict });
+  }
+}
+
+/**
  * An at-most-once `ctx.run` was cut off before its result was recorded: code 500. It may or may not
  * have happened, and does not start again. Ask the outside by `idempotencyToken`, which is what the
  * closure was given, and go on from the answer.

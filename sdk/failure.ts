@@ -9,6 +9,7 @@ import { type Failure, FailureCode } from "../protocol/failure.ts";
 import { cutText } from "../protocol/text.ts";
 import {
   CancelledError,
+  DeadlockError,
   RetryableError,
   RunInterruptedError,
   TerminalError,
@@ -54,6 +55,9 @@ export function fromFailure(failure: Failure): TerminalError {
   }
   if (name === "TimeoutError" && code === FailureCode.timeout) {
     return new TimeoutError(message, options);
+  }
+  if (name === "DeadlockError" && code === FailureCode.conflict) {
+    return new DeadlockError(message, options);
   }
   if (name === "RunInterruptedError" && code === FailureCode.internal) {
     return new RunInterruptedError(message, options);

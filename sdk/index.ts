@@ -6,6 +6,7 @@ export { rpc } from "./rpc.ts";
 export { serde, type Serde } from "./serde.ts";
 export {
   CancelledError,
+  DeadlockError,
   RetryableError,
   RunInterruptedError,
   TerminalError,

@@ -12,9 +12,11 @@ import {
   journalPrefix,
   outcomeKey,
   prefixEnd,
+  readU32,
   readU48,
   SERVICES,
 } from "../core/keys.ts";
+import { readPauses } from "../core/pauses.ts";
 import { readDeployments } from "../core/registry.ts";
 import {
   decodeInput,
@@ -65,6 +67,14 @@ export function createAdminReads(
       await source.confirm();
       return listServices(source);
     },
+    listPauses: async () => {
+      await source.confirm();
+      return readPauses(source).map(({ service, key, sinceMs }) => ({
+        service,
+        key,
+        since: iso(sinceMs),
+      }));
+    },
     listDeployments: async () => {
       await source.confirm();
       return readDeployments(source).map(({ version, createdAtMs, services }) => ({
@@ -87,6 +97,7 @@ function listInvocations(tx: ReadTx, filter: InvocationFilter, page: PageRequest
     for (const [key, value] of rows) {
       after = readU48(key, INVOCATIONS.length);
       const invocation = decodeInvocation(after, value);
+      if (invocation.purging) continue;
       if (!matchesTarget(invocation, filter)) continue;
       const summary = summarize(tx, invocation);
       if (filter.statuses.length > 0 && !filter.statuses.includes(summary.status)) continue;
@@ -113,6 +124,7 @@ function describeInvocation(
 ): InvocationDescription | undefined {
   const invocation = loadInvocation(tx, id.sequence);
   if (invocation?.tag !== id.tag || invocation.epoch !== id.epoch) return undefined;
+  if (invocation.purging) return undefined;
   const journal = readSizedJournal(tx, invocation);
   const entries = journal.map((it) => it.entry);
   const input = tx.get(inputKey(invocation.sequence));
@@ -151,6 +163,8 @@ function readSizedJournal(tx: ReadTx, invocation: Invocation): SizedEntry[] {
   const prefix = journalPrefix(invocation.sequence);
   const limit = invocation.commands + invocation.deliveries;
   const rows = tx.range({ from: prefix, to: prefixEnd(prefix), limit });
+  // Its retention is over and it is being removed from its beginning: what is left is no journal.
+  if (rows[0] !== undefined && readU32(rows[0][0], prefix.length) > 0) return [];
   return rows.map(([, row]) => ({ entry: decodeJournalEntry(row), sizeBytes: row.length }));
 }
 

@@ -11,6 +11,7 @@ export function handOver(
   sent: Delivery = delivery,
 ): void {
   appendDelivery(step, attempt.invocation, delivery);
+  attempt.idle = false;
   const message = { kind: "deliver", attempt: attempt.handle, delivery: sent } as const;
   // While a closure may be reaching outside, the code beside it sees only what is durable.
   tell(step, attempt, message, attempt.openRuns > 0 ? "durable" : "now");

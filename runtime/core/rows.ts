@@ -80,6 +80,8 @@ export function encodeInvocation(it: Invocation): Uint8Array {
     it.pauseReason,
     it.parked,
     it.purging,
+    it.journalExpiresAtMs,
+    it.signalsKept,
   ]);
 }
 
@@ -123,10 +125,12 @@ type InvocationFields = [
   pauseReason: Invocation["pauseReason"],
   parked: boolean,
   purging: boolean,
+  journalExpiresAtMs: number | null,
+  signalsKept: number,
 ];
 
 export function decodeInvocation(sequence: Sequence, row: Uint8Array): Invocation {
-  const f = fields<InvocationFields>(row, 39);
+  const f = fields<InvocationFields>(row, 41);
   return {
     sequence,
     epoch: f[0],
@@ -166,6 +170,8 @@ export function decodeInvocation(sequence: Sequence, row: Uint8Array): Invocatio
     pauseReason: f[36],
     parked: f[37],
     purging: f[38],
+    journalExpiresAtMs: f[39],
+    signalsKept: f[40],
   };
 }
 
@@ -442,4 +448,25 @@ export function encodeService(it: ServiceRow): Uint8Array {
 export function decodeService(row: Uint8Array): ServiceRow {
   const [version, manifest] = fields<[string, string]>(row, 2);
   return { version, manifest: JSON.parse(manifest) as ServiceManifest }; // written by encodeService
+}
+
+/** A pause of a key or of a service. A key whose parked invocations are being let go is no longer paused. */
+export interface PauseRow {
+  readonly service: string;
+  /** null for the whole service. */
+  readonly key: string | null;
+  readonly sinceMs: number;
+  readonly resuming: boolean;
+}
+
+export function encodePause(it: PauseRow): Uint8Array {
+  return packValue([it.service, it.key, it.sinceMs, it.resuming]);
+}
+
+export function decodePause(row: Uint8Array): PauseRow {
+  const [service, key, sinceMs, resuming] = fields<[string, string | null, number, boolean]>(
+    row,
+    4,
+  );
+  return { service, key, sinceMs, resuming };
 }

@@ -15,6 +15,7 @@ import type { ConnectionId, RequestId } from "./input.ts";
 import { invocationKey, type Sequence } from "./keys.ts";
 import type { Invocation } from "./invocation.ts";
 import type { Limits } from "./limits.ts";
+import type { Pauses } from "./pauses.ts";
 import { decodeInvocation, encodeInvocation } from "./rows.ts";
 import type { Tx } from "./tx.ts";
 
@@ -34,8 +35,19 @@ export interface Attempt {
   readonly executing: Map<number, Granted>;
   /** Runs recorded and not completed: while there are any, deliveries wait for the disk. */
   openRuns: number;
+  /** It waits, for nothing but calls and attaches. Until its next command or delivery. */
+  idle: boolean;
   /** It issued a command or recorded a result: what failed before is behind it. */
   progressed: boolean;
+  /** Of the state of its key; null while that is not known. See state-size.ts. */
+  stateBytes: number | null;
+}
+
+/** Ready invocations of one handler; `pinned` when they have started, on the connection's deployment. */
+export interface ReadyQueue {
+  readonly prefix: string;
+  readonly service: string;
+  readonly pinned: boolean;
 }
 
 export interface Connection {
@@ -44,6 +56,9 @@ export interface Connection {
   readonly concurrency: number;
   readonly services: ReadonlyMap<string, ServiceManifest>;
   readonly attempts: Map<number, Attempt>;
+  /** The ready queues that it may serve, and which of them has its turn: see ready.ts. */
+  readonly queues: readonly ReadyQueue[];
+  turn: number;
   nextHandle: number;
   draining: boolean;
   congested: boolean;
@@ -57,6 +72,8 @@ export interface ServiceEntry {
 
 export interface Memory {
   readonly limits: Limits;
+  /** An idempotency key used with another payload is refused. */
+  readonly idempotencyPayloadCheck: boolean;
   readonly epoch: number;
   readonly connections: Map<ConnectionId, Connection>;
   /** Live attempts by invocation. */
@@ -68,8 +85,17 @@ export interface Memory {
   readonly waitsFor: Map<RequestId, Sequence>;
   /** Ready queues that may hold rows; a queue that is not in here is empty. */
   readonly queues: Set<string>;
+  readonly pauses: Pauses;
+  /** Connections that looked at as many ready rows as one step may, and go on in the next one. */
+  readonly refill: Set<Connection>;
   /** Earliest timer; undefined when there is none, "unknown" when it must be looked up. */
   nextDueAtMs: number | undefined | "unknown";
+  /** Earliest expiry, in the same way. */
+  nextExpiryAtMs: number | undefined | "unknown";
+  /** What has expired is removed in steps: the next one not before this. */
+  purgeNotBeforeMs: number;
+  /** The disk is nearly full: nothing new is accepted from outside. */
+  diskLow: boolean;
   nextSequence: number;
   /** Numbers below this are taken by the durable row. */
   sequenceBound: number;
@@ -99,7 +125,8 @@ export function load(step: Step, sequence: Sequence): Invocation | undefined {
 /** The invocation that an id from outside names, if it is (still) there. */
 export function find(step: Step, id: InvocationIdParts): Invocation | undefined {
   const invocation = load(step, id.sequence);
-  return invocation?.tag === id.tag && invocation.epoch === id.epoch ? invocation : undefined;
+  if (invocation?.tag !== id.tag || invocation.epoch !== id.epoch) return undefined;
+  return invocation.purging ? undefined : invocation;
 }
 
 export function changed(step: Step, invocation: Invocation): void {

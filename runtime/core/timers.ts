@@ -12,8 +12,12 @@ const DUE_MAX = 256;
 
 /** A time from now as a worker or a client may give it, made into one that a timer can have. */
 export function dueIn(step: Step, delayMs: number): number {
-  const wholeMs = Math.ceil(Math.min(Math.max(delayMs, 0), step.memory.limits.delayMsMax));
-  return step.nowMs + (Number.isFinite(wholeMs) ? wholeMs : 0);
+  return step.nowMs + wholeMs(Math.min(delayMs, step.memory.limits.delayMsMax));
+}
+
+/** A duration as keys can have it: whole, not negative; NaN is none. */
+export function wholeMs(durationMs: number): number {
+  return durationMs > 0 ? Math.ceil(durationMs) : 0;
 }
 
 export function setTimer(step: Step, timer: Timer): void {
@@ -23,6 +27,11 @@ export function setTimer(step: Step, timer: Timer): void {
   else if (memory.nextDueAtMs !== "unknown" && timer.dueAtMs < memory.nextDueAtMs) {
     memory.nextDueAtMs = timer.dueAtMs;
   }
+}
+
+/** Like `setTimer`, for one that may be there already. */
+export function ensureTimer(step: Step, timer: Timer): void {
+  if (step.tx.get(timerKey(timer)) === undefined) setTimer(step, timer);
 }
 
 export function clearTimer(step: Step, timer: Timer): void {
@@ -40,6 +49,8 @@ export function takeDueTimers(step: Step): Timer[] {
 }
 
 export function nextDueAtMs(tx: ReadTx, memory: Memory): number | undefined {
+  // Work that goes on in pieces, one per step.
+  if (memory.pauses.resuming.size > 0 || memory.refill.size > 0) return 0;
   if (memory.nextDueAtMs === "unknown") {
     const [first] = tx.range({ from: TIMERS, to: prefixEnd(TIMERS), limit: 1 });
     memory.nextDueAtMs = first && parseTimerKey(first[0]).dueAtMs;

@@ -8,19 +8,19 @@
  * 3. A lost connection ends its attempts: see lost.ts.
  */
 import { CloseCode } from "../../protocol/channel.ts";
-import type { Command } from "../../protocol/command.ts";
-import { FailureCode } from "../../protocol/failure.ts";
+import type { Failure } from "../../protocol/failure.ts";
 import type { AttemptMessage, Hello } from "../../protocol/message.ts";
 import { PROTOCOL_VERSION } from "../../protocol/message.ts";
 import { applyCommand, violation } from "./commands/apply-command.ts";
-import { excessOf } from "./commands/command-limits.ts";
+import { excessOf, resultExcess } from "./commands/command-limits.ts";
+import { breakDeadlock } from "./deadlock.ts";
 import { resume } from "./deliver.ts";
 import { onFail } from "./fail.ts";
 import { finish } from "./finish.ts";
 import type { ConnectionId } from "./input.ts";
 import { setStatus } from "./invocation.ts";
 import { loseAttempt } from "./lost.ts";
-import { fillConnection } from "./ready.ts";
+import { fillConnection, queuesOf } from "./ready.ts";
 import { refusal, register } from "./registry.ts";
 import { onRunFailed, onRunNotDone, onRunResult } from "./runs.ts";
 import { dropAttempt } from "./start.ts";
@@ -42,6 +42,8 @@ export function onHello(step: Step, id: ConnectionId, hello: Hello): void {
     concurrency: hello.concurrency,
     services: new Map(hello.manifest.services.map((service) => [service.name, service])),
     attempts: new Map(),
+    queues: queuesOf(hello.version, hello.manifest.services),
+    turn: 0,
     nextHandle: 1,
     draining: false,
     // Nothing starts before the welcome has left; the hub then says that there is room.
@@ -86,6 +88,7 @@ export function onLost(step: Step, id: ConnectionId): void {
   step.memory.connections.delete(id);
   for (const attempt of [...connection.attempts.values()]) loseAttempt(step, attempt);
   step.freed.delete(connection);
+  step.memory.refill.delete(connection);
 }
 
 export function onMessage(
@@ -111,14 +114,21 @@ export function fillFreed(step: Step): void {
 
 function onAttemptMessage(step: Step, attempt: Attempt, message: AttemptMessage): void {
   const { invocation } = attempt;
+  const excess = resultExcess(step.memory.limits, message);
+  if (excess !== undefined) {
+    refuseAttempt(step, attempt, null, excess);
+    return;
+  }
   switch (message.kind) {
     case "command": {
       const { command } = message;
       const wrong = violation(invocation, command);
-      const excess = excessOf(step.memory.limits, command);
-      if (wrong !== undefined) breakOff(step, attempt.connection, wrong);
-      else if (excess !== undefined) refuseCommand(step, attempt, command, excess);
-      else applyCommand(step, attempt, command);
+      if (wrong !== undefined) {
+        breakOff(step, attempt.connection, wrong);
+        return;
+      }
+      const excess = excessOf(step, attempt, command) ?? applyCommand(step, attempt, command);
+      if (excess !== undefined) refuseAttempt(step, attempt, command.index, excess);
       return;
     }
     case "run-result":
@@ -133,6 +143,7 @@ function onAttemptMessage(step: Step, attempt: Attempt, message: AttemptMessage)
       return;
     }
     case "idle":
+      onIdle(step, attempt, message.deliveries);
       return;
     case "fail":
       onFail(step, attempt, message);
@@ -146,12 +157,23 @@ function onAttemptMessage(step: Step, attempt: Attempt, message: AttemptMessage)
   }
 }
 
-/** Ends the attempt, and no other of its worker: the code asked for more than there may be. */
-function refuseCommand(step: Step, attempt: Attempt, command: Command, excess: string): void {
-  const reason = `${excess}; nothing of it was recorded`;
-  const failure = { name: "Error", message: reason, code: FailureCode.payloadTooLarge };
+/** Ends the attempt, and no other of its worker: the code asked for more than there may be, or is. */
+function refuseAttempt(
+  step: Step,
+  attempt: Attempt,
+  command: number | null,
+  failure: Failure,
+): void {
+  const reason = failure.message;
   tell(step, attempt, { kind: "abort", attempt: attempt.handle, reason }, "durable");
-  onFail(step, attempt, { failure, stack: "", command: command.index, retryAfterMs: null });
+  onFail(step, attempt, { failure, stack: "", command, retryAfterMs: null });
+}
+
+/** It waits only for others. If something came that it had not seen, it says so again after that. */
+function onIdle(step: Step, attempt: Attempt, deliveries: number): void {
+  if (attempt.invocation.deliveries > deliveries) return;
+  attempt.idle = true;
+  breakDeadlock(step, attempt.invocation);
 }
 
 /**
@@ -161,6 +183,7 @@ function refuseCommand(step: Step, attempt: Attempt, command: Command, excess: s
 function onSuspend(step: Step, attempt: Attempt, deliveries: number): void {
   const { invocation } = attempt;
   const runsNow = attempt.executing.size > 0;
+  invocation.waitsOnlyForOthers = attempt.idle;
   if (!attempt.progressed) invocation.idleResumes++;
   dropAttempt(step, attempt);
   changed(step, invocation);

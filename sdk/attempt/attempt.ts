@@ -50,6 +50,9 @@ export class Attempt {
   readonly #over = new AbortController();
   #entriesMissing: number;
   #turnScheduled = false;
+  #advanceScheduled = false;
+  /** What was told with the last `idle`, so that it is told once. */
+  #idleTold = "";
   #handlerSettled = false;
   #inactivity: NodeJS.Timeout | undefined;
   #silence: NodeJS.Timeout | undefined;
@@ -65,6 +68,7 @@ export class Attempt {
       cancelled: () => this.#runs.cancelAll(new CancelledError()),
       outside: (what) => this.#warnOutside(what),
       wake: () => this.#advance(),
+      waitsAnew: () => this.#advanceSoon(),
     });
     this.#runs = new RunExecutor({
       attempt: start.attempt,
@@ -176,6 +180,16 @@ export class Attempt {
     this.#fail(toFailure(error), { stack, command: null, retryAfterMs: retryAfterMsOf(error) });
   }
 
+  /** Code outside a turn may be about to issue more: its microtasks come first. */
+  #advanceSoon(): void {
+    if (this.#advanceScheduled) return;
+    this.#advanceScheduled = true;
+    setImmediate(() => {
+      this.#advanceScheduled = false;
+      this.#advance();
+    });
+  }
+
   /** After every turn, and whenever something came from outside one. */
   #advance(): void {
     if (this.#turnScheduled || this.#entriesMissing > 0 || !this.#handlerStarted) return;
@@ -194,7 +208,18 @@ export class Attempt {
     const timeoutMs = Math.min(inactivityTimeoutMs, TIMER_MS_MAX);
     this.#inactivity = setTimeout(() => this.trySuspend(), timeoutMs);
     this.#inactivity.unref();
+    this.#tellIdle();
     onIdle?.();
+  }
+
+  /** With this the runtime finds deadlocks. */
+  #tellIdle(): void {
+    const { made, issued } = this.#machine;
+    const now = `${made} ${issued}`;
+    if (now === this.#idleTold || !this.#machine.waitsOnlyForOthers) return;
+    this.#idleTold = now;
+    const { send, start } = this.#options;
+    send({ kind: "idle", attempt: start.attempt, deliveries: made });
   }
 
   /** It awaits something of its own, which nobody else can bring about. */

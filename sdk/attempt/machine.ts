@@ -42,6 +42,8 @@ export interface MachineHost {
   outside(what: string): void;
   /** Something changed outside a turn: ask `next` again. */
   wake(): void;
+  /** A new command from outside a turn: once the code that issued it has run dry, ask `next` again. */
+  waitsAnew(): void;
 }
 
 /** What the driver is to do once a turn is closed. */
@@ -144,6 +146,20 @@ export class ReplayMachine {
     return this.#outstanding.size;
   }
 
+  /** Whether all that is outstanding is up to other invocations: calls and attaches. */
+  get waitsOnlyForOthers(): boolean {
+    if (this.#outstanding.size === 0) return false;
+    for (const { command } of this.#outstanding.values()) {
+      if (command.kind !== "call" && command.kind !== "attach") return false;
+    }
+    return true;
+  }
+
+  /** Commands issued so far, those of earlier attempts included. */
+  get issued(): number {
+    return this.#nextIndex;
+  }
+
   /** Whether this command still waits for its completion. */
   isOutstanding(index: number): boolean {
     return this.#outstanding.has(index);
@@ -191,7 +207,10 @@ export class ReplayMachine {
     const command = found ?? this.#record(draft, options);
     this.#register(command, options.settle);
     const replayed = found !== undefined;
-    if (replayed && !this.#turnOpen) this.#host.wake();
+    if (!this.#turnOpen) {
+      if (replayed) this.#host.wake();
+      else this.#host.waitsAnew();
+    }
     return { kind: "recorded", command, replayed };
   }
 

@@ -44,6 +44,13 @@ class Chaos {
     journalRetentionMs: 3_000,
     idempotencyRetentionMs: 5_000,
     workflowRetentionMs: 4_000,
+    // Small, so that each of them is reached now and then.
+    stateBytesMax: 120_000,
+    journalEntriesMax: 12,
+    journalBytesMax: 100_000,
+    signalsMax: 2,
+    inboxLengthMax: 4,
+    pendingMax: 25,
   });
   readonly #random: Random;
   readonly #live = new Map<
@@ -65,10 +72,12 @@ class Chaos {
     if (draw < 20) this.#request();
     else if (draw < 70) this.#worker();
     else if (draw < 80) this.h.advance(random.pick([1, 20, 500, 3_000]));
-    else if (draw < 88) this.#control();
+    else if (draw < 85) this.#control();
+    else if (draw < 88) this.#hold();
     else if (draw < 92) this.#connect();
     else if (draw < 96) this.#lose();
     else if (draw < 98) this.#restart();
+    else if (draw < 99) this.h.apply({ kind: "disk-space", low: random.chance(0.3) });
     else
       this.h.apply({
         kind: "worker-congestion",
@@ -94,8 +103,24 @@ class Chaos {
   #control(): void {
     if (this.#ids.length === 0) return;
     const invocationId = this.#random.pick(this.#ids);
-    const kind = this.#random.pick(["cancel", "kill", "pause", "resume", "purge"] as const);
-    this.h.ask((request) => ({ kind, request, invocationId }));
+    const kind = this.#random.pick(["cancel", "kill", "pause", "resume", "move", "purge"] as const);
+    const deployment = this.#random.pick(["latest", "dev", "nowhere"]);
+    this.h.ask((request) =>
+      kind === "move"
+        ? { kind: "resume", request, invocationId, deployment }
+        : { kind, request, invocationId },
+    );
+  }
+
+  /** Pauses and resumes keys and services. */
+  #hold(): void {
+    const random = this.#random;
+    const service = random.pick(["counter", "counter", "signup", "greeter"]);
+    const key = random.pick(["a", "b", "x"]);
+    const keyed = random.pick(["pause-key", "resume-key", "resume-key"] as const);
+    const whole = random.pick(["pause-service", "resume-service", "resume-service"] as const);
+    if (random.chance(0.6)) this.h.ask((request) => ({ kind: keyed, request, service, key }));
+    else this.h.ask((request) => ({ kind: whole, request, service }));
   }
 
   /** One live attempt does something that its worker might do. */
@@ -143,10 +168,30 @@ class Chaos {
     else if (draw < 52) attempt.issue({ kind: "patched", patch: `p${random.int(0, 3)}` });
     else if (draw < 68) this.#finishRun(live);
     else if (draw < 76) this.#leave(name, () => attempt.suspend());
-    else if (draw < 82) this.#leave(name, () => attempt.fail("boom"));
-    else if (draw < 96) this.#leave(name, () => attempt.end("1"));
+    else if (draw < 80) this.#leave(name, () => attempt.fail("boom"));
+    else if (draw < 92) this.#leave(name, () => attempt.end("1"));
     else if (attempt.start.target.service === "counter" && attempt.start.target.handler === "add")
-      attempt.issue({ kind: "set-state", key: "x", value: bytes("1") });
+      this.#changeState(attempt);
+    else if (this.#ids.length > 0) {
+      const result = { ok: true, value: bytes("1") } as const;
+      attempt.issue({
+        kind: "send-signal",
+        invocationId: random.pick(this.#ids),
+        signal: "s",
+        result,
+      });
+    }
+  }
+
+  /** Small and large values, so that the state crosses the border above which its size is kept. */
+  #changeState(attempt: ScriptedAttempt): void {
+    const random = this.#random;
+    const key = random.pick(["x", "y", "z"]);
+    const value = new Uint8Array(random.pick([1, 30_000, 70_000]));
+    const draw = random.int(0, 9);
+    if (draw < 7) attempt.issue({ kind: "set-state", key, value });
+    else if (draw < 9) attempt.issue({ kind: "clear-state", key });
+    else attempt.issue({ kind: "clear-all-state" });
   }
 
   #finishRun({ attempt }: { attempt: ScriptedAttempt }): void {

@@ -1,17 +1,10 @@
-import { InvalidArgumentError, Option, type Command } from "commander";
-import type {
-  ControlBody,
-  InvocationDescription,
-  InvocationsBody,
-} from "../runtime/admin/views.ts";
-import { sendForJson, type HttpRequest } from "./http.ts";
+import { InvalidArgumentError, type Command } from "commander";
+import type { InvocationDescription, InvocationsBody } from "../runtime/admin/views.ts";
+import { adminCommand, adminRequest, type AdminOptions } from "./admin.ts";
+import { addControl } from "./control.ts";
+import { sendForJson } from "./http.ts";
 import { formatDescription } from "./describe.ts";
 import { formatAge, formatTable, formatTarget, printJson, type Output } from "./output.ts";
-
-interface AdminOptions {
-  readonly json?: true;
-  readonly adminUrl: string;
-}
 
 interface ListOptions extends AdminOptions {
   readonly service?: string;
@@ -26,23 +19,16 @@ Examples:
   $ holdfast invocations list --service cart --status running backing-off
   $ holdfast invocations describe inv_...
   $ holdfast invocations cancel inv_...
+  $ holdfast invocations kill --service cart --key alice --yes
 `;
 
 export function addInvocations(program: Command, output: Output): void {
   const group = program
     .command("invocations")
-    .description("look at invocations, and stop them")
+    .description("look at invocations, and take hold of them")
     .addHelpText("after", EXAMPLES);
   const add = (name: string, description: string): Command =>
-    group
-      .command(name)
-      .description(description)
-      .option("--json", "print one JSON document")
-      .addOption(
-        new Option("--admin-url <url>", "where the runtime's admin API is")
-          .env("HOLDFAST_ADMIN_URL")
-          .default("http://127.0.0.1:9070"),
-      );
+    adminCommand(group, name, description);
 
   add("list", "list invocations, oldest first")
     .option("--service <name>", "of this service only")
@@ -54,12 +40,7 @@ export function addInvocations(program: Command, output: Output): void {
   add("describe", "say what an invocation did, what it waits for and what went wrong")
     .argument("<id>", "inv_...")
     .action((id: string, options: AdminOptions) => describe(id, options, output));
-  add("cancel", "ask an invocation to stop: its code sees a CancelledError and may clean up")
-    .argument("<id>", "inv_...")
-    .action((id: string, options: AdminOptions) => control(id, "cancel", options, output));
-  add("kill", "end an invocation at once: its code is not asked")
-    .argument("<id>", "inv_...")
-    .action((id: string, options: AdminOptions) => control(id, "kill", options, output));
+  addControl(group, output);
 }
 
 async function list(options: ListOptions, output: Output): Promise<void> {
@@ -70,7 +51,9 @@ async function list(options: ListOptions, output: Output): Promise<void> {
   }
   for (const status of options.status ?? []) query.append("status", status);
   query.set("limit", String(options.limit));
-  const answer = await sendForJson(admin(options, "GET", `/invocations?${query.toString()}`));
+  const answer = await sendForJson(
+    adminRequest(options, "GET", `/invocations?${query.toString()}`),
+  );
   if (options.json) return printJson(output, answer);
   const body = answer as InvocationsBody; // the runtime's own type of this answer
   output.out(formatList(body, Date.now()));
@@ -79,27 +62,10 @@ async function list(options: ListOptions, output: Output): Promise<void> {
 
 async function describe(id: string, options: AdminOptions, output: Output): Promise<void> {
   const path = `/invocations/${encodeURIComponent(id)}`;
-  const answer = await sendForJson(admin(options, "GET", path));
+  const answer = await sendForJson(adminRequest(options, "GET", path));
   if (options.json) return printJson(output, answer);
   // The runtime's own type of this answer.
   output.out(formatDescription(answer as InvocationDescription, Date.now()));
-}
-
-async function control(
-  id: string,
-  verb: "cancel" | "kill",
-  options: AdminOptions,
-  output: Output,
-): Promise<void> {
-  const path = `/invocations/${encodeURIComponent(id)}/${verb}`;
-  const answer = await sendForJson(admin(options, "PATCH", path));
-  if (options.json) return printJson(output, answer);
-  const body = answer as ControlBody; // the runtime's own type of this answer
-  output.out(`${body.effect}\n`);
-}
-
-function admin(options: AdminOptions, method: HttpRequest["method"], path: string): HttpRequest {
-  return { baseUrl: options.adminUrl, urlFlag: "--admin-url (HOLDFAST_ADMIN_URL)", method, path };
 }
 
 function formatList({ invocations }: InvocationsBody, nowMs: number): string {

@@ -2,6 +2,7 @@
 import { createRequire } from "node:module";
 import { Command, CommanderError } from "commander";
 import { CliError, ExitCode } from "./exit.ts";
+import { addKeys, addServices } from "./hold.ts";
 import { addInvocations } from "./invocations.ts";
 import { addInvoke } from "./invoke.ts";
 import type { Output } from "./output.ts";
@@ -29,6 +30,8 @@ export async function run(args: readonly string[], output: Output): Promise<numb
   addStart(program, output);
   addInvoke(program, output);
   addInvocations(program, output);
+  addKeys(program, output);
+  addServices(program, output);
   try {
     await program.parseAsync([...args], { from: "user" });
     return ExitCode.ok;

@@ -83,6 +83,10 @@ function aboutCommand(command: Command, atMs: number): string {
       return command.awakeableId;
     case "date-here":
       return iso(command.timeMs);
+    case "run":
+      return command.mode;
+    case "patched":
+      return command.patch;
     default:
       return "";
   }

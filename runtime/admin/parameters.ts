@@ -5,6 +5,8 @@ import type { InvocationFilter, JournalRequest, PageRequest } from "./views.ts";
 
 const PAGE_DEFAULT = 100;
 const PAGE_MAX = 1_000;
+const BULK_DEFAULT = 1_000;
+const BULK_MAX = 10_000;
 const JOURNAL_DEFAULT = 1_000;
 const JOURNAL_MAX = 10_000;
 
@@ -20,31 +22,49 @@ const STATUSES: Readonly<Record<Status, true>> = {
   completed: true,
 };
 
+const FILTERS = ["service", "handler", "key", "status"];
+
 /** `?service=&handler=&key=&status=&limit=&cursor=`; `status` may be repeated or hold a list. */
 export function listRequestOf(query: URLSearchParams): {
   readonly filter: InvocationFilter;
   readonly page: PageRequest;
 } {
-  refuseUnknown(query, ["service", "handler", "key", "status", "limit", "cursor"]);
+  refuseUnknown(query, [...FILTERS, "limit", "cursor"]);
+  const limit = numberOf(query, "limit", { least: 1, most: PAGE_MAX, otherwise: PAGE_DEFAULT });
+  return { filter: filterOf(query), page: { limit, after: afterOf(query) } };
+}
+
+/** The same, of invocations that something is to be done to; `more` names what that takes besides. */
+export function bulkRequestOf(
+  query: URLSearchParams,
+  more: readonly string[],
+): { readonly filter: InvocationFilter; readonly limit: number; readonly after: number | null } {
+  refuseUnknown(query, [...FILTERS, "limit", "cursor", ...more]);
+  if (!FILTERS.some((it) => query.has(it))) {
+    throw bad(`say which invocations are meant, by one or more of ${FILTERS.join(", ")}`);
+  }
+  const limit = numberOf(query, "limit", { least: 1, most: BULK_MAX, otherwise: BULK_DEFAULT });
+  return { filter: filterOf(query), limit, after: afterOf(query) };
+}
+
+function filterOf(query: URLSearchParams): InvocationFilter {
   const service = query.get("service");
   const handler = query.get("handler");
   const key = query.get("key");
-  const cursor = query.get("cursor");
   return {
-    filter: {
-      ...(service === null ? {} : { service }),
-      ...(handler === null ? {} : { handler }),
-      ...(key === null ? {} : { key }),
-      statuses: query
-        .getAll("status")
-        .flatMap((it) => it.split(","))
-        .map(statusOf),
-    },
-    page: {
-      limit: numberOf(query, "limit", { least: 1, most: PAGE_MAX, otherwise: PAGE_DEFAULT }),
-      after: cursor === null ? null : cursorOf(cursor),
-    },
+    ...(service === null ? {} : { service }),
+    ...(handler === null ? {} : { handler }),
+    ...(key === null ? {} : { key }),
+    statuses: query
+      .getAll("status")
+      .flatMap((it) => it.split(","))
+      .map(statusOf),
   };
+}
+
+function afterOf(query: URLSearchParams): number | null {
+  const cursor = query.get("cursor");
+  return cursor === null ? null : cursorOf(cursor);
 }
 
 /** `?journalFrom=&journalLimit=` */
@@ -61,7 +81,7 @@ export function journalRequestOf(query: URLSearchParams): JournalRequest {
   };
 }
 
-function refuseUnknown(query: URLSearchParams, known: readonly string[]): void {
+export function refuseUnknown(query: URLSearchParams, known: readonly string[]): void {
   for (const name of query.keys()) {
     if (known.includes(name)) continue;
     throw bad(`there is no parameter '${name.slice(0, 100)}'; there are ${known.join(", ")}`);

@@ -16,6 +16,7 @@ import {
   readU48,
   SERVICES,
 } from "../core/keys.ts";
+import { readPauses } from "../core/pauses.ts";
 import { readDeployments } from "../core/registry.ts";
 import {
   decodeInput,
@@ -65,6 +66,14 @@ export function createAdminReads(
     listServices: async () => {
       await source.confirm();
       return listServices(source);
+    },
+    listPauses: async () => {
+      await source.confirm();
+      return readPauses(source).map(({ service, key, sinceMs }) => ({
+        service,
+        key,
+        since: iso(sinceMs),
+      }));
     },
     listDeployments: async () => {
       await source.confirm();

@@ -1,15 +1,13 @@
-/** All routes of the admin API. */
-import { parseInvocationId, type InvocationId } from "../../protocol/ids.ts";
-import type { Question } from "../ask.ts";
+/** The routes of the admin API that look, and the table of all. */
+import { parseInvocationId } from "../../protocol/ids.ts";
 import { empty, HttpProblem, json, type Answer } from "../http/answer.ts";
-import { askOrRefuse } from "../http/ask-or-refuse.ts";
 import { route, type Call, type Route } from "../http/route.ts";
 import type { AdminApi } from "./admin.ts";
+import { badId, CONTROL_ROUTES, notFound } from "./control-routes.ts";
 import { journalRequestOf, listRequestOf } from "./parameters.ts";
-import type { ControlBody, InvocationsBody } from "./views.ts";
+import type { InvocationsBody } from "./views.ts";
 
 type AdminCall = Call<AdminApi>;
-type ControlKind = Extract<Question, { kind: "cancel" | "kill" | "pause" | "resume" | "purge" }>;
 
 export const ADMIN_ROUTES: readonly Route<AdminApi>[] = [
   route("GET", "/health", ({ api }) => {
@@ -22,11 +20,7 @@ export const ADMIN_ROUTES: readonly Route<AdminApi>[] = [
 
   route("GET", "/invocations", listInvocations),
   route("GET", "/invocations/:id", describeInvocation),
-  route("PATCH", "/invocations/:id/cancel", (call) => control(call, "cancel")),
-  route("PATCH", "/invocations/:id/kill", (call) => control(call, "kill")),
-  route("PATCH", "/invocations/:id/pause", (call) => control(call, "pause")),
-  route("PATCH", "/invocations/:id/resume", (call) => control(call, "resume")),
-  route("PATCH", "/invocations/:id/purge", (call) => control(call, "purge")),
+  ...CONTROL_ROUTES,
 
   route("GET", "/services", async ({ api }) =>
     json(200, { services: await api.core().reads.listServices() }),
@@ -59,30 +53,6 @@ async function describeInvocation(call: AdminCall): Promise<Answer> {
   return json(200, description);
 }
 
-async function control(call: AdminCall, kind: ControlKind["kind"]): Promise<Answer> {
-  const { ask } = call.api.core();
-  const text = call.part("id");
-  if (parseInvocationId(text) === undefined) throw badId(text);
-  const invocationId = text as InvocationId; // the parser knows the form
-  const response = await askOrRefuse(ask, { kind, invocationId }, call.request.signal);
-  switch (response.kind) {
-    case "controlled": {
-      const { applied, effect } = response;
-      const body: ControlBody = { invocationId, applied, effect };
-      return json(applied === "now" ? 200 : 202, body);
-    }
-    case "refused":
-      throw new HttpProblem(
-        response.code,
-        response.code === 404 ? notFound(text) : response.message,
-      );
-    case "accepted":
-    case "completed":
-    case "done":
-      throw new Error(`the machine answered a ${kind} with "${response.kind}"`);
-  }
-}
-
 async function describeService(call: AdminCall): Promise<Answer> {
   const { reads } = call.api.core();
   const name = call.part("service");
@@ -97,13 +67,4 @@ async function describeDeployment(call: AdminCall): Promise<Answer> {
   const found = (await reads.listDeployments()).find((it) => it.version === version);
   if (found !== undefined) return json(200, found);
   throw new HttpProblem(404, `The requested deployment '${version}' does not exist`);
-}
-
-function notFound(id: string): string {
-  return `The requested invocation '${id}' does not exist; it never did, or its retention is over`;
-}
-
-function badId(text: string): HttpProblem {
-  const message = `bad invocation id '${text.slice(0, 100)}': an id looks like inv_0a1b2c... and is taken over as it was answered`;
-  return new HttpProblem(400, message);
 }

@@ -30,6 +30,8 @@ export interface AdminReads {
   ): Promise<InvocationDescription | undefined>;
   listServices(): Promise<readonly ServiceView[]>;
   listDeployments(): Promise<readonly DeploymentView[]>;
+  /** Services and keys that are paused: services first, then in the order of their names. */
+  listPauses(): Promise<readonly PauseView[]>;
 }
 
 /** All that are given must match. An empty list of statuses means any. */
@@ -231,13 +233,45 @@ export interface InvocationsBody {
   readonly nextCursor: string | null;
 }
 
-/** Body of a cancel or kill that was taken. */
+/** Body of a control request that was taken. */
 export interface ControlBody {
   readonly invocationId: string;
-  /** "now": it is over. "appended": its code is told, and may clean up first. */
+  /** "now": it is done. "appended": it is recorded, and its code or its turn has to come first. */
   readonly applied: "now" | "appended";
   /** A sentence that says what will happen. */
   readonly effect: string;
+}
+
+/** Body of a pause or resume of a key or of a service. */
+export interface HoldBody {
+  readonly service: string;
+  /** null for the whole service. */
+  readonly key: string | null;
+  readonly effect: string;
+}
+
+export interface PauseView {
+  readonly service: string;
+  /** null for the whole service. */
+  readonly key: string | null;
+  readonly since: IsoTime;
+}
+
+/** Body of `GET /pauses`. */
+export interface PausesBody {
+  readonly pauses: readonly PauseView[];
+}
+
+/** What came of a control request that was made for many. */
+export interface BulkBody {
+  /** Invocations that it was asked of: `applied`, `appended` and `refused` add up to this. */
+  readonly matched: number;
+  readonly applied: number;
+  readonly appended: number;
+  /** They changed in between: had ended, for example. */
+  readonly refused: number;
+  /** More may match: the same request with `?cursor=` goes on. null at the end. */
+  readonly nextCursor: string | null;
 }
 
 /** Body of every admin error. */

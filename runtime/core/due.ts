@@ -4,7 +4,9 @@ import { complete } from "./deliver.ts";
 import { retryAttempt } from "./fail.ts";
 import { enqueue } from "./inbox.ts";
 import type { Invocation } from "./invocation.ts";
-import type { Timer } from "./keys.ts";
+import { continueHeld } from "./hold.ts";
+import type { Timer, TimerKind } from "./keys.ts";
+import { cancel, dropCovered, kill } from "./control.ts";
 import { removeExpired } from "./purge.ts";
 import { makeReady } from "./ready.ts";
 import { retryRun } from "./runs.ts";
@@ -12,15 +14,32 @@ import { load, type Step } from "./step.ts";
 import { takeDueTimers } from "./timers.ts";
 
 export function onTimersDue(step: Step): void {
+  continueHeld(step);
   for (const timer of takeDueTimers(step)) {
     const invocation = load(step, timer.sequence);
+    // What the cancellation or kill of a caller was to reach may have ended, and been purged.
+    if (timer.kind === "cancel" || timer.kind === "kill") {
+      if (invocation && !invocation.purging) reach(step, invocation, timer);
+      continue;
+    }
     assert(invocation !== undefined, `a ${timer.kind} timer of an invocation that is not there`);
-    onTimer(step, invocation, timer);
+    onTimer(step, invocation, { ...timer, kind: timer.kind });
   }
   removeExpired(step);
 }
 
-function onTimer(step: Step, invocation: Invocation, timer: Timer): void {
+/** A cancellation or kill goes on to where it has to. */
+function reach(step: Step, invocation: Invocation, { kind, id }: Timer): void {
+  if (kind === "kill") kill(step, invocation);
+  else if (id === 0) cancel(step, invocation);
+  else dropCovered(step, invocation, id);
+}
+
+function onTimer(
+  step: Step,
+  invocation: Invocation,
+  timer: Timer & { readonly kind: Exclude<TimerKind, "cancel" | "kill"> },
+): void {
   switch (timer.kind) {
     case "start":
       enqueue(step, invocation);

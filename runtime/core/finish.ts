@@ -8,7 +8,6 @@ import { releaseKey } from "./inbox.ts";
 import { invocationIdOf, setStatus, takesKey, type Invocation } from "./invocation.ts";
 import {
   outcomeKey,
-  pendingPrefix,
   prefixEnd,
   promiseWaiterKey,
   readU32,
@@ -18,7 +17,8 @@ import {
 } from "./keys.ts";
 import { handlerOf } from "./registry.ts";
 import { leaveStatus } from "./leave-status.ts";
-import { decodePending, encodeOutcome, type Pending } from "./rows.ts";
+import { pendingsOf } from "./pendings.ts";
+import { encodeOutcome, type Pending } from "./rows.ts";
 import { retain } from "./retention.ts";
 import { removeRuns } from "./run-rows.ts";
 import { changed, load, respond, type Step } from "./step.ts";
@@ -60,13 +60,9 @@ function holdsKey(invocation: Invocation): boolean {
 }
 
 function removeAllPending(step: Step, invocation: Invocation): void {
-  if (invocation.pending === 0) return;
-  const prefix = pendingPrefix(invocation.sequence);
-  const limit = invocation.pending;
-  for (const [key, row] of step.tx.range({ from: prefix, to: prefixEnd(prefix), limit })) {
-    const completionId = readU32(key, prefix.length);
+  for (const [completionId, pending] of pendingsOf(step.tx, invocation)) {
     removePending(step, invocation, completionId);
-    forgetSource(step, invocation, completionId, decodePending(row));
+    forgetSource(step, invocation, completionId, pending);
   }
 }
 

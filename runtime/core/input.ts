@@ -37,6 +37,38 @@ export interface Invoke {
   readonly entropy: string;
 }
 
+/** Somebody takes hold of an invocation. */
+export type ControlInvocation =
+  | { readonly kind: "cancel"; readonly request: RequestId; readonly invocationId: InvocationId }
+  | { readonly kind: "kill"; readonly request: RequestId; readonly invocationId: InvocationId }
+  /** Stops it where it is; it keeps its key and everything recorded until it is resumed. */
+  | { readonly kind: "pause"; readonly request: RequestId; readonly invocationId: InvocationId }
+  /** Goes on with what is paused, and at once with what backs off. */
+  | {
+      readonly kind: "resume";
+      readonly request: RequestId;
+      readonly invocationId: InvocationId;
+      /** "keep" (as if it were not given), "latest", or the version of a deployment. */
+      readonly deployment?: string;
+    }
+  /** Forgets one that has ended, before its retention is over. */
+  | { readonly kind: "purge"; readonly request: RequestId; readonly invocationId: InvocationId };
+
+/** Nothing of a key starts while it is paused; what comes is accepted and waits. */
+export interface HoldKey {
+  readonly kind: "pause-key" | "resume-key";
+  readonly request: RequestId;
+  readonly service: string;
+  readonly key: string;
+}
+
+/** The same for all of a service. */
+export interface HoldService {
+  readonly kind: "pause-service" | "resume-service";
+  readonly request: RequestId;
+  readonly service: string;
+}
+
 export type Input =
   | Invoke
   /** Waits for the outcome. */
@@ -49,14 +81,9 @@ export type Input =
       readonly awakeableId: AwakeableId;
       readonly result: Result;
     }
-  | { readonly kind: "cancel"; readonly request: RequestId; readonly invocationId: InvocationId }
-  | { readonly kind: "kill"; readonly request: RequestId; readonly invocationId: InvocationId }
-  /** Stops it where it is; it keeps its key and everything recorded until it is resumed. */
-  | { readonly kind: "pause"; readonly request: RequestId; readonly invocationId: InvocationId }
-  /** Goes on with what is paused, and at once with what backs off. */
-  | { readonly kind: "resume"; readonly request: RequestId; readonly invocationId: InvocationId }
-  /** Forgets one that has ended, before its retention is over. */
-  | { readonly kind: "purge"; readonly request: RequestId; readonly invocationId: InvocationId }
+  | ControlInvocation
+  | HoldKey
+  | HoldService
   /** The client went away: nobody waits for this request any more. */
   | { readonly kind: "forget-request"; readonly request: RequestId }
   | { readonly kind: "worker-hello"; readonly connection: ConnectionId; readonly hello: Hello }

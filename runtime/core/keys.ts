@@ -14,7 +14,9 @@
  *     t dueMs seq kind id            timers, in order of time
  *     e dueMs seq kind               what is removed when its retention is over, in order of time
  *     b service key                  bytes of a large state
- *     R version service seq          ready, and no worker had room    a seq    has an attempt
+ *     R version service handler seq  ready, and no worker had room    a seq    has an attempt
+ *     z service key                  a paused key       Z service         a paused service
+ *     x service key seq              ready, and kept back because its key is paused
  *     d version                      deployment                 v service          service
  *     c version                      open invocations pinned    C                  open invocations in all
  *     n                              next sequence number (a bound, moved in blocks)
@@ -31,7 +33,7 @@ import type { RowKey } from "./tx.ts";
 /** Partition-local number of an invocation. */
 export type Sequence = number;
 
-export type TimerKind = "start" | "sleep" | "retry" | "run-retry" | "resume";
+export type TimerKind = "start" | "sleep" | "retry" | "run-retry" | "resume" | "cancel" | "kill";
 const TIMER_CODES: Readonly<Record<TimerKind, number>> = {
   start: 1,
   sleep: 2,
@@ -39,6 +41,8 @@ const TIMER_CODES: Readonly<Record<TimerKind, number>> = {
   "run-retry": 4,
   // 5 is not given again.
   resume: 6,
+  cancel: 7,
+  kill: 8,
 };
 const TIMER_KINDS = new Map(
   Object.entries(TIMER_CODES).map(([kind, code]) => [code, kind as TimerKind]), // Object.entries loses the key type
@@ -48,7 +52,10 @@ export interface Timer {
   readonly dueAtMs: number;
   readonly sequence: Sequence;
   readonly kind: TimerKind;
-  /** Completion id of a sleep, command index of a run; 0 otherwise. */
+  /**
+   * Completion id of a sleep, command index of a run. Of a cancellation: 0 when the invocation is to
+   * be cancelled, else the highest completion id that one which it had covers. 0 otherwise.
+   */
   readonly id: number;
 }
 
@@ -116,10 +123,22 @@ export const expiryKey = ({ dueAtMs, sequence, kind }: Expiry): RowKey =>
 export const EXPIRIES = "e";
 /** Above the keys of everything that is due by then, and below all others. */
 export const expiriesAfter = (dueAtMs: number): RowKey => `e${u48(dueAtMs + 1)}`;
-export const readyPrefix = (version: string, service: string): RowKey =>
-  `R${text(version)}${text(service)}`;
-export const readyKey = (version: string, service: string, sequence: Sequence): RowKey =>
-  readyPrefix(version, service) + u48(sequence);
+/** The queue of those that wait for a worker. `version` is "" for what has not started. */
+export const readyPrefix = (version: string, service: string, handler: string): RowKey =>
+  `R${text(version)}${text(service)}${text(handler)}`;
+export const readyKey = (
+  at: { readonly version: string; readonly service: string; readonly handler: string },
+  sequence: Sequence,
+): RowKey => readyPrefix(at.version, at.service, at.handler) + u48(sequence);
+export const PAUSED_KEYS = "z";
+export const pausedKeyKey = (service: string, key: string): RowKey =>
+  `${PAUSED_KEYS}${text(service)}${text(key)}`;
+export const PAUSED_SERVICES = "Z";
+export const pausedServiceKey = (service: string): RowKey => PAUSED_SERVICES + text(service);
+export const parkedPrefix = (service: string, key: string): RowKey =>
+  `x${text(service)}${text(key)}`;
+export const parkedKey = (service: string, key: string, sequence: Sequence): RowKey =>
+  parkedPrefix(service, key) + u48(sequence);
 export const ACTIVE = "a";
 export const activeKey = (sequence: Sequence): RowKey => `a${u48(sequence)}`;
 export const INVOCATIONS = "I";

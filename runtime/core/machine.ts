@@ -12,20 +12,15 @@
 import { unreachable } from "../../protocol/assert.ts";
 import type { Machine } from "../machine.ts";
 import { noCounts } from "./counts.ts";
+import { onControl, onHoldKey, onHoldService } from "./control-requests.ts";
 import { onTimersDue } from "./due.ts";
 import type { Effect } from "./effect.ts";
 import type { Input } from "./input.ts";
 import type { Limits } from "./limits.ts";
+import { noPauses } from "./pauses.ts";
 import { nextPurgeAtMs } from "./purge.ts";
 import { recover } from "./recover.ts";
-import {
-  forgetRequest,
-  onAttach,
-  onCompleteAwakeable,
-  onControl,
-  onInvoke,
-  onOutput,
-} from "./requests.ts";
+import { forgetRequest, onAttach, onCompleteAwakeable, onInvoke, onOutput } from "./requests.ts";
 import { flush, type Memory, type Step } from "./step.ts";
 import { nextDueAtMs } from "./timers.ts";
 import type { Tx } from "./tx.ts";
@@ -79,6 +74,8 @@ function emptyMemory({ epoch, limits, idempotencyPayloadCheck = true }: MachineO
     waiting: new Map(),
     waitsFor: new Map(),
     queues: new Set(),
+    pauses: noPauses(),
+    refill: new Set(),
     nextDueAtMs: "unknown",
     nextExpiryAtMs: "unknown",
     purgeNotBeforeMs: 0,
@@ -103,7 +100,13 @@ function applyInput(step: Step, input: Input): void {
     case "pause":
     case "resume":
     case "purge":
-      return onControl(step, input.request, input.invocationId, input.kind);
+      return onControl(step, input);
+    case "pause-key":
+    case "resume-key":
+      return onHoldKey(step, input);
+    case "pause-service":
+    case "resume-service":
+      return onHoldService(step, input);
     case "forget-request":
       return forgetRequest(step, input.request);
     case "worker-hello":

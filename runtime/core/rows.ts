@@ -15,7 +15,7 @@ import {
   resultFromPlain,
   resultToPlain,
 } from "../../protocol/plain.ts";
-import type { Command, Delivery, Header, RunRetryPolicy } from "../../protocol/command.ts";
+import type { Command, Delivery, Header, RunMode, RunRetryPolicy } from "../../protocol/command.ts";
 import type { Failure } from "../../protocol/failure.ts";
 import type { ServiceManifest } from "../../protocol/manifest.ts";
 import type { Payload, Result } from "../../protocol/payload.ts";
@@ -303,6 +303,11 @@ export interface Run {
   readonly lastFailure: Failure | null;
   /** A cancellation covers it: it gets no further go. */
   readonly cancelled: boolean;
+  readonly mode: RunMode;
+  /** Its closure was let go, and no probe since has said that it did not happen. */
+  readonly mayHaveHappened: boolean;
+  /** When the first of its failures came; null while there are none. */
+  readonly failingSinceMs: number | null;
 }
 
 export function encodeRun(it: Run): Uint8Array {
@@ -325,6 +330,9 @@ export function encodeRun(it: Run): Uint8Array {
     it.nextTryAtMs,
     it.lastFailure && failureToPlain(it.lastFailure),
     it.cancelled,
+    it.mode,
+    it.mayHaveHappened,
+    it.failingSinceMs,
   ]);
 }
 
@@ -347,10 +355,13 @@ type RunFields = [
   nextTryAtMs: number | null,
   lastFailure: Plain,
   cancelled: boolean,
+  mode: RunMode,
+  mayHaveHappened: boolean,
+  failingSinceMs: number | null,
 ];
 
 export function decodeRun(row: Uint8Array): Run {
-  const f = fields<RunFields>(row, 9);
+  const f = fields<RunFields>(row, 12);
   const retry = f[2] && {
     initialIntervalMs: f[2][0],
     factor: f[2][1],
@@ -370,6 +381,9 @@ export function decodeRun(row: Uint8Array): Run {
     nextTryAtMs: f[6],
     lastFailure: f[7] === null ? null : failureFromPlain(f[7]),
     cancelled: f[8],
+    mode: f[9],
+    mayHaveHappened: f[10],
+    failingSinceMs: f[11],
   };
 }
 
@@ -434,4 +448,25 @@ export function encodeService(it: ServiceRow): Uint8Array {
 export function decodeService(row: Uint8Array): ServiceRow {
   const [version, manifest] = fields<[string, string]>(row, 2);
   return { version, manifest: JSON.parse(manifest) as ServiceManifest }; // written by encodeService
+}
+
+/** A pause of a key or of a service. A key whose parked invocations are being let go is no longer paused. */
+export interface PauseRow {
+  readonly service: string;
+  /** null for the whole service. */
+  readonly key: string | null;
+  readonly sinceMs: number;
+  readonly resuming: boolean;
+}
+
+export function encodePause(it: PauseRow): Uint8Array {
+  return packValue([it.service, it.key, it.sinceMs, it.resuming]);
+}
+
+export function decodePause(row: Uint8Array): PauseRow {
+  const [service, key, sinceMs, resuming] = fields<[string, string | null, number, boolean]>(
+    row,
+    4,
+  );
+  return { service, key, sinceMs, resuming };
 }

@@ -36,6 +36,7 @@ export function startAttempt(step: Step, connection: Connection, invocation: Inv
     invocation,
     executing: new Map(),
     openRuns: 0,
+    idle: false,
     progressed: false,
     stateBytes: null,
   };

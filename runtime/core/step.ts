@@ -15,22 +15,39 @@ import type { ConnectionId, RequestId } from "./input.ts";
 import { invocationKey, type Sequence } from "./keys.ts";
 import type { Invocation } from "./invocation.ts";
 import type { Limits } from "./limits.ts";
+import type { Pauses } from "./pauses.ts";
 import { decodeInvocation, encodeInvocation } from "./rows.ts";
 import type { Tx } from "./tx.ts";
+
+/** A go that a run holds. */
+export interface Granted {
+  readonly try: number;
+  /** It asks the outside whether the run happened, in place of the closure. */
+  readonly probe: boolean;
+}
 
 /** One attempt on one connection. */
 export interface Attempt {
   readonly connection: Connection;
   readonly handle: number;
   readonly invocation: Invocation;
-  /** Runs whose closure may be executing now: command index to try. */
-  readonly executing: Map<number, number>;
+  /** Runs whose closure or probe may be executing now, by command index. */
+  readonly executing: Map<number, Granted>;
   /** Runs recorded and not completed: while there are any, deliveries wait for the disk. */
   openRuns: number;
-  /** It issued a command: what failed before is behind it. */
+  /** It waits, for nothing but calls and attaches. Until its next command or delivery. */
+  idle: boolean;
+  /** It issued a command or recorded a result: what failed before is behind it. */
   progressed: boolean;
   /** Of the state of its key; null while that is not known. See state-size.ts. */
   stateBytes: number | null;
+}
+
+/** Ready invocations of one handler; `pinned` when they have started, on the connection's deployment. */
+export interface ReadyQueue {
+  readonly prefix: string;
+  readonly service: string;
+  readonly pinned: boolean;
 }
 
 export interface Connection {
@@ -39,6 +56,9 @@ export interface Connection {
   readonly concurrency: number;
   readonly services: ReadonlyMap<string, ServiceManifest>;
   readonly attempts: Map<number, Attempt>;
+  /** The ready queues that it may serve, and which of them has its turn: see ready.ts. */
+  readonly queues: readonly ReadyQueue[];
+  turn: number;
   nextHandle: number;
   draining: boolean;
   congested: boolean;
@@ -65,6 +85,9 @@ export interface Memory {
   readonly waitsFor: Map<RequestId, Sequence>;
   /** Ready queues that may hold rows; a queue that is not in here is empty. */
   readonly queues: Set<string>;
+  readonly pauses: Pauses;
+  /** Connections that looked at as many ready rows as one step may, and go on in the next one. */
+  readonly refill: Set<Connection>;
   /** Earliest timer; undefined when there is none, "unknown" when it must be looked up. */
   nextDueAtMs: number | undefined | "unknown";
   /** Earliest expiry, in the same way. */

@@ -29,6 +29,11 @@ export function setTimer(step: Step, timer: Timer): void {
   }
 }
 
+/** Like `setTimer`, for one that may be there already. */
+export function ensureTimer(step: Step, timer: Timer): void {
+  if (step.tx.get(timerKey(timer)) === undefined) setTimer(step, timer);
+}
+
 export function clearTimer(step: Step, timer: Timer): void {
   step.tx.remove(timerKey(timer));
   if (step.memory.nextDueAtMs === timer.dueAtMs) step.memory.nextDueAtMs = "unknown";
@@ -44,6 +49,8 @@ export function takeDueTimers(step: Step): Timer[] {
 }
 
 export function nextDueAtMs(tx: ReadTx, memory: Memory): number | undefined {
+  // Work that goes on in pieces, one per step.
+  if (memory.pauses.resuming.size > 0 || memory.refill.size > 0) return 0;
   if (memory.nextDueAtMs === "unknown") {
     const [first] = tx.range({ from: TIMERS, to: prefixEnd(TIMERS), limit: 1 });
     memory.nextDueAtMs = first && parseTimerKey(first[0]).dueAtMs;

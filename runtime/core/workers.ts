@@ -5,7 +5,7 @@
  *    whatever a zombie says is ignored, and acknowledged like everything else.
  * 2. A message that breaks the protocol closes its connection; everything else goes on. A command
  *    that holds more than there may be ends its attempt alone.
- * 3. A lost connection ends its attempts; the invocations are ready again at once. That is no failure.
+ * 3. A lost connection ends its attempts: see lost.ts.
  */
 import { CloseCode } from "../../protocol/channel.ts";
 import type { Failure } from "../../protocol/failure.ts";
@@ -13,13 +13,16 @@ import type { AttemptMessage, Hello } from "../../protocol/message.ts";
 import { PROTOCOL_VERSION } from "../../protocol/message.ts";
 import { applyCommand, violation } from "./commands/apply-command.ts";
 import { excessOf, resultExcess } from "./commands/command-limits.ts";
+import { breakDeadlock } from "./deadlock.ts";
+import { resume } from "./deliver.ts";
 import { onFail } from "./fail.ts";
 import { finish } from "./finish.ts";
 import type { ConnectionId } from "./input.ts";
 import { setStatus } from "./invocation.ts";
-import { fillConnection, makeReady } from "./ready.ts";
+import { loseAttempt } from "./lost.ts";
+import { fillConnection, queuesOf } from "./ready.ts";
 import { refusal, register } from "./registry.ts";
-import { onRunFailed, onRunResult } from "./runs.ts";
+import { onRunFailed, onRunNotDone, onRunResult } from "./runs.ts";
 import { dropAttempt } from "./start.ts";
 import { changed, tell, tellWorker, type Attempt, type Connection, type Step } from "./step.ts";
 
@@ -39,6 +42,8 @@ export function onHello(step: Step, id: ConnectionId, hello: Hello): void {
     concurrency: hello.concurrency,
     services: new Map(hello.manifest.services.map((service) => [service.name, service])),
     attempts: new Map(),
+    queues: queuesOf(hello.version, hello.manifest.services),
+    turn: 0,
     nextHandle: 1,
     draining: false,
     // Nothing starts before the welcome has left; the hub then says that there is room.
@@ -81,11 +86,9 @@ export function onLost(step: Step, id: ConnectionId): void {
   const connection = step.memory.connections.get(id);
   if (connection === undefined) return;
   step.memory.connections.delete(id);
-  for (const attempt of [...connection.attempts.values()]) {
-    dropAttempt(step, attempt);
-    makeReady(step, attempt.invocation);
-  }
+  for (const attempt of [...connection.attempts.values()]) loseAttempt(step, attempt);
   step.freed.delete(connection);
+  step.memory.refill.delete(connection);
 }
 
 export function onMessage(
@@ -134,8 +137,13 @@ function onAttemptMessage(step: Step, attempt: Attempt, message: AttemptMessage)
     case "run-failed":
       onRunFailed(step, attempt, message);
       return;
-    case "run-not-done":
+    case "run-not-done": {
+      const wrong = onRunNotDone(step, attempt, message);
+      if (wrong !== undefined) breakOff(step, attempt.connection, wrong);
+      return;
+    }
     case "idle":
+      onIdle(step, attempt, message.deliveries);
       return;
     case "fail":
       onFail(step, attempt, message);
@@ -161,15 +169,26 @@ function refuseAttempt(
   onFail(step, attempt, { failure, stack: "", command, retryAfterMs: null });
 }
 
-/** It only waits. If something came that the attempt had not seen, it goes on at once. */
+/** It waits only for others. If something came that it had not seen, it says so again after that. */
+function onIdle(step: Step, attempt: Attempt, deliveries: number): void {
+  if (attempt.invocation.deliveries > deliveries) return;
+  attempt.idle = true;
+  breakDeadlock(step, attempt.invocation);
+}
+
+/**
+ * It only waits. If something came that the attempt had not seen, it goes on at once; a worker that
+ * says so again and again, and gets no further, is given time.
+ */
 function onSuspend(step: Step, attempt: Attempt, deliveries: number): void {
   const { invocation } = attempt;
   const runsNow = attempt.executing.size > 0;
+  invocation.waitsOnlyForOthers = attempt.idle;
   if (!attempt.progressed) invocation.idleResumes++;
   dropAttempt(step, attempt);
   changed(step, invocation);
-  if (invocation.deliveries > deliveries || runsNow) makeReady(step, invocation);
-  else setStatus(invocation, "suspended", step.nowMs);
+  setStatus(invocation, "suspended", step.nowMs);
+  if (invocation.deliveries > deliveries || runsNow) resume(step, invocation);
 }
 
 /** A worker that breaks the protocol: its attempts end here, before its close is even sent. */

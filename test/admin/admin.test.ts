@@ -89,6 +89,8 @@ async function startAdmin(script: Script = {}): Promise<Admin> {
     },
     listServices: () => Promise.resolve([service]),
     listDeployments: () => Promise.resolve([deployment]),
+    listPauses: () =>
+      Promise.resolve([{ service: "Chat", key: "room", since: "2026-11-23T21:45:34.658Z" }]),
   };
   const ask = (question: Question): Promise<Response> => {
     asked.push(question);
@@ -276,6 +278,112 @@ describe("taking hold of an invocation", () => {
     const admin = await startAdmin();
     const answer = await send(admin, `/invocations/${INVOCATION}/cancel`, { method: "PATCH" });
     expect(answer.status).toBe(503);
+  });
+});
+
+describe("taking hold of many invocations", () => {
+  const patch = { method: "PATCH" } as const;
+  const answer: Response = { kind: "controlled", applied: "appended", effect: "soon" };
+
+  test("asks for each that matches, and counts what came of it", async () => {
+    const admin = await startAdmin({ answer });
+    const taken = await send(admin, "/invocations/cancel?service=Chat&key=room", patch);
+    expect([taken.status, taken.json()]).toEqual([
+      200,
+      { matched: 1, applied: 0, appended: 1, refused: 0, nextCursor: null },
+    ]);
+    expect(admin.asked).toEqual([{ kind: "cancel", invocationId: INVOCATION }]);
+    const [filter] = admin.lists[0] ?? [];
+    expect(filter).toMatchObject({ service: "Chat", key: "room" });
+    expect(filter?.statuses).not.toContain("completed");
+  });
+
+  test("by default in those statuses where it can do something", async () => {
+    const admin = await startAdmin({ answer });
+    await send(admin, "/invocations/purge?service=Chat", patch);
+    await send(admin, "/invocations/resume?service=Chat&deployment=latest", patch);
+    await send(admin, "/invocations/kill?service=Chat&status=paused", patch);
+    expect(admin.lists.map(([filter]) => filter.statuses)).toEqual([
+      ["completed"],
+      ["scheduled", "inboxed", "backing-off", "paused"],
+      ["paused"],
+    ]);
+    expect(admin.asked[1]).toMatchObject({ kind: "resume", deployment: "latest" });
+  });
+
+  test("stops at its limit, and says where the next request goes on", async () => {
+    const page = { invocations: [summary], next: 42 };
+    const admin = await startAdmin({ answer, page });
+    const taken = await send(admin, "/invocations/pause?service=Chat&limit=3", patch);
+    expect(taken.json()).toMatchObject({ matched: 3, nextCursor: "42" });
+    expect(admin.lists.map(([, { after }]) => after)).toEqual([null, 42, 42]);
+    expect(admin.lists.map(([, { limit }]) => limit)).toEqual([3, 2, 1]);
+    await send(admin, "/invocations/pause?service=Chat&limit=1&cursor=42", patch);
+    expect(admin.lists.at(-1)?.[1]).toEqual({ limit: 1, after: 42 });
+  });
+
+  test("counts those that had ended in between", async () => {
+    const gone: Response = {
+      kind: "refused",
+      code: 409,
+      message: "the invocation has already completed",
+      invocationId: INVOCATION,
+      source: "ingress",
+    };
+    const admin = await startAdmin({ answer: gone });
+    const taken = await send(admin, "/invocations/kill?key=room", patch);
+    expect(taken.json()).toMatchObject({ matched: 1, applied: 0, refused: 1 });
+  });
+
+  test.each([
+    ["/invocations/kill", /say which invocations are meant/],
+    ["/invocations/kill?limit=10", /say which invocations are meant/],
+    ["/invocations/kill?services=Chat", /no parameter 'services'/],
+    ["/invocations/kill?service=Chat&limit=10001", /'limit' is a whole number from 1 to 10000/],
+    ["/invocations/kill?service=Chat&deployment=latest", /no parameter 'deployment'/],
+    [`/invocations/${INVOCATION}/kill?force=1`, /no parameter 'force'/],
+  ])("asks nothing when it is unclear what is meant: %s", async (path, message) => {
+    const admin = await startAdmin({ answer });
+    const refused = await send(admin, path, patch);
+    expect([refused.status, refused.json()]).toMatchObject([
+      400,
+      { message: expect.stringMatching(message) },
+    ]);
+    expect(admin.asked).toEqual([]);
+  });
+});
+
+describe("taking hold of a key and of a service", () => {
+  const answer: Response = { kind: "controlled", applied: "now", effect: "the key is paused" };
+
+  test.each(["pause", "resume"] as const)("%s", async (verb) => {
+    const admin = await startAdmin({ answer });
+    const key = await send(admin, `/services/Chat/keys/a%2Fb/${verb}`, { method: "PATCH" });
+    const service = await send(admin, `/services/Chat/${verb}`, { method: "PATCH" });
+    expect([key.status, key.json()]).toEqual([
+      200,
+      { service: "Chat", key: "a/b", effect: "the key is paused" },
+    ]);
+    expect(service.json()).toMatchObject({ service: "Chat", key: null });
+    expect(admin.asked).toEqual([
+      { kind: `${verb}-key`, service: "Chat", key: "a/b" },
+      { kind: `${verb}-service`, service: "Chat" },
+    ]);
+  });
+
+  test("a refusal is passed on", async () => {
+    const message = "service 'Chat' not found";
+    const refusal = { kind: "refused", code: 404, message, source: "ingress" } as const;
+    const admin = await startAdmin({ answer: { ...refusal, invocationId: null } });
+    const refused = await send(admin, "/services/Chat/pause", { method: "PATCH" });
+    expect([refused.status, refused.json()]).toMatchObject([404, { message }]);
+  });
+
+  test("those that are paused are listed", async () => {
+    const answered = await send(await startAdmin(), "/pauses");
+    expect(answered.json()).toEqual({
+      pauses: [{ service: "Chat", key: "room", since: "2026-11-23T21:45:34.658Z" }],
+    });
   });
 });
 

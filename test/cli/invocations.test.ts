@@ -137,21 +137,6 @@ test("describe says what it waits for, what went wrong and where, and what it di
   `);
 });
 
-test("cancel and kill print what will happen", async () => {
-  const effect = "its code sees a CancelledError";
-  const reply = {
-    status: 202,
-    body: JSON.stringify({ invocationId: ID, applied: "appended", effect }),
-  };
-  for (const verb of ["cancel", "kill"]) {
-    const { code, out, received } = await invocations(reply, verb, ID);
-    expect({ code, out }).toEqual({ code: 0, out: `${effect}\n` });
-    expect(received).toMatchObject([{ method: "PATCH", url: `/invocations/${ID}/${verb}` }]);
-    await runtime?.close();
-  }
-  runtime = undefined;
-});
-
 test("an unknown id is told in the admin API's words, with exit code 1", async () => {
   const body = { message: `The requested invocation '${ID}' does not exist`, restate_code: null };
   const reply = { status: 404, body: JSON.stringify(body) };

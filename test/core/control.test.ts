@@ -107,6 +107,7 @@ describe("a cancellation", () => {
       delayMs: 0,
     });
     control(h, "cancel", id);
+    h.advance(0);
     const cancelled = h.messages(1, "deliver").filter((it) => it.delivery.kind === "cancellation");
     const handles = h.starts(1).map((it) => [it.target.key, it.attempt] as const);
     expect(cancelled.map((it) => handles.find(([, handle]) => handle === it.attempt)?.[0])).toEqual(
@@ -249,6 +250,7 @@ test("a kill takes the tree of calls with it", () => {
   h.attempt(1).issue(callOf("b", 1));
   h.attempt(1).issue(callOf("c", 1));
   control(h, "kill", id);
+  h.advance(0);
   expect(h.messages(1, "abort").length).toBe(4);
   for (const key of ["a", "b", "c"]) {
     const started = h.starts(1).length;

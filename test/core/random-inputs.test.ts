@@ -72,7 +72,8 @@ class Chaos {
     if (draw < 20) this.#request();
     else if (draw < 70) this.#worker();
     else if (draw < 80) this.h.advance(random.pick([1, 20, 500, 3_000]));
-    else if (draw < 88) this.#control();
+    else if (draw < 85) this.#control();
+    else if (draw < 88) this.#hold();
     else if (draw < 92) this.#connect();
     else if (draw < 96) this.#lose();
     else if (draw < 98) this.#restart();
@@ -102,8 +103,24 @@ class Chaos {
   #control(): void {
     if (this.#ids.length === 0) return;
     const invocationId = this.#random.pick(this.#ids);
-    const kind = this.#random.pick(["cancel", "kill", "pause", "resume", "purge"] as const);
-    this.h.ask((request) => ({ kind, request, invocationId }));
+    const kind = this.#random.pick(["cancel", "kill", "pause", "resume", "move", "purge"] as const);
+    const deployment = this.#random.pick(["latest", "dev", "nowhere"]);
+    this.h.ask((request) =>
+      kind === "move"
+        ? { kind: "resume", request, invocationId, deployment }
+        : { kind, request, invocationId },
+    );
+  }
+
+  /** Pauses and resumes keys and services. */
+  #hold(): void {
+    const random = this.#random;
+    const service = random.pick(["counter", "counter", "signup", "greeter"]);
+    const key = random.pick(["a", "b", "x"]);
+    const keyed = random.pick(["pause-key", "resume-key", "resume-key"] as const);
+    const whole = random.pick(["pause-service", "resume-service", "resume-service"] as const);
+    if (random.chance(0.6)) this.h.ask((request) => ({ kind: keyed, request, service, key }));
+    else this.h.ask((request) => ({ kind: whole, request, service }));
   }
 
   /** One live attempt does something that its worker might do. */
@@ -132,8 +149,12 @@ class Chaos {
       runs.set(
         attempt.issue({
           kind: "run",
-          mode: "at-least-once",
-          retry: random.chance(0.5) ? { ...retry, onMaxAttempts: "fail" } : null,
+          mode: random.pick(["at-least-once", "at-most-once", "probe"] as const),
+          retry: random.pick([
+            null,
+            { ...retry, onMaxAttempts: "fail" as const },
+            { ...retry, maxAttempts: 2, maxDurationMs: 400 },
+          ]),
           completionId: next(),
         }),
         0,
@@ -144,6 +165,7 @@ class Chaos {
     else if (draw < 46 && this.#ids.length > 0)
       attempt.issue({ kind: "attach", invocationId: random.pick(this.#ids), completionId: next() });
     else if (draw < 50) attempt.issue({ kind: "date", completionId: next() });
+    else if (draw < 52) attempt.issue({ kind: "patched", patch: `p${random.int(0, 3)}` });
     else if (draw < 68) this.#finishRun(live);
     else if (draw < 76) this.#leave(name, () => attempt.suspend());
     else if (draw < 80) this.#leave(name, () => attempt.fail("boom"));
@@ -176,7 +198,9 @@ class Chaos {
     const go = attempt.gos().at(-1);
     if (go === undefined) return;
     const base = { attempt: attempt.handle, command: go.command, try: go.try };
-    if (this.#random.chance(0.6)) {
+    if (go.probe && this.#random.chance(0.5)) {
+      this.h.say(attempt.connection, { kind: "run-not-done", ...base });
+    } else if (this.#random.chance(0.6)) {
       this.h.say(attempt.connection, {
         kind: "run-result",
         ...base,

@@ -85,6 +85,8 @@ export class Simulation {
   #clock = new SimulatedClock();
   #runtime!: RuntimeProcess; // set by #startRuntime, in the constructor
   #nextLink = 1;
+  /** Awakeables whose completion is not answered yet, by request. */
+  readonly #completing = new Map<number, string>();
   #nextRequest = 1;
   #crashes = 0;
   #dead = false;
@@ -233,6 +235,7 @@ export class Simulation {
     const value = new TextEncoder().encode(JSON.stringify(`awakened by ${request}`));
     const result = { ok: true, value } as const;
     const awakeableId = id as AwakeableId; // it came from ctx.awakeable
+    this.#completing.set(request, awakeableId);
     this.#runtime.submit({ kind: "complete-awakeable", request, awakeableId, result });
   }
 
@@ -280,6 +283,9 @@ export class Simulation {
     this.#crashes++;
     this.#check(() => checkRows(this.#disk.rows));
     this.#check(() => this.#journals.check(this.#disk.rows));
+    // Their clients heard no answer, and ask again.
+    this.#world.awakeables.push(...this.#completing.values());
+    this.#completing.clear();
     this.#startRuntime();
     while (this.#random.chance(this.#faults.recoveryCrash)) {
       this.#crashes++;
@@ -298,6 +304,7 @@ export class Simulation {
     this.#runtime = new RuntimeProcess(this.#disk, this.#clock, {
       onResponse: (request, response) => {
         this.#note(`request ${request} is answered: ${response.kind}`);
+        this.#completing.delete(request);
         this.#check(() => checkResponse(this.#disk.rows, response));
       },
       onFatal: (error) => {

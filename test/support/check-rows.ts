@@ -15,8 +15,10 @@ import {
   journalPrefix,
   lockKey,
   outcomeKey,
+  parkedKey,
   parseExpiryKey,
   parseTimerKey,
+  pausedKeyKey,
   pendingKey,
   pendingPrefix,
   prefixEnd,
@@ -30,6 +32,7 @@ import {
   type Expiry,
   type Timer,
 } from "../../runtime/core/keys.ts";
+import { keyPausedSince, servicePausedSince } from "../../runtime/core/pauses.ts";
 import {
   decodeInvocation,
   decodeLock,
@@ -37,6 +40,7 @@ import {
   decodePending,
   decodeRun,
   decodeService,
+  type Run,
 } from "../../runtime/core/rows.ts";
 import { LARGE_STATE_BYTES } from "../../runtime/core/state-size.ts";
 import type { ReadTx, Row } from "../../runtime/core/tx.ts";
@@ -75,8 +79,7 @@ class Check {
       const ended = it.status === "completed";
       this.#expect(has(outcomeKey(it.sequence)) === ended, `${id}: outcome row is wrong`);
       this.#expect(has(activeKey(it.sequence)) === (it.status === "running"), `${id}: active row`);
-      const queued = has(readyKey(it.deployment ?? "", it.target.service, it.sequence));
-      this.#expect(queued === (it.status === "ready"), `${id}: ready row is ${queued}`);
+      this.#queued(it, id);
       const entries = this.#all(journalPrefix(it.sequence)).length;
       this.#expect(this.#journalIs(entries, it), `${id} has ${entries} journal rows`);
       this.#outstanding(it, id);
@@ -99,6 +102,28 @@ class Check {
     return this.#tx.get(expiryKey({ dueAtMs, sequence: it.sequence, kind })) !== undefined;
   }
 
+  /** What is ready stands in its queue, or is parked because of its key's pause: one of them. */
+  #queued(it: Invocation, id: string): void {
+    const { deployment, target, sequence } = it;
+    const has = (key: string): boolean => this.#tx.get(key) !== undefined;
+    const queued = has(readyKey({ ...target, version: deployment ?? "" }, sequence));
+    const parked = has(parkedKey(target.service, target.key ?? "", sequence));
+    const ready = it.status === "ready";
+    this.#expect(queued === (ready && !it.parked), `${id}: ready row is ${queued}`);
+    this.#expect(parked === it.parked, `${id}: parked row is ${parked}, the record says otherwise`);
+    this.#expect(ready || !it.parked, `${id} is parked and not ready`);
+    const mark = this.#tx.get(pausedKeyKey(target.service, target.key ?? ""));
+    this.#expect(
+      !parked || mark !== undefined,
+      `${id} is parked, and nothing says its key is paused`,
+    );
+    const running = it.status === "running";
+    const keyPaused = target.key !== null && keyPausedSince(this.#tx, target.service, target.key);
+    this.#expect(!running || !keyPaused, `${id} runs although its key is paused`);
+    const servicePaused = servicePausedSince(this.#tx, target.service);
+    this.#expect(!running || !servicePaused, `${id} runs although its service is paused`);
+  }
+
   #outstanding(it: Invocation, id: string): void {
     const pending = this.#all(pendingPrefix(it.sequence));
     this.#expect(
@@ -108,6 +133,7 @@ class Check {
     const runs = this.#all(runPrefix(it.sequence));
     this.#expect(runs.length === it.runs, `${id} counts ${it.runs} runs, has ${runs.length}`);
     if (it.status === "completed") this.#expect(it.pending + it.runs === 0, `${id} still waits`);
+    for (const [, value] of runs) this.#run(decodeRun(value), it, id);
     for (const [key, value] of pending) {
       const completionId = key.slice(-4);
       const row = decodePending(value);
@@ -133,6 +159,20 @@ class Check {
     }
   }
 
+  #run(run: Run, it: Invocation, id: string): void {
+    const what = `${id}, run of mode ${run.mode}`;
+    this.#expect(run.tries > 0, `${what}: recorded without a go`);
+    this.#expect(run.mode !== "at-most-once" || run.tries === 1, `${what}: ${run.tries} tries`);
+    this.#expect(
+      run.mayHaveHappened,
+      `${what}: its closure was let go, and the row does not say that it may have happened`,
+    );
+    const failing = run.failures > 0 && run.failingSinceMs !== null;
+    this.#expect(failing || run.failures === 0, `${what}: fails since no time`);
+    this.#expect(run.nextTryAtMs === null || !run.cancelled, `${what}: cancelled, and backs off`);
+    this.#expect(run.completionId <= it.completionIdMax, `${what}: of an unknown completion`);
+  }
+
   #place(it: Invocation, id: string): void {
     if (!takesKey(it)) return;
     const { service, key } = it.target;
@@ -156,6 +196,10 @@ class Check {
       this.#tx.get(timerKey({ dueAtMs, sequence: it.sequence, kind, id: 0 })) !== undefined;
     if (it.status === "scheduled")
       this.#expect(armed("start", it.scheduledForMs), `${id} has no start timer`);
+    if (it.status === "backing-off") {
+      const why = it.failures > 0 || it.losses > 0;
+      this.#expect(why, `${id} with no failure and no loss`);
+    }
     if (it.status === "backing-off")
       this.#expect(armed("retry", it.nextAttemptAtMs), `${id} has no retry timer`);
     const expiries = [this.#expires(it, "journal"), this.#expires(it, "purge")];
@@ -208,6 +252,8 @@ class Check {
       const timer = parseTimerKey(key);
       const owner = this.#invocations.get(timer.sequence);
       const what = `a ${timer.kind} timer`;
+      // These reach whom they reach: it may have ended, and been purged.
+      if (timer.kind === "cancel" || timer.kind === "kill") continue;
       if (owner === undefined) {
         this.broken.push(`${what} of nobody`);
         continue;
@@ -242,6 +288,12 @@ class Check {
       for (const [key] of this.#all(prefix)) {
         const there = this.#tx.get(invocationKey(readU48(key, 1))) !== undefined;
         this.#expect(there, `a row "${prefix}" of an invocation that is not there`);
+      }
+    }
+    for (const prefix of ["R", "x"]) {
+      for (const [key] of this.#all(prefix)) {
+        const owner = this.#invocations.get(readU48(key, key.length - 6));
+        this.#expect(owner?.status === "ready", `a row "${prefix}" of what is not ready`);
       }
     }
     for (const prefix of ["y", "W", "q"]) {

@@ -289,6 +289,11 @@ export class CoreHarness {
   }
 }
 
+export type RunReport =
+  | { readonly value: string }
+  | { readonly error: string; readonly retryAfterMs?: number }
+  | { readonly notDone: true };
+
 export class ScriptedAttempt {
   readonly harness: CoreHarness;
   readonly connection: number;
@@ -323,6 +328,21 @@ export class ScriptedAttempt {
     this.harness.say(this.connection, { kind: "end", attempt: this.handle, result });
   }
 
+  /** The closure or probe of the run's present go reports. */
+  report(command: number, report: RunReport): void {
+    const go = this.gos().findLast((it) => it.command === command);
+    if (go === undefined) throw new Error(`run ${command} has no go`);
+    const base = { attempt: this.handle, command, try: go.try };
+    if ("value" in report) {
+      const result = { ok: true, value: bytes(report.value) } as const;
+      this.harness.say(this.connection, { kind: "run-result", ...base, result });
+    } else if ("error" in report) {
+      const failure = { name: "Error", message: report.error, code: 500 };
+      const { retryAfterMs = null } = report;
+      this.harness.say(this.connection, { kind: "run-failed", ...base, failure, retryAfterMs });
+    } else this.harness.say(this.connection, { kind: "run-not-done", ...base });
+  }
+
   fail(message: string): void {
     const failure = { name: "Error", message, code: 500 };
     const more = { stack: "", command: null, retryAfterMs: null };
@@ -332,6 +352,12 @@ export class ScriptedAttempt {
   suspend(): void {
     const deliveries = this.deliveries().length + this.start.deliveryCount;
     this.harness.say(this.connection, { kind: "suspend", attempt: this.handle, deliveries });
+  }
+
+  /** It waits, for nothing but calls and attaches. */
+  idle(): void {
+    const deliveries = this.deliveries().length + this.start.deliveryCount;
+    this.harness.say(this.connection, { kind: "idle", attempt: this.handle, deliveries });
   }
 
   deliveries() {

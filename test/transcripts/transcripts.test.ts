@@ -88,8 +88,12 @@ const SCENARIOS: Readonly<Record<string, (t: Transcript) => void>> = {
     const invocationId = t.harness.admittedId(request);
     const caller = t.harness.attempt(1);
     caller.issue(callCounter);
-    t.say("The callee is cancelled with it; the caller hears of it and may clean up.");
+    t.say(
+      "The caller hears of it and may clean up; the callee is reached by a timer, due at once.",
+    );
     t.harness.ask((ask) => ({ kind: "cancel", request: ask, invocationId }));
+    t.harness.advance(0);
+    t.say("What the callee answers now reaches nobody: the cancellation covers the call.");
     const cancelled = { name: "CancelledError", message: "Cancelled", code: 409 };
     const callee = t.harness.attempt(1);
     t.harness.say(1, {
@@ -101,6 +105,21 @@ const SCENARIOS: Readonly<Record<string, (t: Transcript) => void>> = {
       { kind: "run", mode: "at-least-once", retry: null, completionId: 2 },
       { name: "refund" },
     );
+  },
+  "a deadlock between two keys": (t) => {
+    const target = { service: "counter", key: "b", handler: "add" };
+    t.harness.invoke("counter/a/add", { mode: "send" });
+    t.harness.invoke("counter/b/add", { mode: "send" });
+    const [a, b] = [t.harness.attempt(1, 0), t.harness.attempt(1, 1)];
+    a.issue({ ...callCounter, target });
+    t.say("One waits for the other, who is alive: nothing follows.");
+    a.idle();
+    b.issue(callCounter);
+    t.say("Now the other waits too: its call, the younger one, fails; the callee never starts.");
+    b.idle();
+    b.end('"went another way"');
+    t.say("The key is free: the older call gets its turn and its answer.");
+    t.harness.attempt(1).end("7");
   },
 };
 

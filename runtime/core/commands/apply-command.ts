@@ -9,6 +9,7 @@ import { appendCommand } from "../journal.ts";
 import type { Sequence } from "../keys.ts";
 import { recordRun } from "../runs.ts";
 import { changed, type Attempt, type Step } from "../step.ts";
+import { noteProgress } from "../tries.ts";
 import { call, invocationId, send, type Created, type Refused } from "./calls.ts";
 import { attach, cancelOther, completeAwakeable, sendSignal } from "./others.ts";
 import { completePromise, getPromise, peekPromise } from "./promises.ts";
@@ -21,7 +22,10 @@ export interface CommandStep<K extends CommandKind> {
   readonly attempt: Attempt;
   readonly invocation: Invocation;
   readonly command: Command & { readonly kind: K };
-  /** A cancellation that the code had not seen covers it: nobody waits for its completion. */
+  /**
+   * A cancellation that the code had not seen covers it: nobody waits for its completion, so that
+   * it is recorded and nothing comes of it that would have to be waited for.
+   */
   readonly covered: boolean;
 }
 
@@ -56,6 +60,7 @@ const HANDLERS: { readonly [K in Exclude<CommandKind, "call" | "send">]: Handler
   attach,
   date,
   "date-here": nothing,
+  // The entry is the answer: this invocation takes the new branch.
   patched: nothing,
 };
 
@@ -103,8 +108,8 @@ export function applyCommand(step: Step, attempt: Attempt, command: Command): Fa
 
 function accept(step: Step, attempt: Attempt, command: Command, child: Sequence | null): void {
   const { invocation } = attempt;
-  attempt.progressed = true;
-  invocation.idleResumes = 0;
+  noteProgress(step, attempt);
+  attempt.idle = false;
   if ("completionId" in command && command.kind !== "withdraw") {
     invocation.completionIdMax = command.completionId;
   }

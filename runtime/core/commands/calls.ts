@@ -2,16 +2,16 @@
 import { FailureCode, type Failure } from "../../../protocol/failure.ts";
 import { admit, type Admitted } from "../admit.ts";
 import { addPending, answer, asCompletion } from "../deliver.ts";
+import { nextSequence } from "../inbox.ts";
 import { invocationIdOf, type Invocation } from "../invocation.ts";
 import { findChild } from "../journal.ts";
 import { outcomeKey, waiterKey, type Sequence } from "../keys.ts";
-import { decodeOutcome } from "../rows.ts";
+import { decodeOutcome, encodeNumber } from "../rows.ts";
 import { childEntropy } from "../seed.ts";
 import { load, type Step } from "../step.ts";
 import { refused } from "./command-limits.ts";
 import type { CommandStep } from "./apply-command.ts";
 
-const EMPTY = new Uint8Array(0);
 const nothing = (): void => undefined;
 
 /** What a call or send has led to: its journal entry names the child, and what follows comes after it. */
@@ -89,7 +89,9 @@ export function attachTo(
     answer(step, invocation, completionId, asCompletion(decodeOutcome(row).result));
     return;
   }
-  step.tx.insert(waiterKey(target.sequence, invocation.sequence, completionId), EMPTY);
+  // Its age among calls and attaches: the youngest of a deadlock fails.
+  const order = encodeNumber(nextSequence(step));
+  step.tx.insert(waiterKey(target.sequence, invocation.sequence, completionId), order);
   addPending(step, invocation, completionId, { kind: "attach", target: target.sequence });
 }
 

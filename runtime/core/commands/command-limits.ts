@@ -68,6 +68,8 @@ function sizeExcess(limits: Limits, command: Command): string | undefined {
     case "get-promise":
     case "peek-promise":
       return nameExcess("promise", command.promise, limits);
+    case "patched":
+      return nameExcess("patch", command.patch, limits);
     default:
       return undefined;
   }

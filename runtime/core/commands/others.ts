@@ -47,7 +47,8 @@ export function cancelOther({ step, command }: CommandStep<"cancel">): void {
   if (target !== undefined) cancel(step, target);
 }
 
-export function attach({ step, invocation, command }: CommandStep<"attach">): void {
+export function attach({ step, invocation, command, covered }: CommandStep<"attach">): void {
+  if (covered) return;
   const target = findById(step, command.invocationId);
   if (target === undefined) {
     const failure = terminal(404, `invocation not found: ${command.invocationId}`);

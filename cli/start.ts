@@ -18,6 +18,7 @@ interface StartCommandOptions {
   readonly logLevel: (typeof LOG_LEVELS)[number];
   readonly corsOrigins: string[];
   readonly adminHosts: string[];
+  readonly idempotencyPayloadCheck: boolean;
   readonly limit: Readonly<Record<string, number>>;
 }
 
@@ -77,9 +78,13 @@ export function addStart(program: Command, output: Output): void {
     )
     .option(
       "--limit <name=number>",
-      "one of docs/limits.md, in bytes or ms; again for more",
+      "a limit of docs/limits.md, in bytes, ms or a count; again for more",
       parseLimit,
       {},
+    )
+    .option(
+      "--no-idempotency-payload-check",
+      "an idempotency key that comes again with another payload gives the first result, not 422",
     )
     .addHelpText("after", HELP)
     .action((options: StartCommandOptions) => start(options, output));

@@ -15,6 +15,7 @@ import { systemClock } from "./clock.ts";
 import type { Effect } from "./core/effect.ts";
 import { createMachine } from "./core/machine.ts";
 import { watchDeployments } from "./deployment-watch.ts";
+import { createDiskGuard } from "./disk-guard.ts";
 import { listen, openServer, urlOf, type HttpApp, type Listening } from "./http/listen.ts";
 import { createHub, type Hub } from "./hub/hub.ts";
 import { createWorkerListener, type WorkerListener } from "./hub/ws-listener.ts";
@@ -49,9 +50,19 @@ export async function startServer(given: RuntimeOptions): Promise<Server> {
     undo.push(() => directory.close());
     const parts = join(options, directory.store, log);
     undo.push(() => parts.loop.close());
+    const disk = createDiskGuard({
+      directory: options.dataDir,
+      freeBytesMin: options.limits.diskFreeBytesMin,
+      submit: (input) => parts.loop.submit(input),
+      log,
+    });
+    // Known before the first request is taken.
+    await disk.check();
+    undo.push(async () => disk.stop());
     const listeners = await openListeners(options, parts, undo);
     await parts.loop.start();
     parts.recovered();
+    disk.start();
     const stopWatching = watchDeployments({ look: parts.workerLacks, log });
     undo.push(() => Promise.resolve(stopWatching()));
     log.info({ epoch: directory.store.epoch, dataDir: options.dataDir }, "the runtime is ready");
@@ -76,7 +87,7 @@ interface Parts {
 }
 
 function join(options: CheckedOptions, store: Store, log: Log): Parts {
-  const { limits } = options;
+  const { limits, idempotencyPayloadCheck } = options;
   // Submitting is possible before the loop is there only because nothing submits before it.
   const submit: Loop["submit"] = (input) => loop.submit(input);
   const hub = createHub({ submit, log });
@@ -84,7 +95,7 @@ function join(options: CheckedOptions, store: Store, log: Log): Parts {
   const clock = systemClock();
   const workers = createWorkerListener({ hub, limits, log, token: options.workerToken });
   const loop = createLoop({
-    machine: createMachine({ epoch: store.epoch, limits }),
+    machine: createMachine({ epoch: store.epoch, limits, idempotencyPayloadCheck }),
     store,
     clock,
     perform: (effect) => perform(effect, hub, requests, log),

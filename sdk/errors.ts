@@ -74,9 +74,39 @@ export class DeadlockError extends TerminalError {
   }
 }
 
+/**
+ * An at-most-once `ctx.run` was cut off before its result was recorded: code 500. It may or may not
+ * have happened, and does not start again. Ask the outside by `idempotencyToken`, which is what the
+ * closure was given, and go on from the answer.
+ *
+ * @example
+ * try { await ctx.run("charge", charge, { mode: "at-most-once" }); }
+ * catch (error) {
+ *   if (!(error instanceof RunInterruptedError)) throw error;
+ *   await ctx.run("ask a person", () => tickets.open(`charged or not? ${error.idempotencyToken}`));
+ * }
+ */
+export class RunInterruptedError extends TerminalError {
+  override name = "RunInterruptedError";
+
+  constructor(message: string, options: Omit<TerminalErrorOptions, "errorCode"> = {}) {
+    super(message, { ...options, errorCode: FailureCode.internal });
+  }
+
+  /** Name of the run. */
+  get run(): string {
+    return this.metadata?.["run"] ?? "";
+  }
+
+  /** What the closure was given to send to the outside. */
+  get idempotencyToken(): string {
+    return this.metadata?.["idempotencyToken"] ?? "";
+  }
+}
+
 /** What a {@link RetryableError} may be given besides its message. */
 export interface RetryableErrorOptions {
-  /** Wait at least this long before the next try. Default: what the retry policy says. */
+  /** Wait this long before the next try, at least 10 ms. Default: what the retry policy says. */
   readonly retryAfter?: Duration;
   /** Code under which the failure is shown while it is retried. Default 500. */
   readonly errorCode?: number;

@@ -11,6 +11,7 @@ import {
   CancelledError,
   DeadlockError,
   RetryableError,
+  RunInterruptedError,
   TerminalError,
   TimeoutError,
 } from "./errors.ts";
@@ -57,6 +58,9 @@ export function fromFailure(failure: Failure): TerminalError {
   }
   if (name === "DeadlockError" && code === FailureCode.conflict) {
     return new DeadlockError(message, options);
+  }
+  if (name === "RunInterruptedError" && code === FailureCode.internal) {
+    return new RunInterruptedError(message, options);
   }
   // Another SDK or an older version may have journaled a code that this constructor refuses.
   const errorCode = Number.isInteger(code) && code >= 400 && code <= 599 ? code : 500;

@@ -8,6 +8,7 @@ export {
   CancelledError,
   DeadlockError,
   RetryableError,
+  RunInterruptedError,
   TerminalError,
   TimeoutError,
 } from "./errors.ts";
@@ -33,5 +34,5 @@ export type {
   InvocationPromise,
 } from "./promise.ts";
 export type { ContextDate, Rand, Request } from "./request.ts";
-export type { RunAction, RunContext, RunOptions } from "./run.ts";
+export type { ProbeAnswer, RunAction, RunContext, RunOptions, RunProbe } from "./run.ts";
 export type { AwakeableId, InvocationId } from "../protocol/ids.ts";

@@ -6,7 +6,7 @@ import { inputKey, outcomeKey } from "../core/keys.ts";
 import { decodeInput, decodeOutcome } from "../core/rows.ts";
 import type { ReadTx } from "../core/tx.ts";
 import type { LiveFacts } from "./facts.ts";
-import { viewJournal } from "./journal-view.ts";
+import { journalLengthOf, viewJournal } from "./journal-view.ts";
 import { isoOrNull, loadInvocation, peer, summarize } from "./summary.ts";
 import type {
   InvocationDescription,
@@ -44,7 +44,7 @@ export function describeInvocation(
     outcome: outcomeOf(tx, invocation),
     lastFailureStack: invocation.lastFailure?.stack ?? "",
     inputBytes: input ? decodeInput(input).parameter.length : 0,
-    journalLength: invocation.commands + invocation.deliveries,
+    journalLength: journalLengthOf(tx, invocation),
     journal: viewJournal(tx, invocation, request),
   };
 }
@@ -52,7 +52,8 @@ export function describeInvocation(
 /** The invocation that an id names, if it is (still) there. */
 export function findInvocation(tx: ReadTx, id: InvocationIdParts): Invocation | undefined {
   const invocation = loadInvocation(tx, id.sequence);
-  return invocation?.tag === id.tag && invocation.epoch === id.epoch ? invocation : undefined;
+  if (invocation?.tag !== id.tag || invocation.epoch !== id.epoch) return undefined;
+  return invocation.purging ? undefined : invocation;
 }
 
 /** The record knows what went before its present status. */
@@ -68,7 +69,7 @@ function withEntry(
   summary: InvocationSummary,
 ): InvocationSummary {
   const { lastFailure } = summary;
-  if (lastFailure?.entry == null) return summary;
+  if (lastFailure?.entry == null || journalLengthOf(tx, invocation) === 0) return summary;
   const { command } = lastFailure.entry;
   const found = findCommand(tx, invocation, byIndex(command), LOOKUP_ROWS_MAX);
   if (found === undefined) return summary;

@@ -88,6 +88,7 @@ function matching(
 ): InvocationSummary | undefined {
   const { target, deployment } = invocation;
   const wanted =
+    !invocation.purging &&
     (filter.service === undefined || filter.service === target.service) &&
     (filter.handler === undefined || filter.handler === target.handler) &&
     (filter.key === undefined || filter.key === target.key) &&

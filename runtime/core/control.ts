@@ -117,7 +117,6 @@ export function resume(step: Step, invocation: Invocation): Controlled {
       changed(step, invocation);
       return "resumed";
     case "paused":
-      forgiveFailures(invocation);
       makeReady(step, invocation);
       return "resumed";
     case "backing-off":
@@ -129,12 +128,6 @@ export function resume(step: Step, invocation: Invocation): Controlled {
     case "suspended":
       return "nothing-to-resume";
   }
-}
-
-/** Whoever takes hold of what is paused means that it gets its tries again. */
-function forgiveFailures(invocation: Invocation): void {
-  invocation.failures = 0;
-  invocation.failingSinceMs = null;
 }
 
 /** Appends the cancellation and sees to it that an attempt takes notice, now. */
@@ -151,7 +144,6 @@ function wake(step: Step, invocation: Invocation): void {
     return;
   }
   appendDelivery(step, invocation, { kind: "cancellation" });
-  if (status === "paused") forgiveFailures(invocation);
   if (status === "backing-off" || status === "paused") makeReady(step, invocation);
 }
 

@@ -1,4 +1,4 @@
-/** What happens when a timer is due, one line per kind. */
+/** What happens when a timer is due, one line per kind; then what has expired, a piece at a time. */
 import { assert } from "../../protocol/assert.ts";
 import { complete } from "./deliver.ts";
 import { retryAttempt } from "./fail.ts";
@@ -7,7 +7,7 @@ import type { Invocation } from "./invocation.ts";
 import { continueHeld } from "./hold.ts";
 import type { Timer, TimerKind } from "./keys.ts";
 import { cancel, dropCovered, kill } from "./control.ts";
-import { purge } from "./purge.ts";
+import { removeExpired } from "./purge.ts";
 import { makeReady } from "./ready.ts";
 import { retryRun } from "./runs.ts";
 import { load, type Step } from "./step.ts";
@@ -25,6 +25,7 @@ export function onTimersDue(step: Step): void {
     assert(invocation !== undefined, `a ${timer.kind} timer of an invocation that is not there`);
     onTimer(step, invocation, { ...timer, kind: timer.kind });
   }
+  removeExpired(step);
 }
 
 /** A cancellation or kill goes on to where it has to. */
@@ -53,9 +54,6 @@ function onTimer(
     case "run-retry":
       if (invocation.status === "suspended") makeReady(step, invocation);
       else retryRun(step, invocation, timer.id);
-      return;
-    case "purge":
-      purge(step, invocation);
       return;
   }
 }

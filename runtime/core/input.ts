@@ -109,5 +109,7 @@ export type Input =
       readonly congested: boolean;
     }
   | { readonly kind: "worker-lost"; readonly connection: ConnectionId; readonly reason: string }
+  /** The disk is nearly full, or has room again. */
+  | { readonly kind: "disk-space"; readonly low: boolean }
   /** Some timer is due: the machine finds out which. */
   | { readonly kind: "timers-due" };

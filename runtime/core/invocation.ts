@@ -143,6 +143,10 @@ export interface Invocation {
   parked: boolean;
   /** Its rows are being removed: to the outside it is gone. */
   purging: boolean;
+  /** When its journal goes, if that is before the rest; null otherwise. */
+  journalExpiresAtMs: number | null;
+  /** Signals that came less those that were awaited: below 0 while it waits for one. */
+  signalsKept: number;
 }
 
 export function setStatus(invocation: Invocation, status: Status, nowMs: number): void {
@@ -168,4 +172,9 @@ export function invocationIdOf(invocation: Invocation): InvocationId {
 /** Whether it takes its turn on a key: one at a time, in order. */
 export function takesKey(invocation: Invocation): boolean {
   return invocation.serviceKind === "object" && invocation.mode === "exclusive";
+}
+
+/** Whether its key names it: a workflow's run happens once per key. */
+export function isWorkflowRun(invocation: Pick<Invocation, "serviceKind" | "mode">): boolean {
+  return invocation.serviceKind === "workflow" && invocation.mode === "exclusive";
 }

@@ -8,6 +8,7 @@ import { changed, type Step } from "./step.ts";
 import type { ReadTx } from "./tx.ts";
 
 const READ_BATCH = 512;
+const SEQUENCE_MAX = 2 ** 48 - 1;
 
 export function appendCommand(
   step: Step,
@@ -21,17 +22,27 @@ export function appendCommand(
   );
   append(step, invocation, { kind: "command", command, atMs: step.nowMs, child });
   invocation.commands++;
+  if (command.kind === "await-signal") invocation.signalsKept--;
 }
 
 export function appendDelivery(step: Step, invocation: Invocation, delivery: Delivery): void {
   append(step, invocation, { kind: "delivery", delivery, atMs: step.nowMs });
   invocation.deliveries++;
+  if (delivery.kind === "signal") invocation.signalsKept++;
 }
 
 function append(step: Step, invocation: Invocation, entry: JournalEntry): void {
   const index = invocation.commands + invocation.deliveries;
-  step.tx.insert(journalKey(invocation.sequence, index), encodeJournalEntry(entry));
+  const row = encodeJournalEntry(entry);
+  step.tx.insert(journalKey(invocation.sequence, index), row);
+  invocation.journalBytes += row.length;
   changed(step, invocation);
+}
+
+/** Bytes of the row that this command would have; a child's number may take less. */
+export function journalRowBytesMax(step: Step, command: Command): number {
+  const child = command.kind === "call" || command.kind === "send" ? SEQUENCE_MAX : null;
+  return encodeJournalEntry({ kind: "command", command, atMs: step.nowMs, child }).length;
 }
 
 /** All entries, in order, read in bounded pieces. */

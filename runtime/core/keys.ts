@@ -12,6 +12,8 @@
  *     y service key? handler idempotencyKey                     which invocation an idempotency key names
  *
  *     t dueMs seq kind id            timers, in order of time
+ *     e dueMs seq kind               what is removed when its retention is over, in order of time
+ *     b service key                  bytes of a large state
  *     R version service handler seq  ready, and no worker had room    a seq    has an attempt
  *     z service key                  a paused key       Z service         a paused service
  *     x service key seq              ready, and kept back because its key is paused
@@ -31,14 +33,13 @@ import type { RowKey } from "./tx.ts";
 /** Partition-local number of an invocation. */
 export type Sequence = number;
 
-export type TimerKind =
-  "start" | "sleep" | "retry" | "run-retry" | "purge" | "resume" | "cancel" | "kill";
+export type TimerKind = "start" | "sleep" | "retry" | "run-retry" | "resume" | "cancel" | "kill";
 const TIMER_CODES: Readonly<Record<TimerKind, number>> = {
   start: 1,
   sleep: 2,
   retry: 3,
   "run-retry": 4,
-  purge: 5,
+  // 5 is not given again.
   resume: 6,
   cancel: 7,
   kill: 8,
@@ -56,6 +57,16 @@ export interface Timer {
    * be cancelled, else the highest completion id that one which it had covers. 0 otherwise.
    */
   readonly id: number;
+}
+
+export type ExpiryKind = "journal" | "purge";
+const EXPIRY_CODES: Readonly<Record<ExpiryKind, number>> = { journal: 1, purge: 2 };
+
+/** "journal": its journal goes, the rest stays. "purge": all that is left of it goes. */
+export interface Expiry {
+  readonly dueAtMs: number;
+  readonly sequence: Sequence;
+  readonly kind: ExpiryKind;
 }
 
 export const invocationKey = (sequence: Sequence): RowKey => `I${u48(sequence)}`;
@@ -81,6 +92,8 @@ export const inboxKey = (service: string, key: string, order: number): RowKey =>
   inboxPrefix(service, key) + u48(order);
 export const statePrefix = (service: string, key: string): RowKey =>
   `s${text(service)}${text(key)}`;
+export const stateBytesKey = (service: string, key: string): RowKey =>
+  `b${text(service)}${text(key)}`;
 export const stateKey = (service: string, key: string, name: string): RowKey =>
   statePrefix(service, key) + utf8(name);
 export const workflowKey = (service: string, key: string): RowKey =>
@@ -105,6 +118,11 @@ export const idempotencyKey = (
 export const timerKey = (timer: Timer): RowKey =>
   `t${u48(timer.dueAtMs)}${u48(timer.sequence)}${String.fromCharCode(TIMER_CODES[timer.kind])}${u32(timer.id)}`;
 export const TIMERS = "t";
+export const expiryKey = ({ dueAtMs, sequence, kind }: Expiry): RowKey =>
+  `e${u48(dueAtMs)}${u48(sequence)}${String.fromCharCode(EXPIRY_CODES[kind])}`;
+export const EXPIRIES = "e";
+/** Above the keys of everything that is due by then, and below all others. */
+export const expiriesAfter = (dueAtMs: number): RowKey => `e${u48(dueAtMs + 1)}`;
 /** The queue of those that wait for a worker. `version` is "" for what has not started. */
 export const readyPrefix = (version: string, service: string, handler: string): RowKey =>
   `R${text(version)}${text(service)}${text(handler)}`;
@@ -148,6 +166,14 @@ export function parseTimerKey(key: RowKey): Timer {
   const kind = TIMER_KINDS.get(key.charCodeAt(13));
   assert(kind !== undefined, `unknown kind of timer: ${key.charCodeAt(13)}`);
   return { dueAtMs: readU48(key, 1), sequence: readU48(key, 7), kind, id: readU32(key, 14) };
+}
+
+export function parseExpiryKey(key: RowKey): Expiry {
+  assert(key.length === 14 && key.startsWith("e"), `not an expiry key: ${key.length} bytes`);
+  const code = key.charCodeAt(13);
+  assert(code === 1 || code === 2, `unknown kind of expiry: ${code}`);
+  const kind = code === EXPIRY_CODES.journal ? "journal" : "purge";
+  return { dueAtMs: readU48(key, 1), sequence: readU48(key, 7), kind };
 }
 
 /** The name at the end of a state, promise or deployment key whose prefix has this length. */

@@ -18,6 +18,7 @@ import type { Effect } from "./effect.ts";
 import type { Input } from "./input.ts";
 import type { Limits } from "./limits.ts";
 import { noPauses } from "./pauses.ts";
+import { nextPurgeAtMs } from "./purge.ts";
 import { recover } from "./recover.ts";
 import { onRemoveDeployment } from "./remove-deployment.ts";
 import { forgetRequest, onAttach, onCompleteAwakeable, onInvoke, onOutput } from "./requests.ts";
@@ -29,14 +30,16 @@ import { fillFreed, onCongestion, onDrain, onHello, onLost, onMessage } from "./
 export interface MachineOptions {
   readonly epoch: number;
   readonly limits: Limits;
+  /** Default true; false: the first result is given, whatever the payload. */
+  readonly idempotencyPayloadCheck?: boolean;
 }
 
-export function createMachine({ epoch, limits }: MachineOptions): Machine {
-  const memory = emptyMemory(epoch, limits);
+export function createMachine(options: MachineOptions): Machine {
+  const memory = emptyMemory(options);
   return {
     recover: (tx, nowMs) => run(memory, tx, nowMs, recover),
     apply: (tx, input, nowMs) => run(memory, tx, nowMs, (step) => applyInput(step, input)),
-    nextDueAtMs: (tx) => nextDueAtMs(tx, memory),
+    nextDueAtMs: (tx) => earlier(nextDueAtMs(tx, memory), nextPurgeAtMs(tx, memory)),
   };
 }
 
@@ -56,9 +59,14 @@ function run(memory: Memory, tx: Tx, nowMs: number, act: (step: Step) => void): 
   return step.effects;
 }
 
-function emptyMemory(epoch: number, limits: Limits): Memory {
+function earlier(a: number | undefined, b: number | undefined): number | undefined {
+  return a === undefined || b === undefined ? (a ?? b) : Math.min(a, b);
+}
+
+function emptyMemory({ epoch, limits, idempotencyPayloadCheck = true }: MachineOptions): Memory {
   return {
     limits,
+    idempotencyPayloadCheck,
     epoch,
     connections: new Map(),
     attempts: new Map(),
@@ -71,6 +79,9 @@ function emptyMemory(epoch: number, limits: Limits): Memory {
     pauses: noPauses(),
     refill: new Set(),
     nextDueAtMs: "unknown",
+    nextExpiryAtMs: "unknown",
+    purgeNotBeforeMs: 0,
+    diskLow: false,
     nextSequence: 1,
     sequenceBound: 1,
   };
@@ -112,6 +123,9 @@ function applyInput(step: Step, input: Input): void {
       return onCongestion(step, input.connection, input.congested);
     case "worker-lost":
       return onLost(step, input.connection);
+    case "disk-space":
+      step.memory.diskLow = input.low;
+      return;
     case "timers-due":
       return onTimersDue(step);
     default:

@@ -19,6 +19,7 @@ import { parkedKey, prefixEnd, readU48, readyKey, readyPrefix } from "./keys.ts"
 import { heldBy, isKeyPaused } from "./pauses.ts";
 import { startAttempt } from "./start.ts";
 import { changed, load, tellWorker, type Connection, type ReadyQueue, type Step } from "./step.ts";
+import { renewTries } from "./tries.ts";
 
 const EMPTY = new Uint8Array(0);
 /** How many rows of paused keys a connection moves out of its way in one step. */
@@ -27,6 +28,7 @@ const PARKED_PER_FILL_MAX = 256;
 /** Status becomes ready, and then, if some worker has room, running; or paused, if that was asked for. */
 export function makeReady(step: Step, invocation: Invocation): void {
   invocation.nextAttemptAtMs = null;
+  if (invocation.status === "paused") renewTries(step, invocation);
   invocation.pauseReason = null;
   changed(step, invocation);
   if (invocation.holdRequested) {

@@ -126,5 +126,6 @@ function resolve(step: Step, ref: InvocationRef): Invocation | undefined {
 
 function loadNamed(step: Step, key: string): Invocation | undefined {
   const row = step.tx.get(key);
-  return row && load(step, decodeNumber(row));
+  const invocation = row && load(step, decodeNumber(row));
+  return invocation?.purging ? undefined : invocation;
 }

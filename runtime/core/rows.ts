@@ -15,7 +15,7 @@ import {
   resultFromPlain,
   resultToPlain,
 } from "../../protocol/plain.ts";
-import type { Command, Delivery, Header, RunRetryPolicy } from "../../protocol/command.ts";
+import type { Command, Delivery, Header, RunMode, RunRetryPolicy } from "../../protocol/command.ts";
 import type { Failure } from "../../protocol/failure.ts";
 import type { ServiceManifest } from "../../protocol/manifest.ts";
 import type { Payload, Result } from "../../protocol/payload.ts";
@@ -80,6 +80,8 @@ export function encodeInvocation(it: Invocation): Uint8Array {
     it.pauseReason,
     it.parked,
     it.purging,
+    it.journalExpiresAtMs,
+    it.signalsKept,
   ]);
 }
 
@@ -123,10 +125,12 @@ type InvocationFields = [
   pauseReason: Invocation["pauseReason"],
   parked: boolean,
   purging: boolean,
+  journalExpiresAtMs: number | null,
+  signalsKept: number,
 ];
 
 export function decodeInvocation(sequence: Sequence, row: Uint8Array): Invocation {
-  const f = fields<InvocationFields>(row, 39);
+  const f = fields<InvocationFields>(row, 41);
   return {
     sequence,
     epoch: f[0],
@@ -166,6 +170,8 @@ export function decodeInvocation(sequence: Sequence, row: Uint8Array): Invocatio
     pauseReason: f[36],
     parked: f[37],
     purging: f[38],
+    journalExpiresAtMs: f[39],
+    signalsKept: f[40],
   };
 }
 
@@ -304,6 +310,11 @@ export interface Run {
   readonly lastFailure: Failure | null;
   /** A cancellation covers it: it gets no further go. */
   readonly cancelled: boolean;
+  readonly mode: RunMode;
+  /** Its closure was let go, and no probe since has said that it did not happen. */
+  readonly mayHaveHappened: boolean;
+  /** When the first of its failures came; null while there are none. */
+  readonly failingSinceMs: number | null;
 }
 
 export function encodeRun(it: Run): Uint8Array {
@@ -326,6 +337,9 @@ export function encodeRun(it: Run): Uint8Array {
     it.nextTryAtMs,
     it.lastFailure && failureToPlain(it.lastFailure),
     it.cancelled,
+    it.mode,
+    it.mayHaveHappened,
+    it.failingSinceMs,
   ]);
 }
 
@@ -348,10 +362,13 @@ type RunFields = [
   nextTryAtMs: number | null,
   lastFailure: Plain,
   cancelled: boolean,
+  mode: RunMode,
+  mayHaveHappened: boolean,
+  failingSinceMs: number | null,
 ];
 
 export function decodeRun(row: Uint8Array): Run {
-  const f = fields<RunFields>(row, 9);
+  const f = fields<RunFields>(row, 12);
   const retry = f[2] && {
     initialIntervalMs: f[2][0],
     factor: f[2][1],
@@ -371,6 +388,9 @@ export function decodeRun(row: Uint8Array): Run {
     nextTryAtMs: f[6],
     lastFailure: f[7] === null ? null : failureFromPlain(f[7]),
     cancelled: f[8],
+    mode: f[9],
+    mayHaveHappened: f[10],
+    failingSinceMs: f[11],
   };
 }
 

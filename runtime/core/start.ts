@@ -38,6 +38,7 @@ export function startAttempt(step: Step, connection: Connection, invocation: Inv
     openRuns: 0,
     idle: false,
     progressed: false,
+    stateBytes: null,
   };
   connection.attempts.set(handle, attempt);
   step.memory.attempts.set(invocation.sequence, attempt);
@@ -106,7 +107,8 @@ function sendReplay(step: Step, attempt: Attempt): void {
 type EagerState = { complete: boolean; entries: (readonly [string, Uint8Array])[] };
 
 /** As much of the key's state as the limit lets through; the rest is fetched when asked for. */
-function eagerState(step: Step, { invocation, connection }: Attempt): EagerState {
+function eagerState(step: Step, attempt: Attempt): EagerState {
+  const { invocation, connection } = attempt;
   const { service, key, handler } = invocation.target;
   if (key === null) return { complete: true, entries: [] };
   const manifest = connection.services.get(service)?.handlers.find((it) => it.name === handler);
@@ -124,6 +126,9 @@ function eagerState(step: Step, { invocation, connection }: Attempt): EagerState
       entries.push([parseName(rowKey, prefix.length), value]);
       from = `${rowKey}\0`;
     }
-    if (rows.length < batch) return { complete: true, entries };
+    if (rows.length < batch) {
+      attempt.stateBytes = bytes;
+      return { complete: true, entries };
+    }
   }
 }

@@ -19,19 +19,28 @@ import type { Pauses } from "./pauses.ts";
 import { decodeInvocation, encodeInvocation } from "./rows.ts";
 import type { Tx } from "./tx.ts";
 
+/** A go that a run holds. */
+export interface Granted {
+  readonly try: number;
+  /** It asks the outside whether the run happened, in place of the closure. */
+  readonly probe: boolean;
+}
+
 /** One attempt on one connection. */
 export interface Attempt {
   readonly connection: Connection;
   readonly handle: number;
   readonly invocation: Invocation;
-  /** Runs whose closure may be executing now: command index to try. */
-  readonly executing: Map<number, number>;
+  /** Runs whose closure or probe may be executing now, by command index. */
+  readonly executing: Map<number, Granted>;
   /** Runs recorded and not completed: while there are any, deliveries wait for the disk. */
   openRuns: number;
   /** It waits, for nothing but calls and attaches. Until its next command or delivery. */
   idle: boolean;
-  /** It issued a command: what failed before is behind it. */
+  /** It issued a command or recorded a result: what failed before is behind it. */
   progressed: boolean;
+  /** Of the state of its key; null while that is not known. See state-size.ts. */
+  stateBytes: number | null;
 }
 
 /** Ready invocations of one handler; `pinned` when they have started, on the connection's deployment. */
@@ -63,6 +72,8 @@ export interface ServiceEntry {
 
 export interface Memory {
   readonly limits: Limits;
+  /** An idempotency key used with another payload is refused. */
+  readonly idempotencyPayloadCheck: boolean;
   readonly epoch: number;
   readonly connections: Map<ConnectionId, Connection>;
   /** Live attempts by invocation. */
@@ -81,6 +92,12 @@ export interface Memory {
   readonly refill: Set<Connection>;
   /** Earliest timer; undefined when there is none, "unknown" when it must be looked up. */
   nextDueAtMs: number | undefined | "unknown";
+  /** Earliest expiry, in the same way. */
+  nextExpiryAtMs: number | undefined | "unknown";
+  /** What has expired is removed in steps: the next one not before this. */
+  purgeNotBeforeMs: number;
+  /** The disk is nearly full: nothing new is accepted from outside. */
+  diskLow: boolean;
   nextSequence: number;
   /** Numbers below this are taken by the durable row. */
   sequenceBound: number;
@@ -110,7 +127,8 @@ export function load(step: Step, sequence: Sequence): Invocation | undefined {
 /** The invocation that an id from outside names, if it is (still) there. */
 export function find(step: Step, id: InvocationIdParts): Invocation | undefined {
   const invocation = load(step, id.sequence);
-  return invocation?.tag === id.tag && invocation.epoch === id.epoch ? invocation : undefined;
+  if (invocation?.tag !== id.tag || invocation.epoch !== id.epoch) return undefined;
+  return invocation.purging ? undefined : invocation;
 }
 
 export function changed(step: Step, invocation: Invocation): void {

@@ -12,8 +12,12 @@ const DUE_MAX = 256;
 
 /** A time from now as a worker or a client may give it, made into one that a timer can have. */
 export function dueIn(step: Step, delayMs: number): number {
-  const wholeMs = Math.ceil(Math.min(Math.max(delayMs, 0), step.memory.limits.delayMsMax));
-  return step.nowMs + (Number.isFinite(wholeMs) ? wholeMs : 0);
+  return step.nowMs + wholeMs(Math.min(delayMs, step.memory.limits.delayMsMax));
+}
+
+/** A duration as keys can have it: whole, not negative; NaN is none. */
+export function wholeMs(durationMs: number): number {
+  return durationMs > 0 ? Math.ceil(durationMs) : 0;
 }
 
 export function setTimer(step: Step, timer: Timer): void {

@@ -25,6 +25,7 @@ import type {
 import { CANCELLED, type Failure, FailureCode } from "../../protocol/failure.ts";
 import type { Result } from "../../protocol/payload.ts";
 import { describe, difference, identityOf, isCompletedLater, type Draft } from "./draft.ts";
+import { Patches } from "./patches.ts";
 import { RecordedCommands } from "./recorded.ts";
 
 /** How somebody who waits hears of it. */
@@ -82,6 +83,7 @@ export interface IssueOptions {
 export class ReplayMachine {
   readonly #host: MachineHost;
   readonly #recorded = new RecordedCommands();
+  readonly #patches = new Patches();
   readonly #deliveries: Delivery[] = [];
   /** By command index, in the order of issue. */
   readonly #outstanding = new Map<number, Outstanding>();
@@ -112,7 +114,8 @@ export class ReplayMachine {
       return;
     }
     const { command } = entry;
-    this.#recorded.add(command);
+    if (command.kind === "patched") this.#patches.load(command.patch);
+    else this.#recorded.add(command);
     this.#nextIndex = Math.max(this.#nextIndex, command.index + 1);
     if ("completionId" in command) {
       this.#nextCompletionId = Math.max(this.#nextCompletionId, command.completionId + 1);
@@ -209,6 +212,31 @@ export class ReplayMachine {
       else this.#host.waitsAnew();
     }
     return { kind: "recorded", command, replayed };
+  }
+
+  /** Whether this invocation takes the new branch of a patch. See patches.ts. */
+  patched(patch: string): boolean {
+    const decided = this.#patches.answerTo(patch);
+    if (decided !== undefined) return decided;
+    if (this.#phase !== "running") return false;
+    const isNew = this.#nothingOldAhead();
+    if (isNew) {
+      const draft = { kind: "patched", name: "", patch } as const;
+      if (!this.#turnOpen) this.#host.outside(describe(draft));
+      this.#record(draft, {});
+    }
+    this.#patches.decide(patch, isNew);
+    return isNew;
+  }
+
+  /**
+   * Whether code of before a patch can have been no further than here. Must come out the same in each
+   * attempt for as long as it is false, since only the other answer is recorded: so it never looks at
+   * what depends on how long something real takes.
+   */
+  #nothingOldAhead(): boolean {
+    if (!this.#turnOpen) return this.#recorded.empty;
+    return !this.replaying && !this.#recorded.hadOutsideFrom(this.#made);
   }
 
   /** The handler has settled. False when the journal says that it had not: then it is a mismatch. */

@@ -257,7 +257,9 @@ const TABLE: Readonly<Record<string, Cells>> = {
 
 function statusOf(h: CoreHarness, id: InvocationId): string {
   const sequence = parseInvocationId(id)?.sequence ?? 0;
-  return loadInvocation(h.tx, sequence)?.status ?? "gone";
+  const invocation = loadInvocation(h.tx, sequence);
+  // Its rows may still be going; to the outside it is gone.
+  return invocation === undefined || invocation.purging ? "gone" : invocation.status;
 }
 
 function answerOf(h: CoreHarness, action: Action, id: InvocationId): string {

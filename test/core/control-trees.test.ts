@@ -38,7 +38,7 @@ interface Built {
 
 function chainOf(length: number): Built {
   const tx = new SortedTx();
-  const h = new CoreHarness({}, tx);
+  const h = new CoreHarness({}, { tx });
   h.connect(1, { concurrency: 1_000_000 });
   const root = h.admittedId(h.invoke("counter/0/add", { mode: "send" }));
   // On one connection handles are counted up, so the n-th attempt has handle n.
@@ -48,7 +48,7 @@ function chainOf(length: number): Built {
 
 function fanOf(width: number): Built {
   const tx = new SortedTx();
-  const h = new CoreHarness({}, tx);
+  const h = new CoreHarness({}, { tx });
   h.connect(1, { concurrency: 1_000_000 });
   const root = h.admittedId(h.invoke("greeter/greet", { mode: "send" }));
   for (let nth = 0; nth < width; nth++) call(h, 1, String(nth), nth);

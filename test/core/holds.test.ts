@@ -68,7 +68,7 @@ describe("while a key is paused", () => {
   });
 
   test("what stood in a queue as it was paused stands in nobody's way", () => {
-    const h = new CoreHarness({}, new SortedTx());
+    const h = new CoreHarness({}, { tx: new SortedTx() });
     h.connect(1);
     h.lose(1);
     for (let i = 0; i < 1_000; i++) send(h, "counter/a/read");
@@ -82,7 +82,7 @@ describe("while a key is paused", () => {
 });
 
 test("a key with a thousand that wait is let go in bounded steps, through a crash and another pause", () => {
-  const h = new CoreHarness({}, new SortedTx());
+  const h = new CoreHarness({}, { tx: new SortedTx() });
   h.connect(1, { concurrency: 2_000 });
   key(h, "pause-key");
   for (let i = 0; i < 1_000; i++) send(h, "counter/a/read");
@@ -106,7 +106,7 @@ test("a key with a thousand that wait is let go in bounded steps, through a cras
 });
 
 test("more keys than memory is to hold cannot be paused", () => {
-  const h = new CoreHarness({}, new SortedTx());
+  const h = new CoreHarness({}, { tx: new SortedTx() });
   h.connect(1);
   for (let i = 0; i < PAUSED_KEYS_MAX; i++) key(h, "pause-key", `k${i}`);
   expect(key(h, "pause-key", "one more")).toMatchObject({ kind: "refused", code: 429 });

@@ -47,7 +47,7 @@ describe("what is asked from outside", () => {
       400,
       "does not match",
     ],
-    ["greeter/greet", { body: "x".repeat(101) }, 413, "the limit is 100"],
+    ["greeter/greet", { body: "x".repeat(101) }, 413, "the limit payloadBytesMax is 100"],
     [`counter/${"k".repeat(513)}/add`, {}, 400, "the key has 513 bytes"],
     [
       "greeter/greet",

@@ -6,6 +6,8 @@ import { invocationIdOf, takesKey, type Invocation } from "../../runtime/core/in
 import { readOpenCount, readPinnedCounts } from "../../runtime/core/counts.ts";
 import {
   activeKey,
+  EXPIRIES,
+  expiryKey,
   inboxKey,
   inputKey,
   INVOCATIONS,
@@ -16,6 +18,7 @@ import {
   lockKey,
   outcomeKey,
   parkedKey,
+  parseExpiryKey,
   parseTimerKey,
   pausedKeyKey,
   pendingKey,
@@ -25,8 +28,10 @@ import {
   readyKey,
   runKey,
   runPrefix,
+  SERVICES,
   timerKey,
   waiterKey,
+  type Expiry,
   type Timer,
 } from "../../runtime/core/keys.ts";
 import { keyPausedSince, servicePausedSince } from "../../runtime/core/pauses.ts";
@@ -37,13 +42,18 @@ import {
   decodeNumber,
   decodePending,
   decodeRun,
+  decodeService,
+  type Run,
 } from "../../runtime/core/rows.ts";
+import { LARGE_STATE_BYTES } from "../../runtime/core/state-size.ts";
 import type { ReadTx, Row } from "../../runtime/core/tx.ts";
 
 export function brokenReferences(tx: ReadTx): string[] {
   const check = new Check(tx);
   check.invocations();
   check.timers();
+  check.expiries();
+  check.state();
   check.locks();
   check.owners();
   check.counts();
@@ -74,11 +84,25 @@ class Check {
       this.#expect(has(activeKey(it.sequence)) === (it.status === "running"), `${id}: active row`);
       this.#queued(it, id);
       const entries = this.#all(journalPrefix(it.sequence)).length;
-      this.#expect(entries === it.commands + it.deliveries, `${id} has ${entries} journal rows`);
+      this.#expect(this.#journalIs(entries, it), `${id} has ${entries} journal rows`);
       this.#outstanding(it, id);
       this.#place(it, id);
       this.#ownTimers(it, id);
     }
+  }
+
+  /** Whole; or going, or gone, when its retention is over before the rest. */
+  #journalIs(entries: number, it: Invocation): boolean {
+    const recorded = it.commands + it.deliveries;
+    if (it.purging) return entries <= recorded;
+    if (it.journalExpiresAtMs === null) return entries === recorded;
+    return this.#expires(it, "journal") ? entries <= recorded : entries === 0;
+  }
+
+  #expires(it: Invocation, kind: Expiry["kind"]): boolean {
+    const dueAtMs = kind === "journal" ? it.journalExpiresAtMs : it.expiresAtMs;
+    if (dueAtMs === null) return false;
+    return this.#tx.get(expiryKey({ dueAtMs, sequence: it.sequence, kind })) !== undefined;
   }
 
   /** What is ready stands in its queue, or is parked because of its key's pause: one of them. */
@@ -112,6 +136,7 @@ class Check {
     const runs = this.#all(runPrefix(it.sequence));
     this.#expect(runs.length === it.runs, `${id} counts ${it.runs} runs, has ${runs.length}`);
     if (it.status === "completed") this.#expect(it.pending + it.runs === 0, `${id} still waits`);
+    for (const [, value] of runs) this.#run(decodeRun(value), it, id);
     for (const [key, value] of pending) {
       const completionId = key.slice(-4);
       const row = decodePending(value);
@@ -146,6 +171,20 @@ class Check {
     return found.command.completionId === completionId;
   }
 
+  #run(run: Run, it: Invocation, id: string): void {
+    const what = `${id}, run of mode ${run.mode}`;
+    this.#expect(run.tries > 0, `${what}: recorded without a go`);
+    this.#expect(run.mode !== "at-most-once" || run.tries === 1, `${what}: ${run.tries} tries`);
+    this.#expect(
+      run.mayHaveHappened,
+      `${what}: its closure was let go, and the row does not say that it may have happened`,
+    );
+    const failing = run.failures > 0 && run.failingSinceMs !== null;
+    this.#expect(failing || run.failures === 0, `${what}: fails since no time`);
+    this.#expect(run.nextTryAtMs === null || !run.cancelled, `${what}: cancelled, and backs off`);
+    this.#expect(run.completionId <= it.completionIdMax, `${what}: of an unknown completion`);
+  }
+
   #place(it: Invocation, id: string): void {
     if (!takesKey(it)) return;
     const { service, key } = it.target;
@@ -169,10 +208,55 @@ class Check {
       this.#tx.get(timerKey({ dueAtMs, sequence: it.sequence, kind, id: 0 })) !== undefined;
     if (it.status === "scheduled")
       this.#expect(armed("start", it.scheduledForMs), `${id} has no start timer`);
+    if (it.status === "backing-off") {
+      const why = it.failures > 0 || it.losses > 0;
+      this.#expect(why, `${id} with no failure and no loss`);
+    }
     if (it.status === "backing-off")
       this.#expect(armed("retry", it.nextAttemptAtMs), `${id} has no retry timer`);
-    if (it.status === "completed")
-      this.#expect(armed("purge", it.expiresAtMs), `${id} has no purge timer`);
+    const expiries = [this.#expires(it, "journal"), this.#expires(it, "purge")];
+    const wanted = it.status === "completed" ? 1 : 0;
+    const counted = expiries.filter(Boolean).length;
+    this.#expect(counted === wanted, `${id} has ${counted} expiry rows`);
+    if (it.purging) this.#expect(this.#expires(it, "purge"), `${id} is purging and never will be`);
+  }
+
+  /** What expires has an owner that has ended and wants it. */
+  expiries(): void {
+    for (const [key] of this.#all(EXPIRIES)) {
+      const { dueAtMs, sequence, kind } = parseExpiryKey(key);
+      const owner = this.#invocations.get(sequence);
+      const due = kind === "journal" ? owner?.journalExpiresAtMs : owner?.expiresAtMs;
+      const wanted = owner?.status === "completed" && due === dueAtMs;
+      this.#expect(wanted, `a ${kind} expiry that its ${owner?.status ?? "missing"} owner lacks`);
+    }
+  }
+
+  /** State of workflows hangs on their run; the size of a large state is kept beside it. */
+  state(): void {
+    const workflows = new Set<string>();
+    for (const [, value] of this.#all(SERVICES)) {
+      const { manifest } = decodeService(value);
+      if (manifest.kind === "workflow") workflows.add(manifest.name);
+    }
+    const sizes = new Map<string, number>();
+    for (const [key, value] of this.#all("s")) {
+      const { service, address } = readAddress(key);
+      const named = this.#tx.get(`W${address}`) !== undefined;
+      if (workflows.has(service)) this.#expect(named, `state of a workflow "${service}" of nobody`);
+      const bytes = key.length - 1 - address.length + value.length;
+      sizes.set(address, (sizes.get(address) ?? 0) + bytes);
+    }
+    for (const [key, value] of this.#all("b")) {
+      const bytes = sizes.get(key.slice(1)) ?? 0;
+      const kept = decodeNumber(value);
+      this.#expect(kept === bytes, `a state of ${bytes} bytes is kept as ${kept}`);
+    }
+    for (const [address, bytes] of sizes) {
+      const kept = this.#tx.get(`b${address}`) !== undefined;
+      const large = bytes > LARGE_STATE_BYTES;
+      this.#expect(kept === large, `a state of ${bytes} bytes has its size kept: ${kept}`);
+    }
   }
 
   timers(): void {
@@ -190,7 +274,6 @@ class Check {
         start: () => owner.status === "scheduled" && owner.scheduledForMs === timer.dueAtMs,
         retry: () => owner.status === "backing-off" && owner.nextAttemptAtMs === timer.dueAtMs,
         resume: () => owner.status === "suspended" && owner.nextAttemptAtMs === timer.dueAtMs,
-        purge: () => owner.status === "completed" && owner.expiresAtMs === timer.dueAtMs,
         sleep: () => this.#tx.get(pendingKey(owner.sequence, timer.id)) !== undefined,
         "run-retry": () => {
           const row = this.#tx.get(runKey(owner.sequence, timer.id));
@@ -260,4 +343,12 @@ class Check {
     const limit = 1_000_000;
     return this.#tx.range({ from: prefix, to: prefixEnd(prefix), limit });
   }
+}
+
+/** Service and key in front of a row of state: `address` is that part of the row's key. */
+function readAddress(key: string): { readonly service: string; readonly address: string } {
+  const length = (at: number): number => key.charCodeAt(at) * 256 + key.charCodeAt(at + 1);
+  const serviceEnd = 3 + length(1);
+  const keyEnd = serviceEnd + 2 + length(serviceEnd);
+  return { service: key.slice(3, serviceEnd), address: key.slice(1, keyEnd) };
 }

@@ -1,5 +1,5 @@
 /** Calls and sends: another invocation, created in the step that records the command. */
-import type { Failure } from "../../../protocol/failure.ts";
+import { FailureCode, type Failure } from "../../../protocol/failure.ts";
 import { admit, type Admitted } from "../admit.ts";
 import { addPending, answer, asCompletion } from "../deliver.ts";
 import { nextSequence } from "../inbox.ts";
@@ -9,6 +9,7 @@ import { outcomeKey, waiterKey, type Sequence } from "../keys.ts";
 import { decodeOutcome, encodeNumber } from "../rows.ts";
 import { childEntropy } from "../seed.ts";
 import { load, type Step } from "../step.ts";
+import { refused } from "./command-limits.ts";
 import type { CommandStep } from "./apply-command.ts";
 
 const nothing = (): void => undefined;
@@ -19,7 +20,12 @@ export interface Created {
   readonly afterwards: () => void;
 }
 
-export function call(it: CommandStep<"call">): Created {
+/** For now: the attempt fails, and another one asks again. */
+export interface Refused {
+  readonly refusal: Failure;
+}
+
+export function call(it: CommandStep<"call">): Created | Refused {
   const { step, invocation, command, covered } = it;
   const { completionId } = command;
   // A cancelled call that arrives late is never started: nobody waits for it.
@@ -29,6 +35,8 @@ export function call(it: CommandStep<"call">): Created {
   const fail = (failure: Failure) => (): void =>
     answer(step, invocation, completionId, { kind: "failure", failure });
   if (admitted.kind === "refused") {
+    // No room is no answer to a call: it fails for good only for what asking again cannot mend.
+    if (isForNow(admitted.code)) return { refusal: refused(admitted.code, admitted.message) };
     return { child: null, afterwards: fail(terminal(admitted.code, admitted.message)) };
   }
   const child = admitted.invocation;
@@ -43,27 +51,24 @@ export function call(it: CommandStep<"call">): Created {
   return { child: child.sequence, afterwards };
 }
 
-export function send(it: CommandStep<"send">): Created {
+/** Nobody waits for a send, so nobody would notice that it is lost: refused, it fails its attempt. */
+export function send(it: CommandStep<"send">): Created | Refused {
   const admitted = admitChild(it, { delayMs: it.command.delayMs, parent: null });
   if (admitted.kind !== "refused") {
     return { child: admitted.invocation.sequence, afterwards: nothing };
   }
-  const { service, handler } = it.command.target;
-  it.step.effects.push({
-    kind: "warn",
-    when: "durable",
-    demand: false,
-    message: `a send was refused: ${admitted.message}`,
-    facts: { from: invocationIdOf(it.invocation), service, handler },
-  });
-  return { child: null, afterwards: nothing };
+  return { refusal: refused(admitted.code, admitted.message) };
+}
+
+function isForNow(code: number): boolean {
+  return code === FailureCode.tooMany || code === FailureCode.unavailable;
 }
 
 export function invocationId(it: CommandStep<"invocation-id">): void {
   const { step, invocation, command } = it;
   const found = findChild(step.tx, invocation, command.of);
   const child = found?.child == null ? undefined : load(step, found.child);
-  if (child === undefined) {
+  if (child === undefined || child.purging) {
     const failure = terminal(404, `command ${command.of} has created no invocation`);
     answer(step, invocation, command.completionId, { kind: "failure", failure });
     return;

@@ -2,7 +2,7 @@
 import type { InvocationIdParts } from "../../protocol/ids.ts";
 import type { Invocation, SpentMs } from "../core/invocation.ts";
 import { byIndex, findCommand } from "../core/journal.ts";
-import { inputKey, outcomeKey } from "../core/keys.ts";
+import { inputKey, journalKey, outcomeKey } from "../core/keys.ts";
 import { decodeInput, decodeOutcome } from "../core/rows.ts";
 import type { ReadTx } from "../core/tx.ts";
 import type { LiveFacts } from "./facts.ts";
@@ -29,9 +29,10 @@ export function describeInvocation(
   const invocation = findInvocation(tx, id);
   if (invocation === undefined) return undefined;
   const input = tx.get(inputKey(invocation.sequence));
+  const journaled = withKeptJournal(tx, invocation);
   const { waits, cut } = waitsFor({ tx, live, bounds: BOUNDS }, invocation);
   return {
-    ...withEntry(tx, invocation, summarize(tx, invocation)),
+    ...withEntry(tx, journaled, summarize(tx, invocation)),
     serviceKind: invocation.serviceKind,
     mode: invocation.mode,
     startedAt: isoOrNull(invocation.startedAtMs),
@@ -44,8 +45,13 @@ export function describeInvocation(
     outcome: outcomeOf(tx, invocation),
     lastFailureStack: invocation.lastFailure?.stack ?? "",
     inputBytes: input ? decodeInput(input).parameter.length : 0,
+<<<<<<< HEAD
     journalLength: journalLengthOf(tx, invocation),
     journal: viewJournal(tx, invocation, request),
+=======
+    journalLength: journaled.commands + journaled.deliveries,
+    journal: viewJournal(tx, journaled, request),
+>>>>>>> ctl
   };
 }
 
@@ -54,6 +60,15 @@ export function findInvocation(tx: ReadTx, id: InvocationIdParts): Invocation | 
   const invocation = loadInvocation(tx, id.sequence);
   if (invocation?.tag !== id.tag || invocation.epoch !== id.epoch) return undefined;
   return invocation.purging ? undefined : invocation;
+<<<<<<< HEAD
+=======
+}
+
+/** A journal whose retention is over is removed from its beginning: what is left of it is none. */
+function withKeptJournal(tx: ReadTx, invocation: Invocation): Invocation {
+  const kept = tx.get(journalKey(invocation.sequence, 0)) !== undefined;
+  return kept ? invocation : { ...invocation, commands: 0, deliveries: 0 };
+>>>>>>> ctl
 }
 
 /** The record knows what went before its present status. */

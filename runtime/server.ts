@@ -14,13 +14,8 @@ import { createAdminReads } from "./admin/reads.ts";
 import { systemClock } from "./clock.ts";
 import type { Effect } from "./core/effect.ts";
 import { createMachine } from "./core/machine.ts";
-<<<<<<< HEAD
-import { watchDeployments } from "./deployment-watch.ts";
-import { createDiskGuard } from "./disk-guard.ts";
-=======
 import { createDiskGuard } from "./disk-guard.ts";
 import { watchDeployments } from "./deployment-watch.ts";
->>>>>>> ctl
 import { listen, openServer, urlOf, type HttpApp, type Listening } from "./http/listen.ts";
 import { createHub, type Hub } from "./hub/hub.ts";
 import { createWorkerListener, type WorkerListener } from "./hub/ws-listener.ts";

@@ -6,7 +6,7 @@ import { inputKey, journalKey, outcomeKey } from "../core/keys.ts";
 import { decodeInput, decodeOutcome } from "../core/rows.ts";
 import type { ReadTx } from "../core/tx.ts";
 import type { LiveFacts } from "./facts.ts";
-import { journalLengthOf, viewJournal } from "./journal-view.ts";
+import { viewJournal } from "./journal-view.ts";
 import { isoOrNull, loadInvocation, peer, summarize } from "./summary.ts";
 import type {
   InvocationDescription,
@@ -45,13 +45,8 @@ export function describeInvocation(
     outcome: outcomeOf(tx, invocation),
     lastFailureStack: invocation.lastFailure?.stack ?? "",
     inputBytes: input ? decodeInput(input).parameter.length : 0,
-<<<<<<< HEAD
-    journalLength: journalLengthOf(tx, invocation),
-    journal: viewJournal(tx, invocation, request),
-=======
     journalLength: journaled.commands + journaled.deliveries,
     journal: viewJournal(tx, journaled, request),
->>>>>>> ctl
   };
 }
 
@@ -60,15 +55,12 @@ export function findInvocation(tx: ReadTx, id: InvocationIdParts): Invocation | 
   const invocation = loadInvocation(tx, id.sequence);
   if (invocation?.tag !== id.tag || invocation.epoch !== id.epoch) return undefined;
   return invocation.purging ? undefined : invocation;
-<<<<<<< HEAD
-=======
 }
 
 /** A journal whose retention is over is removed from its beginning: what is left of it is none. */
 function withKeptJournal(tx: ReadTx, invocation: Invocation): Invocation {
   const kept = tx.get(journalKey(invocation.sequence, 0)) !== undefined;
   return kept ? invocation : { ...invocation, commands: 0, deliveries: 0 };
->>>>>>> ctl
 }
 
 /** The record knows what went before its present status. */
@@ -84,7 +76,7 @@ function withEntry(
   summary: InvocationSummary,
 ): InvocationSummary {
   const { lastFailure } = summary;
-  if (lastFailure?.entry == null || journalLengthOf(tx, invocation) === 0) return summary;
+  if (lastFailure?.entry == null) return summary;
   const { command } = lastFailure.entry;
   const found = findCommand(tx, invocation, byIndex(command), LOOKUP_ROWS_MAX);
   if (found === undefined) return summary;

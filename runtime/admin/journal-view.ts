@@ -26,15 +26,6 @@ const READ_BYTES_MAX = 16 * 1024 * 1024;
 const LOOKUPS_MAX = 200;
 const LOOKUP_ROWS_MAX = 256;
 
-/** How many entries there are: none once its retention is over, although the last may still be there. */
-export function journalLengthOf(
-  tx: ReadTx,
-  { sequence, commands, deliveries }: Invocation,
-): number {
-  const length = commands + deliveries;
-  return length > 0 && tx.get(journalKey(sequence, 0)) === undefined ? 0 : length;
-}
-
 export function readEntries(
   tx: ReadTx,
   invocation: Invocation,
@@ -59,7 +50,7 @@ export function viewJournal(
   invocation: Invocation,
   { from, limit }: JournalRequest,
 ): JournalEntryView[] {
-  const length = journalLengthOf(tx, invocation);
+  const length = invocation.commands + invocation.deliveries;
   const first = from ?? Math.max(0, length - limit);
   const to = Math.min(first + limit, length);
   const entries = readEntries(tx, invocation, { from: first, to });

@@ -163,17 +163,6 @@ class Check {
     }
   }
 
-<<<<<<< HEAD
-  /** Whether this entry of the journal is the command that made the completion id. */
-  #isCommandOf(it: Invocation, entry: number, completionId: number): boolean {
-    const row = this.#tx.get(journalKey(it.sequence, entry));
-    const found = row && decodeJournalEntry(row);
-    if (found?.kind !== "command" || !("completionId" in found.command)) return false;
-    return found.command.completionId === completionId;
-  }
-
-=======
->>>>>>> ctl
   #run(run: Run, it: Invocation, id: string): void {
     const what = `${id}, run of mode ${run.mode}`;
     this.#expect(run.tries > 0, `${what}: recorded without a go`);
@@ -186,8 +175,6 @@ class Check {
     this.#expect(failing || run.failures === 0, `${what}: fails since no time`);
     this.#expect(run.nextTryAtMs === null || !run.cancelled, `${what}: cancelled, and backs off`);
     this.#expect(run.completionId <= it.completionIdMax, `${what}: of an unknown completion`);
-<<<<<<< HEAD
-=======
   }
 
   /** Whether this entry of the journal is the command that made the completion id. */
@@ -196,7 +183,6 @@ class Check {
     const found = row && decodeJournalEntry(row);
     if (found?.kind !== "command" || !("completionId" in found.command)) return false;
     return found.command.completionId === completionId;
->>>>>>> ctl
   }
 
   #place(it: Invocation, id: string): void {

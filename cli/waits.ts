@@ -23,7 +23,7 @@ function waitText(wait: WaitView, nowMs: number): string {
       const failed = wait.lastFailure === null ? "" : `, last failure: ${wait.lastFailure.message}`;
       const next =
         wait.nextTryAt === null ? "" : `, next try ${formatUntil(wait.nextTryAt, nowMs)}`;
-      return `${named("run", wait.name)}, try ${wait.tries}${failed}${next}`;
+      return `${named("run", wait.name)} (${wait.mode}), try ${wait.tries}${failed}${next}`;
     }
     case "key": {
       const ahead = wait.ahead === null ? "more than 10000" : String(wait.ahead);

@@ -13,7 +13,7 @@
  *
  * Times are ISO 8601 strings in UTC with milliseconds; durations and sizes carry their unit.
  */
-import type { CommandKind, Delivery, Target } from "../../protocol/command.ts";
+import type { CommandKind, Delivery, RunMode, Target } from "../../protocol/command.ts";
 import type { Failure } from "../../protocol/failure.ts";
 import type { AwakeableId, InvocationId, InvocationIdParts } from "../../protocol/ids.ts";
 import type { HandlerMode, RetryPolicy, ServiceKind } from "../../protocol/manifest.ts";
@@ -244,7 +244,9 @@ export interface WaitedForBy {
 
 /** A run that has no result yet. */
 export interface RunView {
-  /** Times that its closure was allowed to start. */
+  /** What becomes of it if it is cut off. */
+  readonly mode: RunMode;
+  /** Times that its closure or its probe was allowed to start. */
   readonly tries: number;
   readonly failures: number;
   /** While it backs off; null while its closure may be executing. */

@@ -172,6 +172,7 @@ function runWaits(tx: ReadTx, invocation: Invocation): WaitView[] {
     command,
     name: run.name,
     since: iso(run.firstTryAtMs ?? invocation.statusSinceMs),
+    mode: run.mode,
     tries: run.tries,
     failures: run.failures,
     nextTryAt: isoOrNull(run.nextTryAtMs),

@@ -133,7 +133,7 @@ describe("while it runs or is suspended", () => {
         awakeableId: expect.stringMatching(/^sign_|^prom_|^awk_/),
       },
       { kind: "promise", promise: "done", command: 4, since: at(120) },
-      { kind: "run", name: "charge", command: 6, tries: 1, since: at(130) },
+      { kind: "run", name: "charge", mode: "at-least-once", command: 6, tries: 1, since: at(130) },
       { kind: "signal", signal: "go", command: 5, since: at(120) },
     ]);
   });

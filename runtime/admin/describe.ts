@@ -16,7 +16,7 @@ import type {
 } from "./views.ts";
 import { waitsFor } from "./waits.ts";
 
-const BOUNDS = { commandsMax: 1_000, aheadMax: 10_000, signalEntriesMax: 10_000 };
+const BOUNDS = { commandsMax: 1_000, aheadMax: 2_000, signalEntriesMax: 10_000 };
 /** The command of the last failure is one of the last, and all commands are in order. */
 const LOOKUP_ROWS_MAX = 1_000;
 

@@ -174,8 +174,9 @@ export type WaitView =
       readonly holder: InvocationPeer;
       /** When this holder took it; what waits is older or younger. */
       readonly heldSince: IsoTime;
-      /** null: more than could be counted. */
+      /** null: too many to be counted here; `waiting` is how many are in the inbox in all. */
       readonly ahead: number | null;
+      readonly waiting: number;
       readonly since: IsoTime;
     }
   /** Scheduled: the delay of a send. */

@@ -48,6 +48,7 @@ describe("before it runs", () => {
         holder: { id: holder, target, status: "running", statusSince: at(100) },
         heldSince: at(100),
         ahead: 1,
+        waiting: 2,
         since: at(200),
       },
     ]);
@@ -63,6 +64,17 @@ describe("before it runs", () => {
     expect(await h.waits(third)).toMatchObject([
       { kind: "key", heldSince: at(800), ahead: 0, since: at(100), holder: { id: second } },
     ]);
+  });
+
+  test("who is far behind in a long inbox is not counted for", async () => {
+    const h = harness();
+    const ids = Array.from({ length: 2_003 }, () => h.accept("counter/a/add"));
+    const [, first] = ids;
+    const [nearly, last] = ids.slice(-2);
+    if (first === undefined || nearly === undefined || last === undefined) throw new Error("none");
+    expect(await h.waits(first)).toMatchObject([{ kind: "key", ahead: 0, waiting: 2_002 }]);
+    expect(await h.waits(nearly)).toMatchObject([{ kind: "key", ahead: 2_000 }]);
+    expect(await h.waits(last)).toMatchObject([{ kind: "key", ahead: null, waiting: 2_002 }]);
   });
 
   test.each([

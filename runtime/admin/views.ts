@@ -124,7 +124,10 @@ export interface InvocationDescription extends InvocationSummary {
   readonly waitsFor: readonly WaitView[];
   /** What is cut from `waitsFor`, as sentences; empty when nothing is. */
   readonly waitsForCut: readonly string[];
-  /** Where its time went until now, in milliseconds. "disk" is a part of "running". */
+  /**
+   * Where its time went until now, in milliseconds. "disk" is a part of "running"; "runs-backing-off"
+   * lies beside the statuses, and adds up over runs.
+   */
   readonly spentMs: SpentMs;
   /** How it ended; null until it has. */
   readonly outcome: OutcomeView | null;

@@ -159,8 +159,10 @@ describe("while it runs or is suspended", () => {
     const failure = { name: "Error", message: "card declined", code: 500 };
     const said = { attempt: attempt.handle, command, try: 1, failure, retryAfterMs: 5_000 };
     h.say(1, { kind: "run-failed", ...said });
+    h.advance(1_200);
     expect(await h.describe(id)).toMatchObject({
       status: "backing-off",
+      spentMs: { running: 1_200, "runs-backing-off": 1_200 },
       waitsFor: [
         { kind: "run", name: "charge", failures: 1, lastFailure: failure, nextTryAt: at(5_100) },
       ],

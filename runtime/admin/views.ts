@@ -124,7 +124,10 @@ export interface InvocationDescription extends InvocationSummary {
   readonly waitsFor: readonly WaitView[];
   /** What is cut from `waitsFor`, as sentences; empty when nothing is. */
   readonly waitsForCut: readonly string[];
-  /** Where its time went until now, in milliseconds. "disk" is a part of "running". */
+  /**
+   * Where its time went until now, in milliseconds. "disk" is a part of "running"; "runs-backing-off"
+   * lies beside the statuses, and adds up over runs.
+   */
   readonly spentMs: SpentMs;
   /** How it ended; null until it has. */
   readonly outcome: OutcomeView | null;
@@ -174,8 +177,9 @@ export type WaitView =
       readonly holder: InvocationPeer;
       /** When this holder took it; what waits is older or younger. */
       readonly heldSince: IsoTime;
-      /** null: more than could be counted. */
+      /** null: too many to be counted here; `waiting` is how many are in the inbox in all. */
       readonly ahead: number | null;
+      readonly waiting: number;
       readonly since: IsoTime;
     }
   /** Scheduled: the delay of a send. */

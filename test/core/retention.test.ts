@@ -223,6 +223,26 @@ describe("removal in small steps", () => {
     h.sound();
   });
 
+  test("a step that is full leaves the next ones as they are", () => {
+    const h = new Retention();
+    for (let i = 0; i < 100; i++) {
+      h.invoke("greeter/greet");
+      fill(h.attempt(1), 20);
+      h.attempt(1).end("1");
+    }
+    h.nowMs += 10_000;
+    const rows = h.tx.rows.size;
+    h.apply({ kind: "timers-due" });
+    expect(rows - h.tx.rows.size).toBeLessThanOrEqual(PURGE_ROWS_PER_STEP + 4);
+    const records = h.left("I").map((key) => {
+      const row = h.tx.get(key);
+      return row !== undefined && decodeInvocation(0, row).purging;
+    });
+    // The one in the middle of which the step ended.
+    expect(records.filter(Boolean).length).toBeLessThanOrEqual(1);
+    h.sound();
+  });
+
   test("a thousand that expire at once delay no sleep that is due", () => {
     const h = new Retention();
     h.invoke("counter/sleeper/add");

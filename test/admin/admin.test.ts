@@ -232,6 +232,14 @@ describe("taking hold of many invocations", () => {
     expect(admin.lists.at(-1)?.[1]).toEqual({ limit: 1, after: 42 });
   });
 
+  // They shared the request's signal: 64 listeners on it made Node warn of a leak.
+  test("asks for each on its own", async () => {
+    const page = { invocations: [summary, summary, summary], next: null };
+    const admin = await startAdmin({ answer, page });
+    await send(admin, "/invocations/pause?service=Chat", patch);
+    expect(new Set(admin.signals).size).toBe(3);
+  });
+
   test("counts those that had ended in between", async () => {
     const gone: Response = {
       kind: "refused",

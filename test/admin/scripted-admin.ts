@@ -90,6 +90,7 @@ interface Admin extends Listening {
   readonly journals: JournalRequest[];
   readonly graphs: number[];
   readonly asked: Question[];
+  readonly signals: AbortSignal[];
 }
 
 interface Script {
@@ -105,6 +106,7 @@ export async function startAdmin(script: Script = {}): Promise<Admin> {
   const journals: JournalRequest[] = [];
   const graphs: number[] = [];
   const asked: Question[] = [];
+  const signals: AbortSignal[] = [];
   const reads: AdminReads = {
     listInvocations: (filter, page) => {
       lists.push([filter, page]);
@@ -124,8 +126,9 @@ export async function startAdmin(script: Script = {}): Promise<Admin> {
     listPauses: () =>
       Promise.resolve([{ service: "Chat", key: "room", since: "2026-11-23T21:45:34.658Z" }]),
   };
-  const ask = (question: Question): Promise<Response> => {
+  const ask = (question: Question, signal: AbortSignal): Promise<Response> => {
     asked.push(question);
+    signals.push(signal);
     return script.answer === undefined
       ? Promise.reject(new Error("stopping"))
       : Promise.resolve(script.answer);
@@ -139,5 +142,5 @@ export async function startAdmin(script: Script = {}): Promise<Admin> {
       throw error;
     },
   });
-  return { ...(await serveApp(app)), lists, journals, graphs, asked };
+  return { ...(await serveApp(app)), lists, journals, graphs, asked, signals };
 }

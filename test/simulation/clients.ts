@@ -31,6 +31,8 @@ export interface ClientsOptions {
 interface Held {
   readonly service: string;
   readonly key?: string;
+  /** When it was asked for: a resume that was asked for before does not take it back. */
+  readonly since: number;
 }
 
 type Invoke = Question & { readonly kind: "invoke" };
@@ -132,7 +134,9 @@ export class Clients {
   hold(what: "pause key" | "pause service", random: Random): void {
     const { service, key } = random.pick(PLACES);
     if (what === "pause key" && key === null) return;
-    const held: Held = what === "pause key" ? { service, key: key ?? "" } : { service };
+    const since = this.#events;
+    const held: Held =
+      what === "pause key" ? { service, key: key ?? "", since } : { service, since };
     this.held.push(held);
     this.#holdOrLetGo("pause", held);
   }
@@ -216,11 +220,9 @@ export class Clients {
       );
   }
 
-  #noteLetGo(question: Question): void {
-    for (let at = this.held.findIndex((it) => isSame(it, question)); at >= 0;) {
-      this.held.splice(at, 1);
-      at = this.held.findIndex((it) => isSame(it, question));
-    }
+  #noteLetGo({ question, askedAt }: Asked): void {
+    const left = this.held.filter((it) => it.since >= askedAt || !isSame(it, question));
+    this.held.splice(0, this.held.length, ...left);
   }
 
   #onAnswer(asked: Asked, response: Response): void {
@@ -229,7 +231,7 @@ export class Clients {
     asked.answeredAt = ++this.#events;
     note(`request ${asked.number} is answered: ${sentence(response)}`);
     check(() => this.answers.check(asked, response));
-    this.#noteLetGo(asked.question);
+    this.#noteLetGo(asked);
     if ("invocationId" in response && response.invocationId !== null) {
       const id = response.invocationId;
       if (this.ids.includes(id)) return;

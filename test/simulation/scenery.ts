@@ -23,6 +23,8 @@ import { World } from "./world.ts";
 
 /** What a runtime may say as it ends the connection of an honest worker. */
 const HONEST_ENDS = /^(no hello within|\d+ bytes were not read in time|the runtime is shutting)/;
+/** No wait between two attempts is shorter. */
+const BACKOFF_MS_MIN = 10;
 const LONGEST_WAIT_MS = 20_000;
 /** Rows are looked at as a whole after some of the crashes: it costs a scan. */
 const ROWS_CHECKED_EVERY = 6;
@@ -396,9 +398,18 @@ export class Scenery implements LinkEvents {
   /** I18: nothing starts before its back-off is over. */
   #checkStart(start: Start): void {
     const invocation = this.durable.find(start.invocationId);
-    if (invocation?.status !== "backing-off" || start.attemptNumber <= invocation.attempts) return;
-    if (this.#mayBeWoken(invocation)) return;
+    if (invocation === undefined || start.attemptNumber < invocation.attempts) return;
     const nowMs = time.wallMs + this.wallBehindMs;
+    const { lastFailure } = invocation;
+    if (this.#mayBeWoken(invocation)) return;
+    if (lastFailure?.command === null) {
+      const sinceMs = nowMs - lastFailure.atMs;
+      must(
+        sinceMs >= BACKOFF_MS_MIN,
+        `I18: ${nameOf(invocation)} starts ${sinceMs} ms after it failed`,
+      );
+    }
+    if (invocation.status !== "backing-off" || start.attemptNumber === invocation.attempts) return;
     const dueAtMs = invocation.nextAttemptAtMs ?? 0;
     must(dueAtMs <= nowMs, `I18: ${nameOf(invocation)} starts ${dueAtMs - nowMs} ms early`);
   }

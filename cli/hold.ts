@@ -38,11 +38,8 @@ export function addKeys(program: Command, output: Output): void {
   add("resume", "let a paused key go on, in the old order");
 }
 
-export function addServices(program: Command, output: Output): void {
-  const group = program
-    .command("services")
-    .description("stop all that runs for one service, and let it go on")
-    .addHelpText("after", SERVICE_EXAMPLES);
+/** They join the commands that look at services. */
+export function addServiceHolds(group: Command, output: Output): void {
   const add = (verb: string, description: string): Command =>
     adminCommand(group, verb, description)
       .argument("<service>")

@@ -100,8 +100,10 @@ async function outcomeOf(
   action: Action,
   { id }: InvocationSummary,
 ): Promise<"applied" | "appended" | "refused"> {
-  const { query, signal } = request;
-  const response = await askOrRefuse(api.core().ask, questionOf(action, id, query), signal);
+  // Of its own: what was asked goes through when the client has gone, and is not asked for again.
+  const { signal } = new AbortController();
+  const question = questionOf(action, id, request.query);
+  const response = await askOrRefuse(api.core().ask, question, signal);
   if (response.kind === "refused") return "refused";
   return controlled(response, action).applied === "now" ? "applied" : "appended";
 }

@@ -7,8 +7,11 @@ const PAGE_DEFAULT = 100;
 const PAGE_MAX = 1_000;
 const BULK_DEFAULT = 1_000;
 const BULK_MAX = 10_000;
-const JOURNAL_DEFAULT = 1_000;
+const JOURNAL_DEFAULT = 100;
 const JOURNAL_MAX = 10_000;
+
+const GRAPH_DEFAULT = 200;
+const GRAPH_MAX = 1_000;
 
 /** As a table, so that the compiler asks for a status that is new. */
 const STATUSES: Readonly<Record<Status, true>> = {
@@ -24,17 +27,25 @@ const STATUSES: Readonly<Record<Status, true>> = {
 
 const FILTERS = ["service", "handler", "key", "status"];
 
-/** `?service=&handler=&key=&status=&limit=&cursor=`; `status` may be repeated or hold a list. */
+/**
+ * `?service=&handler=&key=&deployment=&status=&limit=&cursor=`; `status` may be repeated or hold a
+ * list.
+ */
 export function listRequestOf(query: URLSearchParams): {
   readonly filter: InvocationFilter;
   readonly page: PageRequest;
 } {
-  refuseUnknown(query, [...FILTERS, "limit", "cursor"]);
+  refuseUnknown(query, [...FILTERS, "deployment", "limit", "cursor"]);
   const limit = numberOf(query, "limit", { least: 1, most: PAGE_MAX, otherwise: PAGE_DEFAULT });
-  return { filter: filterOf(query), page: { limit, after: afterOf(query) } };
+  const deployment = query.get("deployment");
+  const filter = { ...filterOf(query), ...(deployment === null ? {} : { deployment }) };
+  return { filter, page: { limit, after: afterOf(query) } };
 }
 
-/** The same, of invocations that something is to be done to; `more` names what that takes besides. */
+/**
+ * The same, of invocations that something is to be done to; `more` names what that takes besides.
+ * Not by deployment: there that is the one to go on with.
+ */
 export function bulkRequestOf(
   query: URLSearchParams,
   more: readonly string[],
@@ -67,18 +78,26 @@ function afterOf(query: URLSearchParams): number | null {
   return cursor === null ? null : cursorOf(cursor);
 }
 
-/** `?journalFrom=&journalLimit=` */
+/** `?journalFrom=&journalLimit=`; without the first, the last entries. */
 export function journalRequestOf(query: URLSearchParams): JournalRequest {
   refuseUnknown(query, ["journalFrom", "journalLimit"]);
   const most = Number.MAX_SAFE_INTEGER;
   return {
-    from: numberOf(query, "journalFrom", { least: 0, most, otherwise: 0 }),
+    from: query.has("journalFrom")
+      ? numberOf(query, "journalFrom", { least: 0, most, otherwise: 0 })
+      : null,
     limit: numberOf(query, "journalLimit", {
       least: 0,
       most: JOURNAL_MAX,
       otherwise: JOURNAL_DEFAULT,
     }),
   };
+}
+
+/** `?limit=` of the graph of waits. */
+export function nodesMaxOf(query: URLSearchParams): number {
+  refuseUnknown(query, ["limit"]);
+  return numberOf(query, "limit", { least: 1, most: GRAPH_MAX, otherwise: GRAPH_DEFAULT });
 }
 
 export function refuseUnknown(query: URLSearchParams, known: readonly string[]): void {

@@ -1,10 +1,11 @@
 /** The routes of the admin API that look, and the table of all. */
-import { parseInvocationId } from "../../protocol/ids.ts";
+import { parseInvocationId, type InvocationIdParts } from "../../protocol/ids.ts";
 import { empty, HttpProblem, json, type Answer } from "../http/answer.ts";
 import { route, type Call, type Route } from "../http/route.ts";
 import type { AdminApi } from "./admin.ts";
 import { badId, CONTROL_ROUTES, notFound } from "./control-routes.ts";
-import { journalRequestOf, listRequestOf } from "./parameters.ts";
+import { removeDeployment } from "./remove-deployment.ts";
+import { journalRequestOf, listRequestOf, nodesMaxOf } from "./parameters.ts";
 import type { InvocationsBody } from "./views.ts";
 
 type AdminCall = Call<AdminApi>;
@@ -19,7 +20,11 @@ export const ADMIN_ROUTES: readonly Route<AdminApi>[] = [
   ),
 
   route("GET", "/invocations", listInvocations),
+  route("GET", "/invocations/counts", async ({ api }) =>
+    json(200, await api.core().reads.countInvocations()),
+  ),
   route("GET", "/invocations/:id", describeInvocation),
+  route("GET", "/invocations/:id/graph", graphOfInvocation),
   ...CONTROL_ROUTES,
 
   route("GET", "/services", async ({ api }) =>
@@ -30,6 +35,7 @@ export const ADMIN_ROUTES: readonly Route<AdminApi>[] = [
     json(200, { deployments: await api.core().reads.listDeployments() }),
   ),
   route("GET", "/deployments/:version", describeDeployment),
+  route("DELETE", "/deployments/:version", removeDeployment),
 ];
 
 async function listInvocations({ request, api }: AdminCall): Promise<Answer> {
@@ -45,12 +51,26 @@ async function listInvocations({ request, api }: AdminCall): Promise<Answer> {
 
 async function describeInvocation(call: AdminCall): Promise<Answer> {
   const { reads } = call.api.core();
+  const request = journalRequestOf(call.request.query);
+  return orNotFound(call, await reads.describeInvocation(idOf(call), request));
+}
+
+async function graphOfInvocation(call: AdminCall): Promise<Answer> {
+  const { reads } = call.api.core();
+  const nodesMax = nodesMaxOf(call.request.query);
+  return orNotFound(call, await reads.graphOf(idOf(call), nodesMax));
+}
+
+function idOf(call: AdminCall): InvocationIdParts {
   const text = call.part("id");
   const parts = parseInvocationId(text);
   if (parts === undefined) throw badId(text);
-  const description = await reads.describeInvocation(parts, journalRequestOf(call.request.query));
-  if (description === undefined) throw new HttpProblem(404, notFound(text));
-  return json(200, description);
+  return parts;
+}
+
+function orNotFound(call: AdminCall, found: object | undefined): Answer {
+  if (found === undefined) throw new HttpProblem(404, notFound(call.part("id")));
+  return json(200, found);
 }
 
 async function describeService(call: AdminCall): Promise<Answer> {

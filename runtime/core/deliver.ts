@@ -54,13 +54,16 @@ export function complete(
   return true;
 }
 
+/** Right after its command was appended: the row says where in the journal that stands. */
 export function addPending(
   step: Step,
   invocation: Invocation,
   completionId: CompletionId,
   pending: Pending,
 ): void {
-  step.tx.insert(pendingKey(invocation.sequence, completionId), encodePending(pending));
+  const entry = invocation.commands + invocation.deliveries - 1;
+  const row = encodePending({ ...pending, entry });
+  step.tx.insert(pendingKey(invocation.sequence, completionId), row);
   invocation.pending++;
   changed(step, invocation);
 }

@@ -84,6 +84,8 @@ export type Input =
   | ControlInvocation
   | HoldKey
   | HoldService
+  /** Forgets a deployment that is drained: no invocation needs it and no worker of it is here. */
+  | { readonly kind: "remove-deployment"; readonly request: RequestId; readonly version: string }
   /** The client went away: nobody waits for this request any more. */
   | { readonly kind: "forget-request"; readonly request: RequestId }
   | { readonly kind: "worker-hello"; readonly connection: ConnectionId; readonly hello: Hello }
@@ -93,6 +95,8 @@ export type Input =
       /** Counts the messages of this connection, from 1 (the hello). Acknowledgements speak of it. */
       readonly ordinal: number;
       readonly message: AttemptMessage;
+      /** How long its attempt was held back by the disk since its last message; absent for none. */
+      readonly diskWaitMs?: number;
     }
   | { readonly kind: "worker-drain"; readonly connection: ConnectionId; readonly ordinal: number }
   /**

@@ -13,6 +13,8 @@
  * 2. `deliveries` counts the deliveries in the journal, `commands` the commands; their sum is the
  *    number of journal entries.
  * 3. `failures` counts attempts that failed since the last progress; restarts and resumes do not.
+ * 4. Every change of status goes through `setStatus`, which adds the time in the one before to
+ *    `spentMs`: with the time in the present status they add up to its age.
  */
 import { assert } from "../../protocol/assert.ts";
 import type { Target } from "../../protocol/command.ts";
@@ -152,6 +154,9 @@ export function setStatus(invocation: Invocation, status: Status, nowMs: number)
     MAY_FOLLOW[invocation.status].includes(status),
     `${invocationIdOf(invocation)} is ${invocation.status} and cannot become ${status}`,
   );
+  const before = invocation.status;
+  // What has completed changes no more: its time is not spent on anything.
+  if (before !== "completed") invocation.spentMs[before] += nowMs - invocation.statusSinceMs;
   invocation.status = status;
   invocation.statusSinceMs = nowMs;
 }

@@ -20,6 +20,7 @@ import type { Limits } from "./limits.ts";
 import { noPauses } from "./pauses.ts";
 import { nextPurgeAtMs } from "./purge.ts";
 import { recover } from "./recover.ts";
+import { onRemoveDeployment } from "./remove-deployment.ts";
 import { forgetRequest, onAttach, onCompleteAwakeable, onInvoke, onOutput } from "./requests.ts";
 import { flush, type Memory, type Step } from "./step.ts";
 import { nextDueAtMs } from "./timers.ts";
@@ -70,6 +71,7 @@ function emptyMemory({ epoch, limits, idempotencyPayloadCheck = true }: MachineO
     connections: new Map(),
     attempts: new Map(),
     services: new Map(),
+    manifests: new Map(),
     counts: noCounts(),
     waiting: new Map(),
     waitsFor: new Map(),
@@ -107,12 +109,14 @@ function applyInput(step: Step, input: Input): void {
     case "pause-service":
     case "resume-service":
       return onHoldService(step, input);
+    case "remove-deployment":
+      return onRemoveDeployment(step, input.request, input.version);
     case "forget-request":
       return forgetRequest(step, input.request);
     case "worker-hello":
       return onHello(step, input.connection, input.hello);
     case "worker-message":
-      return onMessage(step, input.connection, input.ordinal, input.message);
+      return onMessage(step, input);
     case "worker-drain":
       return onDrain(step, input.connection, input.ordinal);
     case "worker-congestion":

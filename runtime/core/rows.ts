@@ -253,36 +253,43 @@ export type Pending =
   | { readonly kind: "awakeable" }
   | { readonly kind: "promise"; readonly name: string };
 
-export function encodePending(it: Pending): Uint8Array {
+/** With the place in the journal of the command that waits: its name and time stand there. */
+export type PendingRow = Pending & { readonly entry: number };
+
+export function encodePending(it: PendingRow): Uint8Array {
   switch (it.kind) {
     case "sleep":
-      return packValue([it.kind, it.dueAtMs]);
+      return packValue([it.kind, it.dueAtMs, it.entry]);
     case "call":
-      return packValue([it.kind, it.child]);
+      return packValue([it.kind, it.child, it.entry]);
     case "attach":
-      return packValue([it.kind, it.target]);
+      return packValue([it.kind, it.target, it.entry]);
     case "promise":
-      return packValue([it.kind, it.name]);
+      return packValue([it.kind, it.name, it.entry]);
     case "awakeable":
-      return packValue([it.kind]);
+      return packValue([it.kind, null, it.entry]);
   }
 }
 
-export function decodePending(row: Uint8Array): Pending {
-  const f = fields<
-    ["sleep", number] | ["call", number] | ["attach", number] | ["promise", string] | ["awakeable"]
-  >(row, 1);
+type PendingFields =
+  | ["sleep" | "call" | "attach", number, entry: number]
+  | ["promise", string, entry: number]
+  | ["awakeable", null, entry: number];
+
+export function decodePending(row: Uint8Array): PendingRow {
+  const f = fields<PendingFields>(row, 3);
+  const entry = f[2];
   switch (f[0]) {
     case "sleep":
-      return { kind: "sleep", dueAtMs: f[1] };
+      return { kind: "sleep", dueAtMs: f[1], entry };
     case "call":
-      return { kind: "call", child: f[1] };
+      return { kind: "call", child: f[1], entry };
     case "attach":
-      return { kind: "attach", target: f[1] };
+      return { kind: "attach", target: f[1], entry };
     case "promise":
-      return { kind: "promise", name: f[1] };
+      return { kind: "promise", name: f[1], entry };
     case "awakeable":
-      return { kind: "awakeable" };
+      return { kind: "awakeable", entry };
   }
 }
 
@@ -391,15 +398,17 @@ export function decodeRun(row: Uint8Array): Run {
 export interface Lock {
   readonly holder: Sequence;
   readonly waiting: number;
+  /** When this holder took it. */
+  readonly sinceMs: number;
 }
 
 export function encodeLock(it: Lock): Uint8Array {
-  return packValue([it.holder, it.waiting]);
+  return packValue([it.holder, it.waiting, it.sinceMs]);
 }
 
 export function decodeLock(row: Uint8Array): Lock {
-  const [holder, waiting] = fields<[number, number]>(row, 2);
-  return { holder, waiting };
+  const [holder, waiting, sinceMs] = fields<[number, number, number]>(row, 3);
+  return { holder, waiting, sinceMs };
 }
 
 export function encodeNumber(value: number): Uint8Array {

@@ -79,6 +79,8 @@ export interface Memory {
   /** Live attempts by invocation. */
   readonly attempts: Map<Sequence, Attempt>;
   readonly services: Map<string, ServiceEntry>;
+  /** The services of deployments that were asked for, by version and name. */
+  readonly manifests: Map<string, ReadonlyMap<string, ServiceManifest>>;
   readonly counts: Counts;
   /** Requests that wait for an outcome. */
   readonly waiting: Map<Sequence, Set<RequestId>>;

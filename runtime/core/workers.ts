@@ -17,7 +17,7 @@ import { breakDeadlock } from "./deadlock.ts";
 import { resume } from "./deliver.ts";
 import { onFail } from "./fail.ts";
 import { finish } from "./finish.ts";
-import type { ConnectionId } from "./input.ts";
+import type { ConnectionId, Input } from "./input.ts";
 import { setStatus } from "./invocation.ts";
 import { loseAttempt } from "./lost.ts";
 import { fillConnection, queuesOf } from "./ready.ts";
@@ -93,15 +93,18 @@ export function onLost(step: Step, id: ConnectionId): void {
 
 export function onMessage(
   step: Step,
-  id: ConnectionId,
-  ordinal: number,
-  message: AttemptMessage,
+  { connection: id, ordinal, message, diskWaitMs = 0 }: Input & { kind: "worker-message" },
 ): void {
   const connection = step.memory.connections.get(id);
   if (connection === undefined) return;
   acknowledge(step, id, ordinal);
   const attempt = connection.attempts.get(message.attempt);
-  if (attempt) onAttemptMessage(step, attempt, message);
+  if (attempt === undefined) return;
+  if (diskWaitMs > 0) {
+    attempt.invocation.spentMs.disk += diskWaitMs;
+    changed(step, attempt.invocation);
+  }
+  onAttemptMessage(step, attempt, message);
 }
 
 /** After each input: attempts that ended made room for what waits. */

@@ -3,10 +3,11 @@
  *
  *     holdfast.json    {"format": 1, "slots": 4096}
  *     lock/            who has the directory (directory-lock.ts)
- *     partitions/0/    the store of partition 0
+ *     partitions/0/    the store of partition 0; 0.new/ while it is made
  *
  * Data of another format is refused, older or newer: nothing guesses. The format is on the disk
- * before the first partition is made, so that data without it is damage.
+ * before the first partition is made, so that data without it is damage. A partition has its name only
+ * once its empty store is whole and on the disk.
  */
 import {
   closeSync,
@@ -16,6 +17,7 @@ import {
   openSync,
   readFileSync,
   renameSync,
+  rmSync,
   writeFileSync,
 } from "node:fs";
 import { dirname, join } from "node:path";
@@ -45,9 +47,23 @@ export function prepareDataDirectory(dataDir: string, partition: number): string
     writeFormat(path, { format: DATA_FORMAT, slots: SLOT_COUNT });
     syncDirectory(dataDir);
   }
-  const partitionPath = join(partitions, String(partition));
-  mkdirSync(partitionPath, { recursive: true, mode: 0o700 });
-  return partitionPath;
+  mkdirSync(partitions, { recursive: true, mode: 0o700 });
+  return join(partitions, String(partition));
+}
+
+/** Makes a partition's store when it is not there. What a power loss left of an earlier try goes. */
+export async function makePartition(
+  path: string,
+  makeStore: (path: string) => Promise<void>,
+): Promise<void> {
+  if (existsSync(path)) return;
+  const draft = `${path}.new`;
+  rmSync(draft, { recursive: true, force: true });
+  mkdirSync(draft, { mode: 0o700 });
+  await makeStore(draft);
+  syncDirectory(draft);
+  renameSync(draft, path);
+  syncDirectory(dirname(path));
 }
 
 /** A file that was created is only safe once its directory is on disk. */

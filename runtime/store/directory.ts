@@ -1,9 +1,9 @@
 /** A data directory, taken: locked, its format checked, its store open. */
 import { mkdirSync } from "node:fs";
 import { resolve } from "node:path";
-import { prepareDataDirectory, syncDirectories } from "./data-directory.ts";
+import { makePartition, prepareDataDirectory, syncDirectories } from "./data-directory.ts";
 import { lockDirectory, type DirectoryLock } from "./directory-lock.ts";
-import { openLmdbStore, type LmdbStoreOptions } from "./lmdb.ts";
+import { makeLmdbStore, openLmdbStore, type LmdbStoreOptions } from "./lmdb.ts";
 import type { Store } from "./store.ts";
 
 export interface OpenDirectory {
@@ -28,6 +28,7 @@ export async function openDirectory(
   const lock = await lockDirectory(directory);
   try {
     const path = prepareDataDirectory(directory, 0);
+    await makePartition(path, makeLmdbStore);
     const store = openLmdbStore({ ...options, path });
     syncDirectories(directory, path);
     return { store, close: () => closeAll(store, lock) };

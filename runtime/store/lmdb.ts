@@ -82,6 +82,18 @@ export function openLmdbStore(options: LmdbStoreOptions): Store {
   return new LmdbStore(options);
 }
 
+/**
+ * Makes an empty store in a directory that is there; on the disk when it resolves, but for the names
+ * in that directory. LMDB writes the first two pages of a new file without a flush in between: of a
+ * file that a power loss has left with only one of them it dies (SIGSEGV) at every later start. So a
+ * store is made under another name, and `openLmdbStore` only sees whole ones.
+ */
+export async function makeLmdbStore(path: string): Promise<void> {
+  const env = openEnvironment(path);
+  openTables(env);
+  await env.close();
+}
+
 class LmdbStore implements Store {
   readonly epoch: number;
   readonly batchNumber: number;
@@ -102,10 +114,10 @@ class LmdbStore implements Store {
     this.#options = options;
     mkdirSync(options.path, { recursive: true, mode: 0o700 });
     this.#env = openEnvironment(options.path);
-    const binary = { encoding: "binary", keyEncoding: "binary" } as const;
-    this.#meta = this.#env.openDB("meta", { ...binary, useVersions: true });
-    this.#rows = this.#env.openDB("rows", binary);
-    this.#chunks = this.#env.openDB("chunks", binary);
+    const { meta, rows, chunks } = openTables(this.#env);
+    this.#meta = meta;
+    this.#rows = rows;
+    this.#chunks = chunks;
     this.epoch = this.#beginEpoch();
     this.#submitted = decodeLast(openRow("last", this.#meta.getBinary(LAST) ?? NOTHING));
     this.batchNumber = this.#submitted.number;
@@ -276,6 +288,16 @@ function openEnvironment(path: string): RootDatabase<Buffer, Buffer> {
     noSubdir: false,
   };
   return open(options);
+}
+
+/** A table that is not there is made, durable when this returns. */
+function openTables(env: RootDatabase<Buffer, Buffer>): Record<"meta" | "rows" | "chunks", Table> {
+  const binary = { encoding: "binary", keyEncoding: "binary" } as const;
+  return {
+    meta: env.openDB("meta", { ...binary, useVersions: true }),
+    rows: env.openDB("rows", binary),
+    chunks: env.openDB("chunks", binary),
+  };
 }
 
 function encodeLast({ number, digest }: Position): Buffer {

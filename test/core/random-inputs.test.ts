@@ -37,6 +37,7 @@ const PATHS = [
   "signup/x/run",
   "signup/x/confirm",
 ];
+const VERSIONS = ["v1", "v1", "v2"];
 const STEPS = 250;
 
 class Chaos {
@@ -101,6 +102,11 @@ class Chaos {
   }
 
   #control(): void {
+    if (this.#random.chance(0.1)) {
+      const version = this.#random.pick(VERSIONS);
+      this.h.ask((request) => ({ kind: "remove-deployment", request, version }));
+      return;
+    }
     if (this.#ids.length === 0) return;
     const invocationId = this.#random.pick(this.#ids);
     const kind = this.#random.pick(["cancel", "kill", "pause", "resume", "move", "purge"] as const);
@@ -221,7 +227,9 @@ class Chaos {
     if (this.#connections.length >= 3) return;
     const connection = this.#nextConnection++;
     this.#connections.push(connection);
-    this.h.connect(connection, { services: SERVICES, concurrency: this.#random.int(1, 4) });
+    const version = this.#random.pick(VERSIONS);
+    const concurrency = this.#random.int(1, 4);
+    this.h.connect(connection, { version, services: SERVICES, concurrency });
   }
 
   #lose(): void {

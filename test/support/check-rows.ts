@@ -12,6 +12,8 @@ import {
   inputKey,
   INVOCATIONS,
   invocationKey,
+  deploymentKey,
+  journalKey,
   journalPrefix,
   lockKey,
   outcomeKey,
@@ -35,6 +37,7 @@ import {
 import { keyPausedSince, servicePausedSince } from "../../runtime/core/pauses.ts";
 import {
   decodeInvocation,
+  decodeJournalEntry,
   decodeLock,
   decodeNumber,
   decodePending,
@@ -138,6 +141,7 @@ class Check {
       const completionId = key.slice(-4);
       const row = decodePending(value);
       const number = [...completionId].reduce((sum, byte) => sum * 256 + byte.charCodeAt(0), 0);
+      this.#expect(this.#isCommandOf(it, row.entry, number), `${id}: entry ${row.entry} waits not`);
       if (row.kind === "sleep") {
         const timer = {
           dueAtMs: row.dueAtMs,
@@ -171,6 +175,14 @@ class Check {
     this.#expect(failing || run.failures === 0, `${what}: fails since no time`);
     this.#expect(run.nextTryAtMs === null || !run.cancelled, `${what}: cancelled, and backs off`);
     this.#expect(run.completionId <= it.completionIdMax, `${what}: of an unknown completion`);
+  }
+
+  /** Whether this entry of the journal is the command that made the completion id. */
+  #isCommandOf(it: Invocation, entry: number, completionId: number): boolean {
+    const row = this.#tx.get(journalKey(it.sequence, entry));
+    const found = row && decodeJournalEntry(row);
+    if (found?.kind !== "command" || !("completionId" in found.command)) return false;
+    return found.command.completionId === completionId;
   }
 
   #place(it: Invocation, id: string): void {
@@ -274,8 +286,9 @@ class Check {
 
   locks(): void {
     for (const [key, value] of this.#all("k")) {
-      const { holder, waiting } = decodeLock(value);
+      const { holder, waiting, sinceMs } = decodeLock(value);
       const owner = this.#invocations.get(holder);
+      this.#expect((owner?.createdAtMs ?? 0) <= sinceMs, "a key held before its holder was made");
       this.#expect(owner !== undefined && owner.status !== "completed", "a key held by nobody");
       const inboxed = this.#inboxes.get(key) ?? 0;
       this.#expect(inboxed === waiting, `a lock counts ${waiting} waiting, ${inboxed} are`);
@@ -315,6 +328,8 @@ class Check {
       ...open.flatMap((it) => it.deployment ?? []),
     ])) {
       const there = open.filter((it) => it.deployment === version).length;
+      const registered = this.#tx.get(deploymentKey(version)) !== undefined;
+      this.#expect(registered, `${there} are pinned to ${version}, which is not known`);
       const known = pinned.get(version) ?? 0;
       this.#expect(known === there, `${there} are pinned to ${version}, ${known} counted`);
     }

@@ -1,0 +1,115 @@
+/**
+ * Power loss at any moment of the real runtime's life. Its system calls are recorded under load, and
+ * disks are rebuilt that hold what had been flushed by some moment, and of the rest a piece here and
+ * there. Each is recovered by the real code and served until all is done.
+ *
+ * HOLDFAST_POWER_RECORDINGS, HOLDFAST_POWER_IMAGES (of each) and HOLDFAST_POWER_SEED make another
+ * run. A recording that shows a violation is kept, and HOLDFAST_POWER_REPLAY=<its directory> checks
+ * the same images of it again.
+ *
+ * Found so far: a power loss during the very first start left a data.mdb of which LMDB dies (see
+ * test/store/data-directory.test.ts).
+ */
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, expect, test } from "vitest";
+import { removeTemporaryDirectories } from "../support/temporary-directory.ts";
+import { checkImages } from "./support/check.ts";
+import { makePackage, type SourceChange } from "./support/compile.ts";
+import { runCampaign, type Campaign } from "./support/campaign.ts";
+import { straceMissing } from "./support/strace.ts";
+
+const setting = (name: string, usual: number): number => Number(process.env[name] ?? usual);
+const RECORDINGS = setting("HOLDFAST_POWER_RECORDINGS", 20);
+const IMAGES = setting("HOLDFAST_POWER_IMAGES", 101);
+const SEED = setting("HOLDFAST_POWER_SEED", Date.now() % 1_000_000);
+const REPLAY = process.env["HOLDFAST_POWER_REPLAY"];
+const KEPT = join(tmpdir(), "holdfast-power-loss");
+const LIMIT_MS = 300_000 + RECORDINGS * (10_000 + IMAGES * 1_000);
+
+const missing = straceMissing();
+
+afterEach(removeTemporaryDirectories);
+
+beforeEach((context) => {
+  // In CI strace has to be there: a suite that is always skipped proves nothing.
+  if (missing !== undefined && process.env["CI"] === "true") throw new Error(missing);
+  context.skip(missing !== undefined, missing);
+});
+
+test(
+  "after a power loss at any moment nothing acknowledged is lost, and the rest is a whole prefix",
+  async () => {
+    const built = await makePackage();
+    const result = await runCampaign(built, {
+      recordings: RECORDINGS,
+      images: IMAGES,
+      seed: SEED,
+      keepIn: KEPT,
+    });
+    report("power loss", result);
+    expect(result.violations.slice(0, 10)).toEqual([]);
+    expect(result.images).toBe(RECORDINGS * IMAGES);
+  },
+  LIMIT_MS,
+);
+
+/** What proves that the images would show it. */
+const BROKEN_RUNTIMES: readonly (readonly [
+  what: string,
+  images: number,
+  change: SourceChange,
+  shows: string,
+])[] = [
+  [
+    "whose store does not flush",
+    16,
+    { file: "runtime/store/lmdb.js", from: "overlappingSync: false,", to: "noSync: true," },
+    "is answered before a commit is durable",
+  ],
+  [
+    "that does not wait for the batch of an answer",
+    40,
+    {
+      file: "runtime/loop.js",
+      from: "batch > this.#watermark)",
+      to: "batch > Infinity)",
+    },
+    "is answered before a commit is durable",
+  ],
+  [
+    "that does not flush the directories",
+    40,
+    { file: "runtime/store/directory.js", from: "syncDirectories(directory, path);", to: "" },
+    "I1: ",
+  ],
+];
+
+test.each(BROKEN_RUNTIMES)(
+  "a runtime %s is found out",
+  async (what, images, change, shows) => {
+    const built = await makePackage(change);
+    const result = await runCampaign(built, { recordings: 1, images, seed: SEED });
+    report(`a runtime ${what}`, result);
+    expect(result.broken).toBeGreaterThan(0);
+    for (const kind of ["I1: ", shows]) {
+      expect(result.violations.filter((it) => it.includes(kind))).not.toEqual([]);
+    }
+  },
+  LIMIT_MS,
+);
+
+test.each(REPLAY === undefined ? [] : [REPLAY])(
+  "the kept recording %s shows no violation",
+  async (recording) => {
+    const result = await checkImages(await makePackage(), { recording, images: IMAGES });
+    expect(result.violations).toEqual([]);
+  },
+  LIMIT_MS,
+);
+
+function report(what: string, it: Campaign): void {
+  process.stdout.write(
+    `${what}, seed ${SEED}: ${it.recordings} recordings with ${it.acknowledgements} acknowledgements, ${it.images} images, ${it.broken} broken (${it.fatal} ended their process), ${it.violations.length} violations\n`,
+  );
+}

@@ -25,7 +25,7 @@ interface StartCommandOptions {
 const HELP = `
 Prints one line on stdout when it has recovered and all ports accept:
   holdfast ready ingress=URL admin=URL worker=URL pid=N
-Logs go to stderr, as JSON when that is not a terminal. Each flag can be given as an environment
+Logs go to stderr, as JSON when that is not a terminal. A flag with an "env" can be given by that
 variable. Exit codes: 0 after SIGTERM or SIGINT, 2 wrong usage, 3 the data directory is in use,
 4 the data has a format that this version does not know, 1 anything else.
 

@@ -47,6 +47,9 @@ export type RunProbe<T> = (run: RunContext) => Promise<ProbeAnswer<T>> | ProbeAn
  * - "probe", implied by `probe`: the probe is asked first, and the closure runs again only if the run
  *   did not happen.
  *
+ * No mode stops what is on its way: a closure whose worker hangs, and is taken for lost, may still be at
+ * work. So an outside that can be asked should refuse a token that it has seen, too.
+ *
  * The mode is recorded with the run: code that changes it changes only runs that are still to come.
  *
  * @example

@@ -29,15 +29,14 @@ const LOOKUP_ROWS_MAX = 256;
 export function readEntries(
   tx: ReadTx,
   invocation: Invocation,
-  { from, limit }: { readonly from: number; readonly limit: number },
+  { from, to }: { readonly from: number; readonly to: number },
 ): SizedEntry[] {
-  const end = Math.min(from + limit, invocation.commands + invocation.deliveries);
   const found: SizedEntry[] = [];
   let bytes = 0;
-  for (let index = from; index < end && bytes < READ_BYTES_MAX; index += READ_BATCH) {
-    const to = journalKey(invocation.sequence, Math.min(index + READ_BATCH, end));
-    const rows = tx.range({ from: journalKey(invocation.sequence, index), to, limit: READ_BATCH });
-    rows.forEach(([, row], offset) => {
+  for (let index = from; index < to && bytes < READ_BYTES_MAX; index += READ_BATCH) {
+    const end = journalKey(invocation.sequence, Math.min(index + READ_BATCH, to));
+    const range = { from: journalKey(invocation.sequence, index), to: end, limit: READ_BATCH };
+    tx.range(range).forEach(([, row], offset) => {
       bytes += row.length;
       const entry = decodeJournalEntry(row);
       found.push({ index: index + offset, entry, sizeBytes: row.length });
@@ -53,7 +52,8 @@ export function viewJournal(
 ): JournalEntryView[] {
   const length = invocation.commands + invocation.deliveries;
   const first = from ?? Math.max(0, length - limit);
-  const entries = readEntries(tx, invocation, { from: first, limit });
+  const to = Math.min(first + limit, length);
+  const entries = readEntries(tx, invocation, { from: first, to });
   const answered = answeredBy(tx, invocation, entries);
   return entries.map(({ index, entry, sizeBytes }) => {
     const at = { index, sizeBytes, at: iso(entry.atMs) };

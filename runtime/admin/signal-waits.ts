@@ -18,7 +18,7 @@ export function signalWaits(tx: ReadTx, invocation: Invocation, entriesMax: numb
   if (invocation.status === "completed") return { waits: [], from: 0 };
   const length = invocation.commands + invocation.deliveries;
   const from = Math.max(0, length - entriesMax);
-  return { waits: openWaits(readEntries(tx, invocation, { from, limit: entriesMax })), from };
+  return { waits: openWaits(readEntries(tx, invocation, { from, to: length })), from };
 }
 
 /** Signals of a name answer their waits in order: a wait is open if fewer have come than were asked for. */

@@ -7,6 +7,7 @@ import type { Invocation } from "./invocation.ts";
 import { continueHeld } from "./hold.ts";
 import type { Timer, TimerKind } from "./keys.ts";
 import { cancel, dropCovered, kill } from "./control.ts";
+import { leaveStatus } from "./leave-status.ts";
 import { removeExpired } from "./purge.ts";
 import { makeReady } from "./ready.ts";
 import { retryRun } from "./runs.ts";
@@ -52,8 +53,13 @@ function onTimer(
       retryAttempt(step, invocation);
       return;
     case "run-retry":
-      if (invocation.status === "suspended") makeReady(step, invocation);
-      else retryRun(step, invocation, timer.id);
+      if (invocation.status !== "suspended") {
+        retryRun(step, invocation, timer.id);
+        return;
+      }
+      // It may have had an attempt coming, later.
+      leaveStatus(step, invocation, null);
+      makeReady(step, invocation);
       return;
   }
 }

@@ -39,13 +39,18 @@ export function clearTimer(step: Step, timer: Timer): void {
   if (step.memory.nextDueAtMs === timer.dueAtMs) step.memory.nextDueAtMs = "unknown";
 }
 
-/** Takes the timers that are due out of the rows, in order of time. */
-export function takeDueTimers(step: Step): Timer[] {
+/** The timers that are due, in order of time, taken out of the rows one by one. */
+export function* takeDueTimers(step: Step): Generator<Timer> {
   const to = timerKey({ dueAtMs: step.nowMs + 1, sequence: 0, kind: "start", id: 0 });
   const rows = step.tx.range({ from: TIMERS, to, limit: DUE_MAX });
-  for (const [key] of rows) step.tx.remove(key);
   step.memory.nextDueAtMs = "unknown";
-  return rows.map(([key]) => parseTimerKey(key));
+  for (const [key] of rows) {
+    // What came before it in this step may have cleared it: then nobody wants it any more.
+    if (step.tx.get(key) === undefined) continue;
+    step.tx.remove(key);
+    yield parseTimerKey(key);
+  }
+  step.memory.nextDueAtMs = "unknown";
 }
 
 export function nextDueAtMs(tx: ReadTx, memory: Memory): number | undefined {

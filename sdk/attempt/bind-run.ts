@@ -35,7 +35,11 @@ export function bindRun({ recorder, runs, serde }: RunParts) {
     const draft = { kind: "run", name, retry: retryOf(options), mode: modeOf(options) } as const;
     const { promise, command } = recorder.ask(draft, read);
     const { probe } = options;
-    if (command) runs.add({ command: command.index, name, action, probe, serde: own });
+    if (command) {
+      runs.add({ command: command.index, name, action, probe, serde: own });
+      // A failure that was recorded is given back without a proposal being taken.
+      promise.catch(() => runs.forget(command.index));
+    }
     return promise;
   };
 }

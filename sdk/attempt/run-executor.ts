@@ -27,7 +27,7 @@ interface Entry extends Run {
   abort: AbortController | undefined;
   /** What was proposed, and comes back as "proposed" once it is recorded. */
   proposal: Result | undefined;
-  /** A cancellation covers it: what it reports is recorded nowhere, and nothing comes back. */
+  /** Nobody waits for it any more: what it reports is recorded nowhere, and nothing comes back. */
   unwanted: boolean;
 }
 
@@ -94,8 +94,13 @@ export class RunExecutor {
     return proposal;
   }
 
+  /** Its promise has settled without a proposal: nothing of it is waited for any more. */
   forget(command: number): void {
-    this.#runs.delete(command);
+    const run = this.#runs.get(command);
+    if (run === undefined) return;
+    run.unwanted = true;
+    // A closure at work stays known until it has ended: an attempt that executes is not suspended.
+    if (run.state !== "executing") this.#runs.delete(command);
   }
 
   /**
@@ -121,10 +126,8 @@ export class RunExecutor {
   /** Nobody waits any more for what is outstanding: no new start, and who is at work is told. */
   cancelAll(reason: unknown): void {
     for (const [command, run] of this.#runs) {
-      if (run.state === "executing") {
-        run.unwanted = true;
-        run.abort?.abort(reason);
-      } else this.#runs.delete(command);
+      run.abort?.abort(reason);
+      this.forget(command);
     }
   }
 

@@ -99,17 +99,15 @@ describe("an invocation whose worker is lost each time", () => {
     });
   });
 
-  test("can be resumed, paused, cancelled and killed while it waits", () => {
-    for (const kind of ["resume", "pause", "cancel", "kill"] as const) {
-      const h = new CoreHarness();
-      h.connect(1);
-      const request = h.invoke("greeter/greet", { mode: "send" });
-      crashLoop(h, 1, 1_000);
-      const invocationId = h.admittedId(request);
-      const answer = h.ask((ask) => ({ kind, request: ask, invocationId }));
-      expect(answer, kind).toMatchObject({ kind: "controlled" });
-      expect(brokenReferences(h.tx), kind).toEqual([]);
-    }
+  test.each(["resume", "pause", "cancel", "kill"] as const)("takes a %s while it waits", (kind) => {
+    const h = new CoreHarness();
+    h.connect(1);
+    const request = h.invoke("greeter/greet", { mode: "send" });
+    crashLoop(h, 1, 1_000);
+    const invocationId = h.admittedId(request);
+    const answer = h.ask((ask) => ({ kind, request: ask, invocationId }));
+    expect(answer).toMatchObject({ kind: "controlled" });
+    expect(brokenReferences(h.tx)).toEqual([]);
   });
 });
 

@@ -110,7 +110,7 @@ export class Transcript {
       case "deliver":
         return `deliver ${describeDelivery(message.delivery)}`;
       case "go":
-        return `go: command ${message.command}, try ${message.try}`;
+        return `go${message.probe ? " for the probe" : ""}: command ${message.command}, try ${message.try}`;
       case "abort":
         return `abort: ${message.reason}`;
       case "ack":

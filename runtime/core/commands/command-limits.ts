@@ -58,6 +58,10 @@ function sizeExcess(limits: Limits, command: Command): string | undefined {
         nameExcess("promise", command.promise, limits) ??
         payloadExcess("a result", command.result, limits)
       );
+    case "sleep":
+      return delayExcess("a sleep", command.durationMs, limits);
+    case "send":
+      return delayExcess("a delayed send", command.delayMs, limits);
     case "get-state":
     case "clear-state":
       return nameExcess("state value", command.key, limits);
@@ -75,6 +79,12 @@ function payloadExcess(what: string, result: Result, limits: Limits): string | u
   const sizeBytes = result.ok ? result.value.length : 0;
   if (sizeBytes <= limits.payloadBytesMax) return undefined;
   return `${what} has ${sizeBytes} bytes, the limit payloadBytesMax is ${limits.payloadBytesMax}`;
+}
+
+/** Never made shorter: it would fire before its time. */
+function delayExcess(what: string, delayMs: number, limits: Limits): string | undefined {
+  if (delayMs <= limits.delayMsMax) return undefined;
+  return `${what} of ${delayMs} ms, the limit delayMsMax is ${limits.delayMsMax}`;
 }
 
 function nameExcess(of: string, name: string, limits: Limits): string | undefined {

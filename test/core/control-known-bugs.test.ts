@@ -162,6 +162,25 @@ describe("T19: nobody stands in the way of those who could run", () => {
   });
 });
 
+// Queues were remembered from the deployments that were there as the runtime came back: what waited for
+// a handler that none of them had was found by no worker that had it later.
+test("what waits for a handler that no deployment has any more starts when a worker has it again", () => {
+  const withOld = [
+    serviceOf("greeter", "service", [handler("greet", "stateless"), handler("old", "stateless")]),
+  ];
+  const without = [serviceOf("greeter", "service", [handler("greet", "stateless")])];
+  const h = new CoreHarness();
+  h.connect(1, { version: "v1", services: withOld });
+  h.lose(1);
+  const id = send(h, "greeter/old");
+  h.connect(2, { version: "v2", services: without });
+  const removed = h.ask((request) => ({ kind: "remove-deployment", request, version: "v1" }));
+  expect(removed).toMatchObject({ kind: "controlled" });
+  h.restart();
+  h.connect(3, { version: "v3", services: withOld });
+  expect(h.starts(3).map((it) => it.invocationId)).toEqual([id]);
+});
+
 describe("T20: a cancellation is not lost between attempts", () => {
   const cancellations = (h: CoreHarness, connection: number) =>
     [

@@ -113,6 +113,8 @@ export class Answers {
     const journal = this.#durable.journal(owner.invocation.sequence);
     const command = journal?.issued.get(owner.completionId);
     if (command?.kind !== "awakeable") return;
+    // A cancellation covers it: nobody waits for it any more, and nothing of it is recorded.
+    if (command.after < owner.invocation.cancelledAt) return;
     must(
       journal?.completions.has(owner.completionId) ?? false,
       `I1: a completion of ${awakeableId} was acknowledged and is not on disk`,

@@ -11,7 +11,7 @@ const runtime = await startRuntime({
   adminPort: 0,
   workerPort: 0,
 });
-process.stdout.write(`ready ${runtime.ingressUrl}\n`);
+process.stdout.write(`ready ${runtime.ingressUrl} ${runtime.adminUrl}\n`);
 process.once("SIGTERM", () => {
   void runtime.close().then(() => process.exit(0));
 });

@@ -8,6 +8,7 @@ export interface Embedded {
   readonly child: ChildProcess;
   /** undefined: it ended instead of serving. */
   readonly ingressUrl: string | undefined;
+  readonly adminUrl: string;
   /** What it wrote to stderr so far. */
   readonly said: readonly string[];
   /** How it ended: a signal or "code 0". */
@@ -36,6 +37,6 @@ export async function startEmbedded(built: Package, options: EmbeddedOptions): P
   const ended = once(child, "exit").then(([code, signal]) => String(signal ?? `code ${code}`));
   const line = once(createInterface(child.stdout), "line") as Promise<[string]>; // readline's own event
   const ready = await Promise.race([line.then(([text]) => text), ended.then(() => "")]);
-  const ingressUrl = /^ready (\S+)$/.exec(ready)?.[1];
-  return { child, ingressUrl, said, ended };
+  const [, ingressUrl, adminUrl = ""] = /^ready (\S+) (\S+)$/.exec(ready) ?? [];
+  return { child, ingressUrl, adminUrl, said, ended };
 }

@@ -1,29 +1,76 @@
-/** One invocation for people: what it is, what it waits for, what went wrong, what it did. */
+/** One invocation for a tired person: where it is, why it waits, what to do; then all the rest. */
 import type {
-  EntryRef,
   InvocationDescription,
-  InvocationPeer,
   JournalEntryView,
   OutcomeView,
-  WaitView,
 } from "../runtime/admin/views.ts";
-import { formatAge, formatBytes, formatTable, formatTarget } from "./output.ts";
+import { formatAge, formatBytes, formatDuration, formatTable, formatTarget } from "./output.ts";
+import { adviseOn, formatEntry, formatPeer, formatWait } from "./waits.ts";
+
+/** Of each: a thousand waits are not read by anybody. */
+const WAITS_SHOWN_MAX = 20;
 
 export function formatDescription(invocation: InvocationDescription, nowMs: number): string {
   return [
-    formatTable(facts(invocation, nowMs)),
-    section("Waits for", invocation.waitsFor.map((wait) => `  ${formatWait(wait)}\n`).join("")),
+    formatStatus(invocation, nowMs),
+    section("Waits for", formatWaits(invocation, nowMs)),
+    section("What to do", formatAdvice(invocation)),
     section("Last failure", formatFailure(invocation)),
+    section("Invocation", formatTable(facts(invocation, nowMs))),
+    section("Where the time went", formatSpent(invocation)),
     section("Journal", formatJournal(invocation.journal, invocation.journalLength)),
   ].join("");
 }
 
+function formatStatus(invocation: InvocationDescription, nowMs: number): string {
+  const { target, status, statusSince, pauseRequested, cancelRequested, id } = invocation;
+  const asked = [
+    cancelRequested && status !== "completed" ? "its cancellation is asked for" : [],
+    pauseRequested ? "it pauses when its turn comes" : [],
+  ].flat();
+  const more = asked.length === 0 ? "" : ` (${asked.join("; ")})`;
+  return `${formatTarget(target)} is ${status}, for ${formatAge(statusSince, nowMs)}${more}\n${id}\n`;
+}
+
+function formatWaits(
+  { waitsFor, waitsForCut, status }: InvocationDescription,
+  nowMs: number,
+): string {
+  if (status === "running" && waitsFor.length === 0) return "  nothing: its code is executing\n";
+  const lines = waitsFor.slice(0, WAITS_SHOWN_MAX).map((wait) => formatWait(wait, nowMs));
+  const more = waitsFor.length - lines.length;
+  if (more > 0) lines.push(`${more} more; see --json`);
+  return [...lines, ...waitsForCut.map((it) => `not shown: ${it}`)].map(indented).join("");
+}
+
+function formatAdvice({ waitsFor, id }: InvocationDescription): string {
+  const advice = new Set(waitsFor.flatMap((wait) => adviseOn(wait, id) ?? []));
+  return [...advice].slice(0, 5).map(indented).join("");
+}
+
+const SPENT_LABELS: readonly (readonly [keyof InvocationDescription["spentMs"], string])[] = [
+  ["scheduled", "waiting for its start time"],
+  ["inboxed", "waiting for the key"],
+  ["ready", "waiting for a worker"],
+  ["running", "running"],
+  ["disk", "  of it waiting for the disk"],
+  ["suspended", "suspended, waiting for what it asked for"],
+  ["backing-off", "backing off"],
+  ["paused", "paused"],
+];
+
+function formatSpent({ spentMs }: InvocationDescription): string {
+  const rows = SPENT_LABELS.filter(([what]) => spentMs[what] > 0).map(([what, label]) => [
+    "",
+    label,
+    formatDuration(spentMs[what]),
+  ]);
+  return rows.length === 0 ? "" : formatTable(rows);
+}
+
 function facts(invocation: InvocationDescription, nowMs: number): string[][] {
-  const { statusSince, createdAt, deployment, nextRetryAt, parent, outcome } = invocation;
+  const { createdAt, deployment, nextRetryAt, parent, outcome, expiresAt } = invocation;
   const rows = [
-    ["ID", invocation.id],
-    ["Target", formatTarget(invocation.target)],
-    ["Status", `${invocation.status}, for ${formatAge(statusSince, nowMs)}`],
     ["Created", `${createdAt} (${formatAge(createdAt, nowMs)} ago)`],
     ["Deployment", deployment ?? "none yet"],
     ["Attempts", `${invocation.attempts}, of which failed in a row: ${invocation.failures}`],
@@ -33,49 +80,13 @@ function facts(invocation: InvocationDescription, nowMs: number): string[][] {
   if (parent !== null) rows.push(["Called by", formatPeer(parent)]);
   if (invocation.cancelRequested) rows.push(["Cancel", "requested"]);
   if (outcome !== null) rows.push(["Outcome", formatOutcome(outcome)]);
-  return rows;
+  if (expiresAt !== null) rows.push(["Kept until", expiresAt]);
+  return rows.map((row) => ["", ...row]);
 }
 
 function formatOutcome(outcome: OutcomeView): string {
   if (outcome.ok) return `ok, ${formatBytes(outcome.sizeBytes)} ${outcome.contentType}`.trimEnd();
   return `${outcome.failure.name} ${outcome.failure.code}: ${outcome.failure.message}`;
-}
-
-function formatWait(wait: WaitView): string {
-  switch (wait.kind) {
-    case "sleep":
-      return `${named("sleep", wait.name)} until ${wait.until}`;
-    case "call":
-    case "attach":
-      return `${named(wait.kind, wait.name)}: ${formatPeer(wait.invocation)}`;
-    case "awakeable":
-      return `${named("awakeable", wait.name)} ${wait.awakeableId}`;
-    case "promise":
-      return `promise "${wait.promise}" of this workflow`;
-    case "signal":
-      return `signal "${wait.signal}"`;
-    case "run": {
-      const failed = wait.lastFailure === null ? "" : `, last failure: ${wait.lastFailure.message}`;
-      const next = wait.nextTryAt === null ? "" : `, next try at ${wait.nextTryAt}`;
-      return `${named("run", wait.name)}, try ${wait.tries}${failed}${next}`;
-    }
-    case "key": {
-      const ahead = wait.ahead === null ? "" : `, ${wait.ahead} ahead`;
-      return `its turn on ${wait.service}/${wait.key}, held by ${formatPeer(wait.holder)}${ahead}`;
-    }
-    case "start-time":
-      return `its start at ${wait.until}`;
-    case "retry":
-      return `its next attempt at ${wait.until}`;
-    case "resume":
-      return `its resumption at ${wait.until}`;
-    case "worker": {
-      const version = wait.deployment === null ? "" : ` of deployment ${wait.deployment}`;
-      return `a worker${version} that serves ${wait.service} and has room`;
-    }
-    case "operator":
-      return `you: ${wait.hint}`;
-  }
 }
 
 function formatFailure({ lastFailure, lastFailureStack }: InvocationDescription): string {
@@ -84,10 +95,6 @@ function formatFailure({ lastFailure, lastFailureStack }: InvocationDescription)
   const where = entry === null ? "" : `, at ${formatEntry(entry)}`;
   const stack = lastFailureStack === "" ? "" : `${indent(lastFailureStack)}\n`;
   return `  ${at}${where}\n  ${name} ${code}: ${message}\n${stack}`;
-}
-
-function formatEntry({ command, kind, name }: EntryRef): string {
-  return `command ${command} (${named(kind ?? "command", name)})`;
 }
 
 function formatJournal(entries: readonly JournalEntryView[], length: number): string {
@@ -101,16 +108,16 @@ function formatJournal(entries: readonly JournalEntryView[], length: number): st
     formatBytes(entry.sizeBytes),
     entry.at,
   ]);
-  const more = length > entries.length ? `  ${length - entries.length} more; see --json\n` : "";
+  const [first, last] = [entries[0]?.index, entries.at(-1)?.index];
+  const more =
+    length > entries.length
+      ? `  entries ${first} to ${last} of ${length}; others with --from and --limit\n`
+      : "";
   return formatTable([["", "#", "ENTRY", "NAME", "ABOUT", "SIZE", "AT"], ...rows]) + more;
 }
 
-function formatPeer({ id, target, status }: InvocationPeer): string {
-  return `${target === null ? "" : `${formatTarget(target)} `}${id} (${status ?? "forgotten"})`;
-}
-
-function named(kind: string, name: string): string {
-  return name === "" ? kind : `${kind} "${name}"`;
+function indented(line: string): string {
+  return `  ${line}\n`;
 }
 
 function section(title: string, body: string): string {

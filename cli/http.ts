@@ -11,7 +11,7 @@ export interface HttpRequest {
   readonly baseUrl: string;
   /** The flag that sets it, for errors. */
   readonly urlFlag: string;
-  readonly method: "GET" | "POST" | "PATCH";
+  readonly method: "GET" | "POST" | "PATCH" | "DELETE";
   /** Begins with a slash; may hold a query. */
   readonly path: string;
   readonly headers?: Readonly<Record<string, string>>;

@@ -1,118 +1,80 @@
-import { InvalidArgumentError, Option, type Command } from "commander";
-import type {
-  ControlBody,
-  InvocationDescription,
-  InvocationsBody,
-} from "../runtime/admin/views.ts";
-import { sendForJson, type HttpRequest } from "./http.ts";
+import { InvalidArgumentError, type Command } from "commander";
+import type { InvocationDescription, WaitGraph } from "../runtime/admin/views.ts";
+import { adminCommand, adminRequest, type AdminOptions } from "./admin.ts";
+import { addControl } from "./control.ts";
 import { formatDescription } from "./describe.ts";
-import { formatAge, formatTable, formatTarget, printJson, type Output } from "./output.ts";
+import { formatGraph } from "./graph.ts";
+import { sendForJson } from "./http.ts";
+import { list, type ListOptions } from "./list.ts";
+import { printJson, type Output } from "./output.ts";
 
-interface AdminOptions {
-  readonly json?: true;
-  readonly adminUrl: string;
+interface DescribeOptions extends AdminOptions {
+  readonly from?: number;
+  readonly limit: number;
 }
 
-interface ListOptions extends AdminOptions {
-  readonly service?: string;
-  readonly key?: string;
-  readonly status?: string[];
+interface GraphOptions extends AdminOptions {
   readonly limit: number;
-  readonly cursor?: string;
 }
 
 const EXAMPLES = `
 Examples:
   $ holdfast invocations list --service cart --status running backing-off
   $ holdfast invocations describe inv_...
+  $ holdfast invocations graph inv_...
   $ holdfast invocations cancel inv_...
+  $ holdfast invocations kill --service cart --key alice --yes
 `;
 
 export function addInvocations(program: Command, output: Output): void {
   const group = program
     .command("invocations")
-    .description("look at invocations, and stop them")
+    .description("look at invocations, and take hold of them")
     .addHelpText("after", EXAMPLES);
   const add = (name: string, description: string): Command =>
-    group
-      .command(name)
-      .description(description)
-      .option("--json", "print one JSON document")
-      .addOption(
-        new Option("--admin-url <url>", "where the runtime's admin API is")
-          .env("HOLDFAST_ADMIN_URL")
-          .default("http://127.0.0.1:9070"),
-      );
+    adminCommand(group, name, description);
 
   add("list", "list invocations, oldest first")
     .option("--service <name>", "of this service only")
+    .option("--handler <name>", "of this handler only")
     .option("--key <key>", "of this key only")
+    .option("--deployment <version>", "pinned to this deployment only")
     .option("--status <status...>", "in one of these statuses only: running, suspended, ...")
     .option("--limit <count>", "how many at most", parseLimit, 50)
     .option("--cursor <cursor>", "where the page before ended")
     .action((options: ListOptions) => list(options, output));
-  add("describe", "say what an invocation did, what it waits for and what went wrong")
+  add("describe", "say where an invocation is, what it waits for, what went wrong and what to do")
     .argument("<id>", "inv_...")
-    .action((id: string, options: AdminOptions) => describe(id, options, output));
-  add("cancel", "ask an invocation to stop: its code sees a CancelledError and may clean up")
+    .option("--from <index>", "entries of its journal from here on; default: the last", parseIndex)
+    .option("--limit <count>", "how many entries of its journal at most", parseLimit, 100)
+    .action((id: string, options: DescribeOptions) => describe(id, options, output));
+  add("graph", "show which invocations it waits for, and what those wait for")
     .argument("<id>", "inv_...")
-    .action((id: string, options: AdminOptions) => control(id, "cancel", options, output));
-  add("kill", "end an invocation at once: its code is not asked")
-    .argument("<id>", "inv_...")
-    .action((id: string, options: AdminOptions) => control(id, "kill", options, output));
+    .option("--limit <count>", "how many invocations at most", parseLimit, 200)
+    .action((id: string, options: GraphOptions) => graph(id, options, output));
+  addControl(group, output);
 }
 
-async function list(options: ListOptions, output: Output): Promise<void> {
-  const query = new URLSearchParams();
-  for (const name of ["service", "key", "cursor"] as const) {
-    const value = options[name];
-    if (value !== undefined) query.set(name, value);
-  }
-  for (const status of options.status ?? []) query.append("status", status);
-  query.set("limit", String(options.limit));
-  const answer = await sendForJson(admin(options, "GET", `/invocations?${query.toString()}`));
-  if (options.json) return printJson(output, answer);
-  const body = answer as InvocationsBody; // the runtime's own type of this answer
-  output.out(formatList(body, Date.now()));
-  if (body.nextCursor !== null) output.err(`more with --cursor ${body.nextCursor}\n`);
-}
-
-async function describe(id: string, options: AdminOptions, output: Output): Promise<void> {
-  const path = `/invocations/${encodeURIComponent(id)}`;
-  const answer = await sendForJson(admin(options, "GET", path));
+async function describe(id: string, options: DescribeOptions, output: Output): Promise<void> {
+  const query = new URLSearchParams({ journalLimit: String(options.limit) });
+  if (options.from !== undefined) query.set("journalFrom", String(options.from));
+  const path = `/invocations/${encodeURIComponent(id)}?${query.toString()}`;
+  const answer = await sendForJson(adminRequest(options, "GET", path));
   if (options.json) return printJson(output, answer);
   // The runtime's own type of this answer.
   output.out(formatDescription(answer as InvocationDescription, Date.now()));
 }
 
-async function control(
-  id: string,
-  verb: "cancel" | "kill",
-  options: AdminOptions,
-  output: Output,
-): Promise<void> {
-  const path = `/invocations/${encodeURIComponent(id)}/${verb}`;
-  const answer = await sendForJson(admin(options, "PATCH", path));
+async function graph(id: string, options: GraphOptions, output: Output): Promise<void> {
+  const path = `/invocations/${encodeURIComponent(id)}/graph?limit=${options.limit}`;
+  const answer = await sendForJson(adminRequest(options, "GET", path));
   if (options.json) return printJson(output, answer);
-  const body = answer as ControlBody; // the runtime's own type of this answer
-  output.out(`${body.effect}\n`);
+  output.out(formatGraph(answer as WaitGraph, Date.now())); // the runtime's own type
 }
 
-function admin(options: AdminOptions, method: HttpRequest["method"], path: string): HttpRequest {
-  return { baseUrl: options.adminUrl, urlFlag: "--admin-url (HOLDFAST_ADMIN_URL)", method, path };
-}
-
-function formatList({ invocations }: InvocationsBody, nowMs: number): string {
-  if (invocations.length === 0) return "no invocations\n";
-  const rows = invocations.map((each) => [
-    each.id,
-    formatTarget(each.target),
-    each.status,
-    formatAge(each.statusSince, nowMs),
-    String(each.attempts),
-    each.lastFailure === null || each.status === "completed" ? "" : each.lastFailure.message,
-  ]);
-  return formatTable([["ID", "TARGET", "STATUS", "FOR", "ATTEMPTS", "LAST FAILURE"], ...rows]);
+function parseIndex(text: string): number {
+  if (!/^\d{1,10}$/.test(text)) throw new InvalidArgumentError("It is a number from 0 up.");
+  return Number(text);
 }
 
 function parseLimit(text: string): number {

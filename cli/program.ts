@@ -2,9 +2,12 @@
 import { createRequire } from "node:module";
 import { Command, CommanderError } from "commander";
 import { CliError, ExitCode } from "./exit.ts";
+import { addDeployments } from "./deployments.ts";
+import { addKeys } from "./hold.ts";
 import { addInvocations } from "./invocations.ts";
 import { addInvoke } from "./invoke.ts";
 import type { Output } from "./output.ts";
+import { addServices } from "./services.ts";
 import { addStart } from "./start.ts";
 
 const EXAMPLES = `
@@ -29,6 +32,9 @@ export async function run(args: readonly string[], output: Output): Promise<numb
   addStart(program, output);
   addInvoke(program, output);
   addInvocations(program, output);
+  addKeys(program, output);
+  addServices(program, output);
+  addDeployments(program, output);
   try {
     await program.parseAsync([...args], { from: "user" });
     return ExitCode.ok;

@@ -18,13 +18,14 @@ interface StartCommandOptions {
   readonly logLevel: (typeof LOG_LEVELS)[number];
   readonly corsOrigins: string[];
   readonly adminHosts: string[];
+  readonly idempotencyPayloadCheck: boolean;
   readonly limit: Readonly<Record<string, number>>;
 }
 
 const HELP = `
 Prints one line on stdout when it has recovered and all ports accept:
   holdfast ready ingress=URL admin=URL worker=URL pid=N
-Logs go to stderr, as JSON when that is not a terminal. Each flag can be given as an environment
+Logs go to stderr, as JSON when that is not a terminal. A flag with an "env" can be given by that
 variable. Exit codes: 0 after SIGTERM or SIGINT, 2 wrong usage, 3 the data directory is in use,
 4 the data has a format that this version does not know, 1 anything else.
 
@@ -77,9 +78,13 @@ export function addStart(program: Command, output: Output): void {
     )
     .option(
       "--limit <name=number>",
-      "one of docs/limits.md, in bytes or ms; again for more",
+      "a limit of docs/limits.md, in bytes, ms or a count; again for more",
       parseLimit,
       {},
+    )
+    .option(
+      "--no-idempotency-payload-check",
+      "an idempotency key that comes again with another payload gives the first result, not 422",
     )
     .addHelpText("after", HELP)
     .action((options: StartCommandOptions) => start(options, output));

@@ -37,7 +37,19 @@ export interface RunRetryPolicy {
   readonly maxIntervalMs: number;
   readonly maxAttempts: number | null;
   readonly maxDurationMs: number | null;
+  /** Share of each wait by which it is made shorter or longer, at random. 0 to 1. */
+  readonly jitter: number;
+  /** What happens when no try is left: the run fails, or its invocation pauses. */
+  readonly onMaxAttempts: "fail" | "pause";
 }
+
+/**
+ * What becomes of a run whose try was cut off before its result was recorded:
+ * - `at-least-once`: its closure runs again
+ * - `at-most-once`: it fails as interrupted, and its closure never runs again
+ * - `probe`: the outside is asked whether it happened, and the closure runs again only if not
+ */
+export type RunMode = "at-least-once" | "at-most-once" | "probe";
 
 export type Header = readonly [name: string, value: string];
 
@@ -86,6 +98,7 @@ export type Command = CommandBase &
         readonly kind: "run";
         readonly completionId: CompletionId;
         readonly retry: RunRetryPolicy | null;
+        readonly mode: RunMode;
       }
     | { readonly kind: "awakeable"; readonly completionId: CompletionId }
     | {
@@ -126,6 +139,8 @@ export type Command = CommandBase &
     | { readonly kind: "date"; readonly completionId: CompletionId }
     /** Answered on the spot; the answer is part of the command. */
     | { readonly kind: "date-here"; readonly timeMs: number }
+    /** This invocation takes the new branch of a patch: `ctx.patched(patch)` is true in it, for ever. */
+    | { readonly kind: "patched"; readonly patch: string }
   );
 
 export type CommandKind = Command["kind"];

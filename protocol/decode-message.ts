@@ -72,6 +72,15 @@ function readWorkerMessage(fields: Fields): WorkerMessage {
       };
     case MESSAGE_TYPE.suspend:
       return { kind: "suspend", attempt: fields.ordinal(), deliveries: fields.u32() };
+    case MESSAGE_TYPE.idle:
+      return { kind: "idle", attempt: fields.ordinal(), deliveries: fields.u32() };
+    case MESSAGE_TYPE["run-not-done"]:
+      return {
+        kind: "run-not-done",
+        attempt: fields.ordinal(),
+        command: fields.u32(),
+        try: fields.ordinal(),
+      };
     case MESSAGE_TYPE.drain:
       return { kind: "drain" };
     default:
@@ -143,6 +152,7 @@ function readRuntimeMessage(fields: Fields): RuntimeMessage {
         attempt: fields.ordinal(),
         command: fields.u32(),
         try: fields.ordinal(),
+        probe: fields.boolean(),
       };
     case MESSAGE_TYPE.abort:
       return { kind: "abort", attempt: fields.ordinal(), reason: fields.string() };

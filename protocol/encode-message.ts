@@ -21,6 +21,8 @@ export const MESSAGE_TYPE: {
   readonly fail: 6;
   readonly suspend: 7;
   readonly drain: 8;
+  readonly idle: 9;
+  readonly "run-not-done": 10;
   readonly welcome: 32;
   readonly refused: 33;
   readonly start: 34;
@@ -39,6 +41,8 @@ export const MESSAGE_TYPE: {
   fail: 6,
   suspend: 7,
   drain: 8,
+  idle: 9,
+  "run-not-done": 10,
   welcome: 32,
   refused: 33,
   start: 34,
@@ -68,6 +72,9 @@ function messageFields(it: RuntimeMessage | WorkerMessage): Plain[] {
       return [it.attempt, resultToPlain(it.result)];
     case "fail":
       return [it.attempt, failureToPlain(it.failure), it.stack, it.command, it.retryAfterMs];
+    case "run-not-done":
+      return [it.attempt, it.command, it.try];
+    case "idle":
     case "suspend":
       return [it.attempt, it.deliveries];
     case "drain":
@@ -90,7 +97,7 @@ function messageFields(it: RuntimeMessage | WorkerMessage): Plain[] {
     case "deliver":
       return [it.attempt, deliveryToPlain(it.delivery)];
     case "go":
-      return [it.attempt, it.command, it.try];
+      return [it.attempt, it.command, it.try, it.probe];
     case "abort":
       return [it.attempt, it.reason];
     case "ack":

@@ -19,8 +19,10 @@ export const FailureCode = {
   conflict: 409,
   payloadTooLarge: 413,
   unprocessable: 422,
+  tooMany: 429,
   notReady: 470,
   internal: 500,
+  unavailable: 503,
   /** The code does not match its journal. */
   journalMismatch: 570,
 } as const;

@@ -15,6 +15,11 @@ export interface RetryPolicy {
   readonly factor: number;
   readonly maxIntervalMs: number;
   readonly maxAttempts: number | null;
+  /** Time since the first of the failures in a row after which there is no further attempt. */
+  readonly maxDurationMs: number | null;
+  /** Share of each wait by which it is made shorter or longer, at random. 0 to 1. */
+  readonly jitter: number;
+  /** What happens when `maxAttempts` or `maxDurationMs` is reached. */
   readonly onMaxAttempts: "pause" | "kill";
 }
 

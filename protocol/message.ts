@@ -93,6 +93,8 @@ export interface Go {
   readonly attempt: AttemptHandle;
   readonly command: number;
   readonly try: number;
+  /** Ask the outside whether it happened, in place of the closure: see `RunMode`. */
+  readonly probe: boolean;
 }
 
 /** The attempt is over: stop it, send nothing more for it. */
@@ -145,6 +147,14 @@ export interface RunFailed {
   readonly retryAfterMs: number | null;
 }
 
+/** A probe found that what the run does has not happened: its closure may run. */
+export interface RunNotDone {
+  readonly kind: "run-not-done";
+  readonly attempt: AttemptHandle;
+  readonly command: number;
+  readonly try: number;
+}
+
 /** The handler settled: the invocation is over. */
 export interface End {
   readonly kind: "end";
@@ -171,10 +181,21 @@ export interface Suspend {
   readonly deliveries: number;
 }
 
+/**
+ * The attempt waits, and for nothing but calls and attaches; it had made this many deliveries. Holds
+ * until the next command or delivery. With it the runtime finds deadlocks.
+ */
+export interface Idle {
+  readonly kind: "idle";
+  readonly attempt: AttemptHandle;
+  readonly deliveries: number;
+}
+
 /** The worker is going away: no more starts, please. Running attempts go on. */
 export interface Drain {
   readonly kind: "drain";
 }
 
-export type AttemptMessage = Issue | RunResult | RunFailed | End | Fail | Suspend;
+export type AttemptMessage =
+  Issue | RunResult | RunFailed | RunNotDone | End | Fail | Idle | Suspend;
 export type WorkerMessage = Hello | AttemptMessage | Drain;

@@ -92,6 +92,8 @@ function parseRetry(json: unknown, at: string): RetryPolicy {
     factor: number(json, at, "factor"),
     maxIntervalMs: number(json, at, "maxIntervalMs"),
     maxAttempts: wholeOrNull(json, at, "maxAttempts"),
+    maxDurationMs: numberOrNull(json, at, "maxDurationMs"),
+    jitter: share(json, at, "jitter"),
     onMaxAttempts: oneOf(json, at, "onMaxAttempts", ["pause", "kill"] as const),
   };
 }
@@ -155,6 +157,12 @@ function wholeOrNull(json: unknown, at: string, name: string): number | null {
   const value = numberOrNull(json, at, name);
   if (value !== null && !Number.isSafeInteger(value))
     throw wrong(`${at}.${name}`, "a whole number");
+  return value;
+}
+
+function share(json: unknown, at: string, name: string): number {
+  const value = number(json, at, name);
+  if (value > 1) throw wrong(`${at}.${name}`, "a number from 0 to 1");
   return value;
 }
 

@@ -11,6 +11,7 @@ import type {
   Delivery,
   Header,
   ReplayEntry,
+  RunMode,
   RunRetryPolicy,
   Target,
 } from "./command.ts";
@@ -181,6 +182,7 @@ const COMMAND_CODES: Readonly<Record<CommandKind, number>> = {
   attach: 22,
   date: 23,
   "date-here": 24,
+  patched: 25,
 };
 const COMMAND_KINDS = new Map(
   Object.entries(COMMAND_CODES).map(([kind, code]) => [code, kind as CommandKind]), // Object.entries loses the key type
@@ -219,7 +221,11 @@ function commandFields(command: Command): Plain[] {
     case "invocation-id":
       return [command.of, command.completionId];
     case "run":
-      return [command.completionId, command.retry && retryToPlain(command.retry)];
+      return [
+        command.completionId,
+        command.retry && retryToPlain(command.retry),
+        RUN_MODES.indexOf(command.mode),
+      ];
     case "complete-awakeable":
       return [command.awakeableId, resultToPlain(command.result)];
     case "get-promise":
@@ -237,6 +243,8 @@ function commandFields(command: Command): Plain[] {
       return [command.invocationId, command.completionId];
     case "date-here":
       return [command.timeMs];
+    case "patched":
+      return [command.patch];
     default:
       return unreachable(command);
   }
@@ -295,7 +303,12 @@ function readCommand(kind: CommandKind, fields: Fields): CommandBody {
     case "invocation-id":
       return { kind, of: fields.u32(), completionId: fields.ordinal() };
     case "run":
-      return { kind, completionId: fields.ordinal(), retry: fields.orNull(readRetry) };
+      return {
+        kind,
+        completionId: fields.ordinal(),
+        retry: fields.orNull(readRetry),
+        mode: readRunMode(fields),
+      };
     default:
       return readOther(kind, fields);
   }
@@ -343,6 +356,8 @@ function readOther(kind: OtherKind, fields: Fields): CommandBody {
       return { kind, invocationId: readInvocationId(fields), completionId: fields.ordinal() };
     case "date-here":
       return { kind, timeMs: fields.whole() };
+    case "patched":
+      return { kind, patch: fields.string() };
   }
 }
 
@@ -384,7 +399,15 @@ export function headersFromPlain(plain: Plain): Header[] {
 }
 
 function retryToPlain(it: RunRetryPolicy): Plain {
-  return [it.initialIntervalMs, it.factor, it.maxIntervalMs, it.maxAttempts, it.maxDurationMs];
+  return [
+    it.initialIntervalMs,
+    it.factor,
+    it.maxIntervalMs,
+    it.maxAttempts,
+    it.maxDurationMs,
+    it.jitter,
+    it.onMaxAttempts === "pause",
+  ];
 }
 
 function readRetry(outer: Fields): RunRetryPolicy {
@@ -395,9 +418,22 @@ function readRetry(outer: Fields): RunRetryPolicy {
     maxIntervalMs: fields.amount(),
     maxAttempts: fields.orNull((it) => it.u32()),
     maxDurationMs: fields.orNull((it) => it.amount()),
+    jitter: fields.amount(),
+    onMaxAttempts: fields.boolean() ? ("pause" as const) : ("fail" as const),
   };
   fields.end();
+  if (retry.jitter > 1) throw new ProtocolError("the jitter of a retry policy is above 1");
   return retry;
+}
+
+/** Their places are their numbers: only added to at the end. */
+const RUN_MODES: readonly RunMode[] = ["at-least-once", "at-most-once", "probe"];
+
+function readRunMode(fields: Fields): RunMode {
+  const code = fields.u32();
+  const mode = RUN_MODES[code];
+  if (mode === undefined) throw new ProtocolError(`a run of the unknown mode ${code}`);
+  return mode;
 }
 
 function readPair(plain: Plain): Header {

@@ -6,5 +6,7 @@ export const DEFAULT_RETRY_POLICY: RetryPolicy = {
   factor: 2,
   maxIntervalMs: 10_000,
   maxAttempts: null,
+  maxDurationMs: null,
+  jitter: 0.2,
   onMaxAttempts: "pause",
 };

@@ -84,7 +84,7 @@ class PartitionLoop implements Loop {
     this.#options = options;
     this.#watermark = store.batchNumber;
     this.#overlay = new Overlay(store, store.batchNumber);
-    this.#outlet = new Outlet(options.perform);
+    this.#outlet = new Outlet(options.perform, () => clock.nowMs());
     const stored = store.get(CLOCK_HIGH_WATER);
     this.#highWaterMs = stored === undefined ? 0 : decodeNumber(stored);
     this.#nowMs = this.#highWaterMs;
@@ -155,7 +155,8 @@ class PartitionLoop implements Loop {
     while (taken < this.#inputs.length && taken < INPUTS_PER_TURN_MAX && !this.#overloaded()) {
       const input = this.#inputs[taken++];
       if (input === undefined) break;
-      this.#takeEffects(this.#options.machine.apply(this.#overlay, input, this.#nowMs));
+      const told = this.#withDiskWait(input);
+      this.#takeEffects(this.#options.machine.apply(this.#overlay, told, this.#nowMs));
       if (this.#committer.full) this.#committer.commitIfDue();
     }
     this.#inputs.splice(0, taken);
@@ -168,6 +169,14 @@ class PartitionLoop implements Loop {
     this.#setAlarm();
     if (this.#inputs.length > 0 && !this.#overloaded()) this.#scheduleTurn();
     this.#checkIdle();
+  }
+
+  /** Only this side knows how long the disk held an attempt back: the machine learns it as a fact. */
+  #withDiskWait(input: Input): Input {
+    if (input.kind === "worker-lost") this.#outlet.forgetWaits(input.connection);
+    if (input.kind !== "worker-message") return input;
+    const diskWaitMs = this.#outlet.takeWaitedMs(input.connection, input.message.attempt);
+    return diskWaitMs === 0 ? input : { ...input, diskWaitMs };
   }
 
   #fireTimers(): void {

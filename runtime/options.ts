@@ -1,4 +1,5 @@
 /** What a runtime can be told, with its defaults, checked. */
+import { checkLimits } from "./check-limits.ts";
 import { DEFAULT_LIMITS, type Limits } from "./core/limits.ts";
 import { DEFAULT_HTTP_LIMITS, type HttpLimits } from "./http/http-limits.ts";
 import { LOG_LEVELS, type LogLevel } from "./log.ts";
@@ -18,6 +19,11 @@ export interface RuntimeOptions {
   readonly logLevel?: LogLevel;
   /** Any of the limits of docs/limits.md. */
   readonly limits?: Partial<Limits & HttpLimits>;
+  /**
+   * Whether an idempotency key that comes again with another payload is refused (422). Default true;
+   * false: the first result is given whatever the payload, as Restate does.
+   */
+  readonly idempotencyPayloadCheck?: boolean;
   /** Bearer token that workers must show. Default: HOLDFAST_WORKER_TOKEN, or none. */
   readonly workerToken?: string;
   /** Origins whose pages may call the ingress. Default: none. */
@@ -40,6 +46,7 @@ export interface CheckedOptions {
   readonly logLevel: LogLevel;
   readonly limits: Limits;
   readonly httpLimits: HttpLimits;
+  readonly idempotencyPayloadCheck: boolean;
   readonly workerToken: string | undefined;
   readonly corsOrigins: readonly string[];
   readonly adminHosts: readonly string[];
@@ -61,6 +68,7 @@ export function checkOptions(options: RuntimeOptions): CheckedOptions {
       throw new RangeError(`the limit ${name} is a number that is not negative, not ${value}`);
     }
   }
+  checkLimits(limits);
   return {
     dataDir: options.dataDir,
     host: options.host ?? "127.0.0.1",
@@ -70,6 +78,7 @@ export function checkOptions(options: RuntimeOptions): CheckedOptions {
     logLevel,
     limits,
     httpLimits: { ...DEFAULT_HTTP_LIMITS, ...options.limits },
+    idempotencyPayloadCheck: options.idempotencyPayloadCheck ?? true,
     workerToken: options.workerToken ?? process.env["HOLDFAST_WORKER_TOKEN"],
     corsOrigins: options.corsOrigins ?? [],
     adminHosts: options.adminHosts ?? [],

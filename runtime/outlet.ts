@@ -9,9 +9,15 @@
  *    for after the effect was made: an older one says nothing about what it was computed from.
  * 3. Within a lane (one attempt on one connection, or the connection itself) everything leaves in
  *    the order in which it was made, whatever each of them waits for.
+ * 4. As long as something is held in the lane of an attempt, that attempt waits for the disk. The
+ *    time is kept until it is taken, or the attempt is aborted or its connection lost.
  */
 import { assert } from "../protocol/assert.ts";
 import type { Effect } from "./core/effect.ts";
+import type { ConnectionId } from "./core/input.ts";
+
+/** Times of attempts that nobody has asked for yet. */
+const WAITS_MAX = 10_000;
 
 export interface Held {
   readonly effect: Effect;
@@ -21,18 +27,28 @@ export interface Held {
   ready: boolean;
 }
 
+interface Lane {
+  readonly queue: Held[];
+  /** When the first of those that it holds without a break was held; infinite once nobody asks. */
+  sinceMs: number;
+}
+
 export class Outlet {
   readonly #perform: (effect: Effect) => void;
+  readonly #nowMs: () => number;
   /** In the order of their batches. */
   #byBatch: Held[] = [];
   #head = 0;
   #unconfirmed: Held[] = [];
   /** Those on their way out of each lane, first to last. */
-  readonly #lanes = new Map<string, Held[]>();
+  readonly #lanes = new Map<string, Lane>();
+  /** How long lanes of attempts held something, not yet taken. */
+  readonly #waitedMs = new Map<string, number>();
   #held = 0;
 
-  constructor(perform: (effect: Effect) => void) {
+  constructor(perform: (effect: Effect) => void, nowMs: () => number) {
     this.#perform = perform;
+    this.#nowMs = nowMs;
   }
 
   get empty(): boolean {
@@ -46,7 +62,7 @@ export class Outlet {
   /** Performs it, unless its lane waits: then it gives the batch that it now waits for. */
   now(effect: Effect): number | undefined {
     const lane = laneOf(effect);
-    const before = lane === undefined ? undefined : this.#lanes.get(lane)?.at(-1);
+    const before = lane === undefined ? undefined : this.#lanes.get(lane)?.queue.at(-1);
     if (before === undefined) {
       this.#perform(effect);
       return undefined;
@@ -90,12 +106,32 @@ export class Outlet {
     for (const it of round) this.#let(it);
   }
 
+  /** How long an attempt has waited for the disk since this was last asked. */
+  takeWaitedMs(connection: ConnectionId, attempt: number): number {
+    if (this.#waitedMs.size === 0) return 0;
+    const lane = laneName(connection, attempt);
+    const waitedMs = this.#waitedMs.get(lane) ?? 0;
+    this.#waitedMs.delete(lane);
+    return waitedMs;
+  }
+
+  /** The connection has ended: nobody will ask for its attempts any more. */
+  forgetWaits(connection: ConnectionId): void {
+    const prefix = laneName(connection, "");
+    for (const lane of this.#waitedMs.keys()) {
+      if (lane.startsWith(prefix)) this.#waitedMs.delete(lane);
+    }
+    for (const [name, lane] of this.#lanes) {
+      if (name.startsWith(prefix)) lane.sinceMs = Number.POSITIVE_INFINITY;
+    }
+  }
+
   #hold(it: Held): Held {
     this.#held++;
     if (it.lane === undefined) return it;
-    const queue = this.#lanes.get(it.lane);
-    if (queue === undefined) this.#lanes.set(it.lane, [it]);
-    else queue.push(it);
+    const lane = this.#lanes.get(it.lane);
+    if (lane === undefined) this.#lanes.set(it.lane, { queue: [it], sinceMs: this.#nowMs() });
+    else lane.queue.push(it);
     return it;
   }
 
@@ -106,13 +142,28 @@ export class Outlet {
       this.#leave(it);
       return;
     }
-    const queue = this.#lanes.get(it.lane);
-    assert(queue !== undefined, `lane ${it.lane} is empty, but one of its effects is held`);
-    while (queue[0]?.ready) {
-      const first = queue.shift();
-      if (first) this.#leave(first);
+    const lane = this.#lanes.get(it.lane);
+    assert(lane !== undefined, `lane ${it.lane} is empty, but one of its effects is held`);
+    let last: Held | undefined;
+    while (lane.queue[0]?.ready) {
+      last = lane.queue.shift();
+      if (last) this.#leave(last);
     }
-    if (queue.length === 0) this.#lanes.delete(it.lane);
+    if (lane.queue.length > 0) return;
+    this.#lanes.delete(it.lane);
+    if (last) this.#keepWait(it.lane, last.effect, this.#nowMs() - lane.sinceMs);
+  }
+
+  /** Of a clock that was set back nothing is kept. */
+  #keepWait(lane: string, last: Effect, waitedMs: number): void {
+    if (last.kind !== "message" || last.attempt === 0) return;
+    const before = this.#waitedMs.get(lane) ?? 0;
+    this.#waitedMs.delete(lane);
+    if (last.message.kind === "abort" || before + Math.max(waitedMs, 0) === 0) return;
+    this.#waitedMs.set(lane, before + Math.max(waitedMs, 0));
+    // An attempt may have ended with something still in its lane, and then nobody asks.
+    const [oldest] = this.#waitedMs.keys();
+    if (this.#waitedMs.size > WAITS_MAX && oldest !== undefined) this.#waitedMs.delete(oldest);
   }
 
   #leave(it: Held): void {
@@ -124,11 +175,15 @@ export class Outlet {
 function laneOf(effect: Effect): string | undefined {
   switch (effect.kind) {
     case "message":
-      return `${effect.connection}/${effect.attempt}`;
+      return laneName(effect.connection, effect.attempt);
     case "close-connection":
-      return `${effect.connection}/0`;
+      return laneName(effect.connection, 0);
     case "respond":
     case "warn":
       return undefined;
   }
+}
+
+function laneName(connection: ConnectionId, attempt: number | ""): string {
+  return `${connection}/${attempt}`;
 }

@@ -9,10 +9,13 @@
  */
 import { resolve } from "node:path";
 import { createAdmin, type AdminCore } from "./admin/admin.ts";
+import { workerLacks, type WorkerLack } from "./admin/deployments.ts";
 import { createAdminReads } from "./admin/reads.ts";
 import { systemClock } from "./clock.ts";
 import type { Effect } from "./core/effect.ts";
 import { createMachine } from "./core/machine.ts";
+import { createDiskGuard } from "./disk-guard.ts";
+import { watchDeployments } from "./deployment-watch.ts";
 import { listen, openServer, urlOf, type HttpApp, type Listening } from "./http/listen.ts";
 import { createHub, type Hub } from "./hub/hub.ts";
 import { createWorkerListener, type WorkerListener } from "./hub/ws-listener.ts";
@@ -47,9 +50,21 @@ export async function startServer(given: RuntimeOptions): Promise<Server> {
     undo.push(() => directory.close());
     const parts = join(options, directory.store, log);
     undo.push(() => parts.loop.close());
+    const disk = createDiskGuard({
+      directory: options.dataDir,
+      freeBytesMin: options.limits.diskFreeBytesMin,
+      submit: (input) => parts.loop.submit(input),
+      log,
+    });
+    // Known before the first request is taken.
+    await disk.check();
+    undo.push(async () => disk.stop());
     const listeners = await openListeners(options, parts, undo);
     await parts.loop.start();
     parts.recovered();
+    disk.start();
+    const stopWatching = watchDeployments({ look: parts.workerLacks, log });
+    undo.push(() => Promise.resolve(stopWatching()));
     log.info({ epoch: directory.store.epoch, dataDir: options.dataDir }, "the runtime is ready");
     return { ...listeners, hub: parts.hub, log, close: () => closeAll(parts, undo) };
   } catch (error) {
@@ -66,28 +81,31 @@ interface Parts {
   readonly admin: HttpApp;
   readonly workers: WorkerListener;
   readonly urls: { ingress: string | null };
+  readonly workerLacks: () => Promise<readonly WorkerLack[]>;
   readonly log: Log;
   recovered(): void;
 }
 
 function join(options: CheckedOptions, store: Store, log: Log): Parts {
-  const { limits } = options;
+  const { limits, idempotencyPayloadCheck } = options;
   // Submitting is possible before the loop is there only because nothing submits before it.
   const submit: Loop["submit"] = (input) => loop.submit(input);
   const hub = createHub({ submit, log });
   const requests = createRequests(submit);
+  const clock = systemClock();
   const workers = createWorkerListener({ hub, limits, log, token: options.workerToken });
   const loop = createLoop({
-    machine: createMachine({ epoch: store.epoch, limits }),
+    machine: createMachine({ epoch: store.epoch, limits, idempotencyPayloadCheck }),
     store,
-    clock: systemClock(),
+    clock,
     perform: (effect) => perform(effect, hub, requests, log),
     onFatal: (error) => failStop(error, options, log),
     onPressure: (pressed) => workers.setPressure(pressed),
   });
   const directory = createServiceDirectory(store);
   const ingressCore: IngressCore = { ask: requests.ask, directory };
-  const reads = createAdminReads(store, (version) => hub.workersOf(version));
+  const live = { workersOf: hub.workersOf.bind(hub), nowMs: () => clock.nowMs() };
+  const reads = createAdminReads(store, live);
   const adminCore: AdminCore = { ask: requests.ask, reads };
   let ready = false;
   const onError = (error: unknown): void => log.error({ error: textOf(error) }, "a request failed");
@@ -98,6 +116,10 @@ function join(options: CheckedOptions, store: Store, log: Log): Parts {
     requests,
     workers,
     urls,
+    workerLacks: async () => {
+      await store.confirm();
+      return workerLacks(store, live);
+    },
     log,
     ingress: createIngress({
       core: () => (ready ? ingressCore : undefined),

@@ -41,6 +41,31 @@ export interface Context {
   readonly console: Console;
 
   /**
+   * Whether this invocation takes the new branch of a change to its handler. Invocations in flight were
+   * recorded by the code of before the change, and must go on with it; all others take the new branch.
+   * It answers at once, the same for the whole invocation and in every replay, and is recorded when it
+   * is true: an invocation that has come past this point, or to it, before the change gets `false`.
+   *
+   * Use a new id for each change, and deploy in three steps under the same version:
+   *
+   * 1. Both branches, the new one under `ctx.patched`.
+   * 2. Once no invocation from before step 1 is open (`holdfast invocations list`), the new branch alone.
+   *    Journals that hold the patch go on without the check.
+   * 3. The id is free again once no invocation from between the two is open.
+   *
+   * Called after awaiting something that is not a ctx promise, it is true only for invocations whose
+   * journal was empty when the attempt began.
+   *
+   * @param id names the change, the same wherever it is asked for
+   * @throws TypeError when the id is empty
+   * @example
+   * // version 1:  await ctx.run("refund", refundByTransfer);
+   * if (ctx.patched("refund-by-card")) await ctx.run("refund to card", refundToCard);
+   * else await ctx.run("refund", refundByTransfer);
+   */
+  patched(id: string): boolean;
+
+  /**
    * Runs `action` once and records its result; on replay the result is given back without running it.
    * An action that was cut off before its result was recorded runs again, with the same
    * `idempotencyToken`.

@@ -11,6 +11,7 @@ import {
   type WorkflowDefinition,
 } from "./definition.ts";
 import {
+  abortTimeoutMsOf,
   announced,
   type HandlerOptions,
   requireTexts,
@@ -162,6 +163,7 @@ function register({ kind, service: name, handler, fn, options }: Given): Registe
     output,
     serde,
     asTerminalError: merged.asTerminalError,
+    abortTimeoutMs: abortTimeoutMsOf(merged, where),
     manifest: {
       name: handler,
       mode,

@@ -72,5 +72,7 @@ export interface RegisteredHandler {
   readonly serde: Serde<unknown>;
   /** The user's view of which other errors end the invocation. */
   readonly asTerminalError: ((error: unknown) => TerminalError | undefined) | undefined;
+  /** How long an attempt may await something of its own that does not come. Default 10 min. */
+  readonly abortTimeoutMs?: number | null;
   readonly manifest: HandlerManifest;
 }

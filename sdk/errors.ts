@@ -55,9 +55,58 @@ export class TimeoutError extends TerminalError {
   }
 }
 
+/**
+ * The call could never have come back: its callee waits, over any number of calls and keys, for this
+ * very invocation. Code 409; the message names the cycle. Catch it to go another way, or let it end the
+ * invocation; to avoid it, make one of the calls a send, or give it an `.orTimeout()`.
+ *
+ * @example
+ * const balance = await ctx.objectClient(account, other).balance().catch((error: unknown) => {
+ *   if (error instanceof DeadlockError) return undefined;
+ *   throw error;
+ * });
+ */
+export class DeadlockError extends TerminalError {
+  override name = "DeadlockError";
+
+  constructor(message = "deadlock", options: Omit<TerminalErrorOptions, "errorCode"> = {}) {
+    super(message, { ...options, errorCode: FailureCode.conflict });
+  }
+}
+
+/**
+ * An at-most-once `ctx.run` was cut off before its result was recorded: code 500. It may or may not
+ * have happened, and does not start again. Ask the outside by `idempotencyToken`, which is what the
+ * closure was given, and go on from the answer.
+ *
+ * @example
+ * try { await ctx.run("charge", charge, { mode: "at-most-once" }); }
+ * catch (error) {
+ *   if (!(error instanceof RunInterruptedError)) throw error;
+ *   await ctx.run("ask a person", () => tickets.open(`charged or not? ${error.idempotencyToken}`));
+ * }
+ */
+export class RunInterruptedError extends TerminalError {
+  override name = "RunInterruptedError";
+
+  constructor(message: string, options: Omit<TerminalErrorOptions, "errorCode"> = {}) {
+    super(message, { ...options, errorCode: FailureCode.internal });
+  }
+
+  /** Name of the run. */
+  get run(): string {
+    return this.metadata?.["run"] ?? "";
+  }
+
+  /** What the closure was given to send to the outside. */
+  get idempotencyToken(): string {
+    return this.metadata?.["idempotencyToken"] ?? "";
+  }
+}
+
 /** What a {@link RetryableError} may be given besides its message. */
 export interface RetryableErrorOptions {
-  /** Wait at least this long before the next try. Default: what the retry policy says. */
+  /** Wait this long before the next try, at least 10 ms. Default: what the retry policy says. */
   readonly retryAfter?: Duration;
   /** Code under which the failure is shown while it is retried. Default 500. */
   readonly errorCode?: number;

@@ -7,7 +7,14 @@
  */
 import { type Failure, FailureCode } from "../protocol/failure.ts";
 import { cutText } from "../protocol/text.ts";
-import { CancelledError, RetryableError, TerminalError, TimeoutError } from "./errors.ts";
+import {
+  CancelledError,
+  DeadlockError,
+  RetryableError,
+  RunInterruptedError,
+  TerminalError,
+  TimeoutError,
+} from "./errors.ts";
 import { toWellFormed } from "./text.ts";
 
 /** Longer messages are cut: a failure is journaled, listed and logged many times. */
@@ -48,6 +55,12 @@ export function fromFailure(failure: Failure): TerminalError {
   }
   if (name === "TimeoutError" && code === FailureCode.timeout) {
     return new TimeoutError(message, options);
+  }
+  if (name === "DeadlockError" && code === FailureCode.conflict) {
+    return new DeadlockError(message, options);
+  }
+  if (name === "RunInterruptedError" && code === FailureCode.internal) {
+    return new RunInterruptedError(message, options);
   }
   // Another SDK or an older version may have journaled a code that this constructor refuses.
   const errorCode = Number.isInteger(code) && code >= 400 && code <= 599 ? code : 500;

@@ -9,14 +9,18 @@ import { type Serde, serde } from "./serde.ts";
 export interface RetryOptions {
   /** Failed attempts in a row after which `onMaxAttempts` applies. Default: no limit. */
   readonly maxAttempts?: number;
+  /** Time since the first of the failures in a row after which it applies as well. Default: no limit. */
+  readonly maxDuration?: Duration;
   /** What happens then: "pause" (default) waits for somebody to look, "kill" fails the invocation. */
   readonly onMaxAttempts?: "pause" | "kill";
-  /** Wait after the first failure. Default 100 ms. */
+  /** Wait after the first failure, never less than 10 ms. Default 100 ms. */
   readonly initialInterval?: Duration;
   /** Longest wait. Default 10 s. */
   readonly maxInterval?: Duration;
   /** By what each wait is longer than the one before. Default 2. */
   readonly exponentiationFactor?: number;
+  /** Share of each wait by which it is made shorter or longer at random. 0 to 1. Default 0.2. */
+  readonly jitter?: number;
 }
 
 /** Options of a service, for all its handlers; a handler's own come first. */
@@ -29,7 +33,10 @@ export interface ServiceOptions {
   readonly workflowRetention?: Duration;
   /** Idle time after which an attempt that only waits leaves memory. Default 1 min. */
   readonly inactivityTimeout?: Duration;
-  /** Accepted so that definitions carry over; an attempt whose worker answers is never aborted. */
+  /**
+   * How long an attempt may await something that is not ctx's, with nothing else going on, before it
+   * fails and is tried again: what it awaits may never come. Default 10 min.
+   */
   readonly abortTimeout?: Duration;
   /** Not callable over HTTP, only by other handlers. Default false. */
   readonly ingressPrivate?: boolean;
@@ -55,7 +62,7 @@ export interface HandlerOptions extends ServiceOptions {
 function retryPolicyOf(options: RetryOptions | undefined, where: string): RetryPolicy | null {
   if (options === undefined) return null;
   const at = `retryPolicy of ${where}`;
-  const { maxAttempts, onMaxAttempts, exponentiationFactor: factor } = options;
+  const { maxAttempts, onMaxAttempts, exponentiationFactor: factor, jitter } = options;
   if (maxAttempts !== undefined && !(Number.isInteger(maxAttempts) && maxAttempts >= 1)) {
     throw new RangeError(`maxAttempts in ${at} is a whole number from 1, got ${maxAttempts}`);
   }
@@ -67,6 +74,11 @@ function retryPolicyOf(options: RetryOptions | undefined, where: string): RetryP
   if (factor !== undefined && !(Number.isFinite(factor) && factor >= 1)) {
     throw new RangeError(`exponentiationFactor in ${at} is a number from 1, got ${factor}`);
   }
+  if (jitter !== undefined && !(jitter >= 0 && jitter <= 1)) {
+    throw new RangeError(
+      `jitter in ${at} is the share of a wait by which it varies, from 0 to 1, got ${jitter}`,
+    );
+  }
   const fallback = DEFAULT_RETRY_POLICY;
   return {
     initialIntervalMs:
@@ -74,6 +86,8 @@ function retryPolicyOf(options: RetryOptions | undefined, where: string): RetryP
     factor: factor ?? fallback.factor,
     maxIntervalMs: msOr(options.maxInterval, `maxInterval in ${at}`) ?? fallback.maxIntervalMs,
     maxAttempts: maxAttempts ?? null,
+    maxDurationMs: msOr(options.maxDuration, `maxDuration in ${at}`) ?? fallback.maxDurationMs,
+    jitter: jitter ?? fallback.jitter,
     onMaxAttempts: onMaxAttempts ?? fallback.onMaxAttempts,
   };
 }
@@ -87,14 +101,8 @@ export function announced(
   "name" | "mode" | "inputContentType" | "inputRequired" | "outputContentType"
 > {
   const ms = (
-    option:
-      | "abortTimeout"
-      | "inactivityTimeout"
-      | "idempotencyRetention"
-      | "journalRetention"
-      | "workflowRetention",
+    option: "inactivityTimeout" | "idempotencyRetention" | "journalRetention" | "workflowRetention",
   ): number | null => msOr(options[option], `${option} of ${where}`);
-  ms("abortTimeout"); // accepted and not used, but a mistake in it is one all the same
   const { description = "", metadata = {} } = options;
   requireTexts({ description, metadata }, where);
   return {
@@ -108,6 +116,11 @@ export function announced(
     description,
     metadata,
   };
+}
+
+/** For the worker alone: the runtime has no part in it. */
+export function abortTimeoutMsOf(options: HandlerOptions, where: string): number | null {
+  return msOr(options.abortTimeout, `abortTimeout of ${where}`);
 }
 
 /** The serdes of a handler, each the default of the next. */

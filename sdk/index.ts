@@ -4,7 +4,14 @@ export { handlers } from "./handlers.ts";
 export { serve, type ServeOptions, type Worker } from "./worker/serve.ts";
 export { rpc } from "./rpc.ts";
 export { serde, type Serde } from "./serde.ts";
-export { TerminalError, RetryableError, CancelledError, TimeoutError } from "./errors.ts";
+export {
+  CancelledError,
+  DeadlockError,
+  RetryableError,
+  RunInterruptedError,
+  TerminalError,
+  TimeoutError,
+} from "./errors.ts";
 export type {
   Context,
   InvocationReference,
@@ -27,5 +34,5 @@ export type {
   InvocationPromise,
 } from "./promise.ts";
 export type { ContextDate, Rand, Request } from "./request.ts";
-export type { RunAction, RunContext, RunOptions } from "./run.ts";
+export type { ProbeAnswer, RunAction, RunContext, RunOptions, RunProbe } from "./run.ts";
 export type { AwakeableId, InvocationId } from "../protocol/ids.ts";

@@ -1,49 +1,105 @@
-/** Journal entries as people read them: names, subjects, sizes and times, never payloads. */
+/**
+ * Journal entries as people read them: names, subjects, sizes and times, never payloads.
+ *
+ * 1. Only the rows that were asked for are read, and not more bytes than a read may cost.
+ */
 import type { Command, Delivery } from "../../protocol/command.ts";
 import type { Failure } from "../../protocol/failure.ts";
-import { invocationIdOf } from "../core/invocation.ts";
-import type { JournalEntry } from "../core/rows.ts";
+import { invocationIdOf, type Invocation } from "../core/invocation.ts";
+import { byCompletion, findCommand } from "../core/journal.ts";
+import { journalKey } from "../core/keys.ts";
+import { decodeJournalEntry, type JournalEntry } from "../core/rows.ts";
 import type { ReadTx } from "../core/tx.ts";
 import { iso, loadInvocation } from "./summary.ts";
-import type { JournalEntryView } from "./views.ts";
-import { commandsByCompletion } from "./waits.ts";
+import type { JournalEntryView, JournalRequest } from "./views.ts";
 
 export interface SizedEntry {
+  readonly index: number;
   readonly entry: JournalEntry;
   readonly sizeBytes: number;
 }
 
+const READ_BATCH = 128;
+/** A piece of a journal ends early when its rows are larger than this. */
+const READ_BYTES_MAX = 16 * 1024 * 1024;
+/** Commands outside of the piece that are looked for, to name what a completion answers. */
+const LOOKUPS_MAX = 200;
+const LOOKUP_ROWS_MAX = 256;
+
+export function readEntries(
+  tx: ReadTx,
+  invocation: Invocation,
+  { from, to }: { readonly from: number; readonly to: number },
+): SizedEntry[] {
+  const found: SizedEntry[] = [];
+  let bytes = 0;
+  for (let index = from; index < to && bytes < READ_BYTES_MAX; index += READ_BATCH) {
+    const end = journalKey(invocation.sequence, Math.min(index + READ_BATCH, to));
+    const range = { from: journalKey(invocation.sequence, index), to: end, limit: READ_BATCH };
+    tx.range(range).forEach(([, row], offset) => {
+      bytes += row.length;
+      const entry = decodeJournalEntry(row);
+      found.push({ index: index + offset, entry, sizeBytes: row.length });
+    });
+  }
+  return found;
+}
+
 export function viewJournal(
   tx: ReadTx,
-  journal: readonly SizedEntry[],
-  { from, limit }: { readonly from: number; readonly limit: number },
+  invocation: Invocation,
+  { from, limit }: JournalRequest,
 ): JournalEntryView[] {
-  const commands = commandsByCompletion(journal.map((it) => it.entry));
-  return journal.slice(from, from + limit).map(({ entry, sizeBytes }, offset) => {
-    const at = { index: from + offset, sizeBytes, at: iso(entry.atMs) };
-    if (entry.kind === "command") return { ...at, ...viewCommand(tx, entry) };
-    const { delivery } = entry;
-    const answered =
-      delivery.kind === "completion" ? commands.get(delivery.completionId)?.command : undefined;
-    return {
-      ...at,
-      entry: "delivery",
-      kind: delivery.kind,
-      command: answered?.index ?? null,
-      name: answered?.name ?? "",
-      about: delivery.kind === "signal" ? delivery.signal : (answered?.kind ?? ""),
-      invocation: null,
-      failure: failureOf(delivery),
-    };
+  const length = invocation.commands + invocation.deliveries;
+  const first = from ?? Math.max(0, length - limit);
+  const to = Math.min(first + limit, length);
+  const entries = readEntries(tx, invocation, { from: first, to });
+  const answered = answeredBy(tx, invocation, entries);
+  return entries.map(({ index, entry, sizeBytes }) => {
+    const at = { index, sizeBytes, at: iso(entry.atMs) };
+    return entry.kind === "command"
+      ? { ...at, ...viewCommand(tx, entry) }
+      : { ...at, ...viewDelivery(entry.delivery, answered) };
   });
 }
 
-type CommandFields = Omit<JournalEntryView, "index" | "sizeBytes" | "at">;
+/** Finds the command that made a completion id. */
+type Answered = (completionId: number) => Command | undefined;
 
-function viewCommand(
-  tx: ReadTx,
-  entry: JournalEntry & { readonly kind: "command" },
-): CommandFields {
+/** It is near, mostly; else it is looked for, as long as that is cheap. */
+function answeredBy(tx: ReadTx, invocation: Invocation, entries: readonly SizedEntry[]): Answered {
+  const near = new Map<number, Command>();
+  for (const { entry } of entries) {
+    if (entry.kind !== "command") continue;
+    const { command } = entry;
+    if ("completionId" in command && command.kind !== "withdraw") {
+      near.set(command.completionId, command);
+    }
+  }
+  let lookups = 0;
+  return (completionId) => {
+    const known = near.get(completionId);
+    if (known || lookups++ >= LOOKUPS_MAX) return known;
+    return findCommand(tx, invocation, byCompletion(completionId), LOOKUP_ROWS_MAX)?.command;
+  };
+}
+
+function viewDelivery(delivery: Delivery, answered: Answered): EntryFields {
+  const command = delivery.kind === "completion" ? answered(delivery.completionId) : undefined;
+  return {
+    entry: "delivery",
+    kind: delivery.kind,
+    command: command?.index ?? null,
+    name: command?.name ?? "",
+    about: delivery.kind === "signal" ? delivery.signal : (command?.kind ?? ""),
+    invocation: null,
+    failure: failureOf(delivery),
+  };
+}
+
+type EntryFields = Omit<JournalEntryView, "index" | "sizeBytes" | "at">;
+
+function viewCommand(tx: ReadTx, entry: JournalEntry & { readonly kind: "command" }): EntryFields {
   const { command, child } = entry;
   const other = child === null ? undefined : loadInvocation(tx, child);
   const named = "invocationId" in command ? command.invocationId : null;
@@ -83,6 +139,10 @@ function aboutCommand(command: Command, atMs: number): string {
       return command.awakeableId;
     case "date-here":
       return iso(command.timeMs);
+    case "run":
+      return command.mode;
+    case "patched":
+      return command.patch;
     default:
       return "";
   }

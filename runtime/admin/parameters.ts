@@ -5,8 +5,13 @@ import type { InvocationFilter, JournalRequest, PageRequest } from "./views.ts";
 
 const PAGE_DEFAULT = 100;
 const PAGE_MAX = 1_000;
-const JOURNAL_DEFAULT = 1_000;
+const BULK_DEFAULT = 1_000;
+const BULK_MAX = 10_000;
+const JOURNAL_DEFAULT = 100;
 const JOURNAL_MAX = 10_000;
+
+const GRAPH_DEFAULT = 200;
+const GRAPH_MAX = 1_000;
 
 /** As a table, so that the compiler asks for a status that is new. */
 const STATUSES: Readonly<Record<Status, true>> = {
@@ -20,39 +25,67 @@ const STATUSES: Readonly<Record<Status, true>> = {
   completed: true,
 };
 
-/** `?service=&handler=&key=&status=&limit=&cursor=`; `status` may be repeated or hold a list. */
+const FILTERS = ["service", "handler", "key", "status"];
+
+/**
+ * `?service=&handler=&key=&deployment=&status=&limit=&cursor=`; `status` may be repeated or hold a
+ * list.
+ */
 export function listRequestOf(query: URLSearchParams): {
   readonly filter: InvocationFilter;
   readonly page: PageRequest;
 } {
-  refuseUnknown(query, ["service", "handler", "key", "status", "limit", "cursor"]);
+  refuseUnknown(query, [...FILTERS, "deployment", "limit", "cursor"]);
+  const limit = numberOf(query, "limit", { least: 1, most: PAGE_MAX, otherwise: PAGE_DEFAULT });
+  const deployment = query.get("deployment");
+  const filter = { ...filterOf(query), ...(deployment === null ? {} : { deployment }) };
+  return { filter, page: { limit, after: afterOf(query) } };
+}
+
+/**
+ * The same, of invocations that something is to be done to; `more` names what that takes besides.
+ * Not by deployment: there that is the one to go on with.
+ */
+export function bulkRequestOf(
+  query: URLSearchParams,
+  more: readonly string[],
+): { readonly filter: InvocationFilter; readonly limit: number; readonly after: number | null } {
+  refuseUnknown(query, [...FILTERS, "limit", "cursor", ...more]);
+  if (!FILTERS.some((it) => query.has(it))) {
+    throw bad(`say which invocations are meant, by one or more of ${FILTERS.join(", ")}`);
+  }
+  const limit = numberOf(query, "limit", { least: 1, most: BULK_MAX, otherwise: BULK_DEFAULT });
+  return { filter: filterOf(query), limit, after: afterOf(query) };
+}
+
+function filterOf(query: URLSearchParams): InvocationFilter {
   const service = query.get("service");
   const handler = query.get("handler");
   const key = query.get("key");
-  const cursor = query.get("cursor");
   return {
-    filter: {
-      ...(service === null ? {} : { service }),
-      ...(handler === null ? {} : { handler }),
-      ...(key === null ? {} : { key }),
-      statuses: query
-        .getAll("status")
-        .flatMap((it) => it.split(","))
-        .map(statusOf),
-    },
-    page: {
-      limit: numberOf(query, "limit", { least: 1, most: PAGE_MAX, otherwise: PAGE_DEFAULT }),
-      after: cursor === null ? null : cursorOf(cursor),
-    },
+    ...(service === null ? {} : { service }),
+    ...(handler === null ? {} : { handler }),
+    ...(key === null ? {} : { key }),
+    statuses: query
+      .getAll("status")
+      .flatMap((it) => it.split(","))
+      .map(statusOf),
   };
 }
 
-/** `?journalFrom=&journalLimit=` */
+function afterOf(query: URLSearchParams): number | null {
+  const cursor = query.get("cursor");
+  return cursor === null ? null : cursorOf(cursor);
+}
+
+/** `?journalFrom=&journalLimit=`; without the first, the last entries. */
 export function journalRequestOf(query: URLSearchParams): JournalRequest {
   refuseUnknown(query, ["journalFrom", "journalLimit"]);
   const most = Number.MAX_SAFE_INTEGER;
   return {
-    from: numberOf(query, "journalFrom", { least: 0, most, otherwise: 0 }),
+    from: query.has("journalFrom")
+      ? numberOf(query, "journalFrom", { least: 0, most, otherwise: 0 })
+      : null,
     limit: numberOf(query, "journalLimit", {
       least: 0,
       most: JOURNAL_MAX,
@@ -61,7 +94,13 @@ export function journalRequestOf(query: URLSearchParams): JournalRequest {
   };
 }
 
-function refuseUnknown(query: URLSearchParams, known: readonly string[]): void {
+/** `?limit=` of the graph of waits. */
+export function nodesMaxOf(query: URLSearchParams): number {
+  refuseUnknown(query, ["limit"]);
+  return numberOf(query, "limit", { least: 1, most: GRAPH_MAX, otherwise: GRAPH_DEFAULT });
+}
+
+export function refuseUnknown(query: URLSearchParams, known: readonly string[]): void {
   for (const name of query.keys()) {
     if (known.includes(name)) continue;
     throw bad(`there is no parameter '${name.slice(0, 100)}'; there are ${known.join(", ")}`);

@@ -1,4 +1,5 @@
 /** One invocation as lists show it. */
+import type { Target } from "../../protocol/command.ts";
 import { invocationIdOf, type Invocation, type Status } from "../core/invocation.ts";
 import { invocationKey, prefixEnd, readU32, runPrefix, type Sequence } from "../core/keys.ts";
 import { decodeInvocation, decodeRun, type Run } from "../core/rows.ts";
@@ -64,9 +65,12 @@ export function readRuns(tx: ReadTx, invocation: Invocation): ReadonlyMap<number
 
 export function peer(tx: ReadTx, sequence: Sequence): InvocationPeer | null {
   const invocation = loadInvocation(tx, sequence);
-  if (invocation === undefined) return null;
-  const { target, status } = invocation;
-  return { id: invocationIdOf(invocation), target, status };
+  return invocation ? peerOf(invocation) : null;
+}
+
+export function peerOf(invocation: Invocation): InvocationPeer & { readonly target: Target } {
+  const { target, status, statusSinceMs } = invocation;
+  return { id: invocationIdOf(invocation), target, status, statusSince: iso(statusSinceMs) };
 }
 
 export function iso(timeMs: number): IsoTime {

@@ -9,6 +9,7 @@
  * 2. Every read confirms that the epoch is its own before it resolves, hence the promises.
  * 3. Reads are bounded: lists come in pages, journals in pieces.
  * 4. An invocation that is not completed waits for something that `waitsFor` names, or is running.
+ * 5. No read costs what is retained, or the length of a journal or an inbox: what is cut says so.
  *
  * Times are ISO 8601 strings in UTC with milliseconds; durations and sizes carry their unit.
  */
@@ -16,7 +17,7 @@ import type { CommandKind, Delivery, Target } from "../../protocol/command.ts";
 import type { Failure } from "../../protocol/failure.ts";
 import type { AwakeableId, InvocationId, InvocationIdParts } from "../../protocol/ids.ts";
 import type { HandlerMode, RetryPolicy, ServiceKind } from "../../protocol/manifest.ts";
-import type { Status } from "../core/invocation.ts";
+import type { SpentMs, Status } from "../core/invocation.ts";
 
 /** "2026-11-23T21:45:34.658Z" */
 export type IsoTime = string;
@@ -28,8 +29,21 @@ export interface AdminReads {
     id: InvocationIdParts,
     journal: JournalRequest,
   ): Promise<InvocationDescription | undefined>;
+  /** `undefined` when there is no such invocation (any more). */
+  graphOf(id: InvocationIdParts, nodesMax: number): Promise<WaitGraph | undefined>;
+  countInvocations(): Promise<InvocationCounts>;
   listServices(): Promise<readonly ServiceView[]>;
   listDeployments(): Promise<readonly DeploymentView[]>;
+  /** Services and keys that are paused: services first, then in the order of their names. */
+  listPauses(): Promise<readonly PauseView[]>;
+}
+
+/** What is kept counted; to count anything else would mean to read everything. */
+export interface InvocationCounts {
+  /** Accepted and not ended. */
+  readonly open: number;
+  /** Of these, those that have started: by the version that they are pinned to. */
+  readonly pinned: Readonly<Record<string, number>>;
 }
 
 /** All that are given must match. An empty list of statuses means any. */
@@ -37,6 +51,7 @@ export interface InvocationFilter {
   readonly service?: string;
   readonly handler?: string;
   readonly key?: string;
+  readonly deployment?: string;
   readonly statuses: readonly Status[];
 }
 
@@ -54,9 +69,9 @@ export interface InvocationPage {
   readonly next: number | null;
 }
 
-/** Which entries of the journal to show: `limit` of them, from index `from`. */
+/** Which entries of the journal to show: `limit` of them, from index `from`; null: the last ones. */
 export interface JournalRequest {
-  readonly from: number;
+  readonly from: number | null;
   readonly limit: number;
 }
 
@@ -104,13 +119,19 @@ export interface InvocationDescription extends InvocationSummary {
   readonly expiresAt: IsoTime | null;
   /** The invocation that called it and waits for it; null when it came from outside or by a send. */
   readonly parent: InvocationPeer | null;
+  /** Somebody asked for a pause before its turn came: it pauses then. */
+  readonly pauseRequested: boolean;
   readonly waitsFor: readonly WaitView[];
+  /** What is cut from `waitsFor`, as sentences; empty when nothing is. */
+  readonly waitsForCut: readonly string[];
+  /** Where its time went until now, in milliseconds. "disk" is a part of "running". */
+  readonly spentMs: SpentMs;
   /** How it ended; null until it has. */
   readonly outcome: OutcomeView | null;
   /** Stack of the last failure, for whoever has to mend it; "" when there is none. */
   readonly lastFailureStack: string;
   readonly inputBytes: number;
-  /** Entries in the whole journal; `journal` shows those that were asked for. */
+  /** Entries in the whole journal; `journal` shows those that were asked for, as far as they fit. */
   readonly journalLength: number;
   readonly journal: readonly JournalEntryView[];
 }
@@ -121,6 +142,7 @@ export interface InvocationPeer {
   /** null when it is forgotten already. */
   readonly target: Target | null;
   readonly status: Status | null;
+  readonly statusSince: IsoTime | null;
 }
 
 export type OutcomeView =
@@ -150,18 +172,75 @@ export type WaitView =
       readonly service: string;
       readonly key: string;
       readonly holder: InvocationPeer;
+      /** When this holder took it; what waits is older or younger. */
+      readonly heldSince: IsoTime;
+      /** null: more than could be counted. */
       readonly ahead: number | null;
+      readonly since: IsoTime;
     }
   /** Scheduled: the delay of a send. */
-  | { readonly kind: "start-time"; readonly until: IsoTime }
+  | { readonly kind: "start-time"; readonly until: IsoTime; readonly since: IsoTime }
   /** Backing off after a failure. */
-  | { readonly kind: "retry"; readonly until: IsoTime }
+  | { readonly kind: "retry"; readonly until: IsoTime; readonly since: IsoTime }
   /** Suspended, and something has come: it resumes after a pause, to spare replays. */
-  | { readonly kind: "resume"; readonly until: IsoTime }
-  /** Ready: a worker of this deployment that serves the service and has room. */
-  | { readonly kind: "worker"; readonly service: string; readonly deployment: string | null }
-  /** Paused: its retries are used up, and somebody has to look at it. */
-  | { readonly kind: "operator"; readonly hint: string };
+  | { readonly kind: "resume"; readonly until: IsoTime; readonly since: IsoTime }
+  | ({ readonly kind: "worker"; readonly since: IsoTime } & WorkerWait)
+  | ({ readonly kind: "pause"; readonly since: IsoTime } & PauseWait);
+
+/** Ready: no worker of its deployment takes it. */
+export interface WorkerWait {
+  readonly service: string;
+  /** The version that it is pinned to, or that takes new invocations; null: none serves it. */
+  readonly deployment: string | null;
+  /** Workers of this version that are connected now. */
+  readonly workers: number;
+  readonly reason: "no-worker" | "not-served" | "no-room";
+}
+
+/** Paused: it does not go on by itself. */
+export interface PauseWait {
+  /** What is paused: this invocation, its key, or its whole service. */
+  readonly scope: "invocation" | "key" | "service";
+  /** Somebody asked, or its policy allows no further try; null when that is not known. */
+  readonly reason: "asked" | "exhausted" | null;
+  /** What to do. */
+  readonly hint: string;
+}
+
+/** The invocations that one waits for, directly and through others, and those that wait for it. */
+export interface WaitGraph {
+  /** The first is the one that was asked for; then nearest first. */
+  readonly nodes: readonly WaitGraphNode[];
+  /** true: there are more than were asked for, or than fit. */
+  readonly cut: boolean;
+  /** Each is a way back to its first member, in the order of waiting. */
+  readonly cycles: readonly (readonly InvocationId[])[];
+  readonly waitedForBy: WaitedForBy;
+}
+
+export interface WaitGraphNode extends InvocationPeer {
+  /** The invocations that it waits for; one that is cut from `nodes` is named all the same. */
+  readonly edges: readonly WaitGraphEdge[];
+  /** What else it waits for: time, runs, people, workers. */
+  readonly others: readonly WaitView[];
+}
+
+export interface WaitGraphEdge {
+  /** "key": queued behind it, as the holder of its key. */
+  readonly kind: "call" | "attach" | "key";
+  readonly to: InvocationId;
+  readonly since: IsoTime;
+}
+
+/** One step in the other direction. */
+export interface WaitedForBy {
+  readonly parent: InvocationPeer | null;
+  /** Handlers that attach to it, as far as they are shown. */
+  readonly attached: readonly InvocationPeer[];
+  readonly attachedCut: boolean;
+  /** The key that it holds, and how many wait for that. */
+  readonly inbox: { readonly service: string; readonly key: string; readonly count: number } | null;
+}
 
 /** A run that has no result yet. */
 export interface RunView {
@@ -221,9 +300,21 @@ export interface DeploymentView {
   readonly createdAt: IsoTime;
   /** Names of the services that it has announced. */
   readonly services: readonly string[];
+  /**
+   * - `active`: takes the new invocations of a service
+   * - `draining`: takes none, and has open ones
+   * - `drained`: has none: its workers may be stopped, and it may be removed
+   */
+  readonly status: DeploymentStatus;
+  /** Open invocations that are pinned to it. */
+  readonly invocations: number;
   /** Workers of this version that are connected now. */
   readonly workers: number;
+  /** What is wrong and what to do, as a sentence; null when nothing is. */
+  readonly warning: string | null;
 }
+
+export type DeploymentStatus = "active" | "draining" | "drained";
 
 /** Body of `GET /invocations`. `nextCursor` goes back as `?cursor=`. */
 export interface InvocationsBody {
@@ -231,13 +322,51 @@ export interface InvocationsBody {
   readonly nextCursor: string | null;
 }
 
-/** Body of a cancel or kill that was taken. */
+/** Body of `DELETE /deployments/{version}`. */
+export interface RemovedBody {
+  /** A sentence that says what has happened. */
+  readonly effect: string;
+}
+
+/** Body of a control request that was taken. */
 export interface ControlBody {
   readonly invocationId: string;
-  /** "now": it is over. "appended": its code is told, and may clean up first. */
+  /** "now": it is done. "appended": it is recorded, and its code or its turn has to come first. */
   readonly applied: "now" | "appended";
   /** A sentence that says what will happen. */
   readonly effect: string;
+}
+
+/** Body of a pause or resume of a key or of a service. */
+export interface HoldBody {
+  readonly service: string;
+  /** null for the whole service. */
+  readonly key: string | null;
+  readonly effect: string;
+}
+
+export interface PauseView {
+  readonly service: string;
+  /** null for the whole service. */
+  readonly key: string | null;
+  readonly since: IsoTime;
+}
+
+/** Body of `GET /pauses`. */
+export interface PausesBody {
+  readonly pauses: readonly PauseView[];
+}
+
+/** What came of a control request that was made for many. */
+export interface BulkBody {
+  /** Invocations that it was asked of: `applied`, `appended` and `refused` add up to this. */
+  readonly matched: number;
+  readonly applied: number;
+  readonly appended: number;
+  /** They changed in between: had ended, for example. */
+  readonly refused: number;
+  /** More may match: the same request with `?cursor=` goes on. null at the end. */
+  readonly nextCursor: string | null;
 }
 
 /** Body of every admin error. */

@@ -1,103 +1,147 @@
-/** What an invocation waits for, by name. Made from durable rows alone. */
+/** What an invocation waits for, by name. Made from durable rows, and never from the whole journal. */
+import { assert } from "../../protocol/assert.ts";
 import { formatAwakeableId } from "../../protocol/ids.ts";
-import type { Command } from "../../protocol/command.ts";
 import { idPartsOf, invocationIdOf, type Invocation } from "../core/invocation.ts";
-import { inboxKey, inboxPrefix, lockKey, pendingPrefix, prefixEnd, readU32 } from "../core/keys.ts";
-import { decodeLock, decodePending, type JournalEntry, type Pending } from "../core/rows.ts";
+import {
+  inboxKey,
+  inboxPrefix,
+  journalKey,
+  lockKey,
+  pendingPrefix,
+  prefixEnd,
+  readU32,
+  serviceKey,
+} from "../core/keys.ts";
+import {
+  decodeJournalEntry,
+  decodeLock,
+  decodePending,
+  decodeService,
+  type PendingRow,
+} from "../core/rows.ts";
 import type { ReadTx } from "../core/tx.ts";
+import type { LiveFacts } from "./facts.ts";
+import { pauseWaits } from "./pause-waits.ts";
+import { signalWaits } from "./signal-waits.ts";
 import { iso, isoOrNull, peer, readRuns } from "./summary.ts";
-import type { InvocationPeer, WaitView } from "./views.ts";
+import type { InvocationPeer, WaitView, WorkerWait } from "./views.ts";
 
-/** Counting who is ahead in an inbox stops here. */
-const AHEAD_MAX = 10_000;
-/** Outstanding commands that are shown. */
-const WAITS_MAX = 1_000;
-
-interface Recorded {
-  readonly command: Command;
-  readonly atMs: number;
+/** How far a read goes; beyond it `cut` says what is left out. */
+export interface WaitBounds {
+  /** Outstanding commands that are shown. */
+  readonly commandsMax: number;
+  /** Counting who is ahead in an inbox stops here. */
+  readonly aheadMax: number;
+  /** Entries of the journal in which signals are looked for, from its end. */
+  readonly signalEntriesMax: number;
 }
 
-export function waitsFor(
-  tx: ReadTx,
-  invocation: Invocation,
-  journal: readonly JournalEntry[],
-): WaitView[] {
-  const waits = [...ownWaits(tx, invocation), ...pendingWaits(tx, invocation, journal)];
-  waits.push(...runWaits(tx, invocation, journal), ...signalWaits(invocation, journal));
-  return waits;
+export interface Waits {
+  readonly waits: readonly WaitView[];
+  readonly cut: readonly string[];
+}
+
+/** What is asked for each invocation that is read. */
+export interface WaitSource {
+  readonly tx: ReadTx;
+  readonly live: LiveFacts;
+  readonly bounds: WaitBounds;
+}
+
+export function waitsFor(source: WaitSource, invocation: Invocation): Waits {
+  const { tx, bounds } = source;
+  const pending = pendingWaits(source, invocation);
+  const runs = runWaits(tx, invocation).slice(0, bounds.commandsMax);
+  const signals = signalWaits(tx, invocation, bounds.signalEntriesMax);
+  const cut: string[] = [];
+  const outstanding = invocation.pending + invocation.runs;
+  const shown = pending.length + runs.length;
+  if (shown < outstanding) cut.push(`${outstanding - shown} more outstanding commands`);
+  // Mostly there are none, and then the count of them says so.
+  if (signals.from > 0 && (invocation.signalsKept !== 0 || shown === 0)) {
+    cut.push(`signals awaited before entry ${signals.from} of the journal were not looked for`);
+  }
+  const pauses = pauseWaits(tx, invocation);
+  const own = ownWaits(source, invocation, pauses.length > 0);
+  return { waits: [...own, ...pauses, ...pending, ...runs, ...signals.waits], cut };
 }
 
 /** What follows from the status alone. */
-function ownWaits(tx: ReadTx, invocation: Invocation): WaitView[] {
-  const { status, target, nextAttemptAtMs, scheduledForMs, deployment } = invocation;
+function ownWaits(source: WaitSource, invocation: Invocation, paused: boolean): WaitView[] {
+  const { status, nextAttemptAtMs, scheduledForMs } = invocation;
+  const since = iso(invocation.statusSinceMs);
+  const until = isoOrNull(status === "scheduled" ? scheduledForMs : nextAttemptAtMs);
   switch (status) {
     case "scheduled":
-      return scheduledForMs === null ? [] : [{ kind: "start-time", until: iso(scheduledForMs) }];
+      return until === null ? [] : [{ kind: "start-time", until, since }];
     case "inboxed":
-      return [keyWait(tx, invocation)];
+      return [keyWait(source, invocation)];
     case "ready":
-      return [{ kind: "worker", service: target.service, deployment }];
+      // What is kept back by a pause no worker would take.
+      return paused ? [] : [{ kind: "worker", since, ...workerWait(source, invocation) }];
     case "backing-off":
-      return nextAttemptAtMs === null ? [] : [{ kind: "retry", until: iso(nextAttemptAtMs) }];
+      return until === null ? [] : [{ kind: "retry", until, since }];
     case "suspended":
-      return nextAttemptAtMs === null ? [] : [{ kind: "resume", until: iso(nextAttemptAtMs) }];
-    case "paused": {
-      const hint = "its retries are used up: cancel it (its code may compensate) or kill it";
-      return [{ kind: "operator", hint }];
-    }
+      return until === null ? [] : [{ kind: "resume", until, since }];
+    case "paused":
     case "running":
     case "completed":
       return [];
   }
 }
 
-function keyWait(tx: ReadTx, invocation: Invocation): WaitView {
+function keyWait({ tx, bounds }: WaitSource, invocation: Invocation): WaitView {
   const { service } = invocation.target;
   const key = invocation.target.key ?? "";
   const row = tx.get(lockKey(service, key));
-  const holder: InvocationPeer | null = row ? peer(tx, decodeLock(row).holder) : null;
+  assert(row !== undefined, `${invocationIdOf(invocation)} waits for a key that nobody holds`);
+  const { holder, sinceMs } = decodeLock(row);
   const range = {
     from: inboxPrefix(service, key),
     to: inboxKey(service, key, invocation.inboxOrder),
-    limit: AHEAD_MAX,
+    limit: bounds.aheadMax + 1,
   };
-  const ahead = tx.range(range).length;
-  const unknown = { id: invocationIdOf(invocation), target: null, status: null };
+  const ahead = bounds.aheadMax === 0 ? 1 : tx.range(range).length;
   return {
     kind: "key",
     service,
     key,
-    holder: holder ?? unknown,
-    ahead: ahead === AHEAD_MAX ? null : ahead,
+    holder: peerOrGone(tx, holder, invocation),
+    heldSince: iso(sinceMs),
+    ahead: ahead > bounds.aheadMax ? null : ahead,
+    since: iso(invocation.statusSinceMs),
   };
 }
 
-function pendingWaits(
-  tx: ReadTx,
-  invocation: Invocation,
-  journal: readonly JournalEntry[],
-): WaitView[] {
+function workerWait({ tx, live }: WaitSource, { deployment, target }: Invocation): WorkerWait {
+  const { service } = target;
+  const row = deployment === null ? tx.get(serviceKey(service)) : undefined;
+  const version = deployment ?? (row ? decodeService(row).version : null);
+  const workers = version === null ? 0 : live.workersOf(version);
+  const serving = version === null ? 0 : live.workersOf(version, target);
+  const reason = workers === 0 ? "no-worker" : serving === 0 ? "not-served" : "no-room";
+  return { service, deployment: version, workers, reason };
+}
+
+function pendingWaits({ tx, bounds }: WaitSource, invocation: Invocation): WaitView[] {
   if (invocation.pending === 0) return [];
-  const byCompletion = commandsByCompletion(journal);
   const prefix = pendingPrefix(invocation.sequence);
-  const rows = tx.range({ from: prefix, to: prefixEnd(prefix), limit: WAITS_MAX });
-  return rows.flatMap(([key, value]) => {
-    const completionId = readU32(key, prefix.length);
-    const recorded = byCompletion.get(completionId);
-    return recorded
-      ? [pendingWait(tx, invocation, completionId, decodePending(value), recorded)]
-      : [];
-  });
+  const rows = tx.range({ from: prefix, to: prefixEnd(prefix), limit: bounds.commandsMax });
+  return rows.map(([key, value]) =>
+    pendingWait(tx, invocation, readU32(key, prefix.length), decodePending(value)),
+  );
 }
 
 function pendingWait(
   tx: ReadTx,
   invocation: Invocation,
   completionId: number,
-  pending: Pending,
-  { command, atMs }: Recorded,
+  pending: PendingRow,
 ): WaitView {
+  const row = tx.get(journalKey(invocation.sequence, pending.entry));
+  const recorded = row && decodeJournalEntry(row);
+  assert(recorded?.kind === "command", `entry ${pending.entry} is the command that waits`);
+  const { command, atMs } = recorded;
   const base = { command: command.index, name: command.name, since: iso(atMs) };
   switch (pending.kind) {
     case "sleep":
@@ -105,8 +149,7 @@ function pendingWait(
     case "call":
     case "attach": {
       const sequence = pending.kind === "call" ? pending.child : pending.target;
-      const gone = { id: invocationIdOf(invocation), target: null, status: null };
-      return { kind: pending.kind, invocation: peer(tx, sequence) ?? gone, ...base };
+      return { kind: pending.kind, invocation: peerOrGone(tx, sequence, invocation), ...base };
     }
     case "awakeable": {
       const awakeableId = formatAwakeableId({ invocation: idPartsOf(invocation), completionId });
@@ -117,65 +160,21 @@ function pendingWait(
   }
 }
 
-function runWaits(
-  tx: ReadTx,
-  invocation: Invocation,
-  journal: readonly JournalEntry[],
-): WaitView[] {
-  const recordedAt = new Map<number, number>();
-  for (const entry of journal) {
-    if (entry.kind === "command") recordedAt.set(entry.command.index, entry.atMs);
-  }
+/** One that is gone is shown by the id of who waits, so that there is something to ask for. */
+function peerOrGone(tx: ReadTx, sequence: number, waiting: Invocation): InvocationPeer {
+  const gone = { id: invocationIdOf(waiting), target: null, status: null, statusSince: null };
+  return peer(tx, sequence) ?? gone;
+}
+
+function runWaits(tx: ReadTx, invocation: Invocation): WaitView[] {
   return [...readRuns(tx, invocation)].map(([command, run]) => ({
     kind: "run",
     command,
     name: run.name,
-    since: iso(recordedAt.get(command) ?? invocation.statusSinceMs),
+    since: iso(run.firstTryAtMs ?? invocation.statusSinceMs),
     tries: run.tries,
     failures: run.failures,
     nextTryAt: isoOrNull(run.nextTryAtMs),
     lastFailure: run.lastFailure,
   }));
-}
-
-/** Signals of a name answer their waits in order: a wait is open if fewer have come than were asked for. */
-function signalWaits(invocation: Invocation, journal: readonly JournalEntry[]): WaitView[] {
-  if (invocation.status === "completed") return [];
-  const open = new Map<string, Recorded[]>();
-  const spare = new Map<string, number>();
-  for (const entry of journal) {
-    if (entry.kind === "command" && entry.command.kind === "await-signal") {
-      const { signal } = entry.command;
-      const kept = spare.get(signal) ?? 0;
-      if (kept > 0) spare.set(signal, kept - 1);
-      else open.set(signal, [...(open.get(signal) ?? []), entry]);
-    } else if (entry.kind === "delivery" && entry.delivery.kind === "signal") {
-      const { signal } = entry.delivery;
-      const waiting = open.get(signal);
-      if (waiting === undefined || waiting.length === 0) {
-        spare.set(signal, (spare.get(signal) ?? 0) + 1);
-      } else waiting.shift();
-    }
-  }
-  return [...open].flatMap(([signal, waits]) =>
-    waits.map(({ command, atMs }) => ({
-      kind: "signal" as const,
-      signal,
-      command: command.index,
-      name: command.name,
-      since: iso(atMs),
-    })),
-  );
-}
-
-export function commandsByCompletion(journal: readonly JournalEntry[]): Map<number, Recorded> {
-  const found = new Map<number, Recorded>();
-  for (const entry of journal) {
-    if (entry.kind !== "command") continue;
-    const { command } = entry;
-    if ("completionId" in command && command.kind !== "withdraw") {
-      found.set(command.completionId, entry);
-    }
-  }
-  return found;
 }

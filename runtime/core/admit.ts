@@ -10,10 +10,12 @@ import type { Header, Target } from "../../protocol/command.ts";
 import { FailureCode } from "../../protocol/failure.ts";
 import type { HandlerManifest, ServiceKind } from "../../protocol/manifest.ts";
 import type { Payload } from "../../protocol/payload.ts";
+import { countOpened } from "./counts.ts";
 import { enqueue, nextSequence } from "./inbox.ts";
-import type { Invocation } from "./invocation.ts";
-import { idempotencyKey, inputKey, utf8, workflowKey } from "./keys.ts";
-import { decodeInput, decodeNumber, encodeInput, encodeNumber } from "./rows.ts";
+import { isWorkflowRun, noTimeSpent, type Invocation } from "./invocation.ts";
+import { idempotencyKey, inputKey, lockKey, utf8, workflowKey } from "./keys.ts";
+import { purgeInOneGo } from "./purge.ts";
+import { decodeInput, decodeLock, decodeNumber, encodeInput, encodeNumber } from "./rows.ts";
 import { changed, load, type Step } from "./step.ts";
 import { dueIn, setTimer } from "./timers.ts";
 
@@ -44,6 +46,8 @@ export function admit(step: Step, admission: Admission): Admitted {
   if ("message" in addressed) return { kind: "refused", ...addressed };
   const found = findExisting(step, admission, addressed);
   if (found) return found;
+  const noRoom = roomFor(step, admission, addressed);
+  if (noRoom !== undefined) return { kind: "refused", ...noRoom };
   return { kind: "created", invocation: create(step, admission, addressed) };
 }
 
@@ -87,19 +91,32 @@ function checkRequest(
   }
   const key = admission.target.key ?? "";
   if (utf8(key).length > limits.keyBytesMax) {
-    return bad(`the key has ${utf8(key).length} bytes, the limit is ${limits.keyBytesMax}`);
+    return bad(
+      `the key has ${utf8(key).length} bytes, the limit keyBytesMax is ${limits.keyBytesMax}; use a shorter one`,
+    );
   }
   const idempotencyBytes = utf8(admission.idempotencyKey ?? "").length;
   if (idempotencyBytes > limits.idempotencyKeyBytesMax) {
     return bad(
-      `the idempotency key has ${idempotencyBytes} bytes, the limit is ${limits.idempotencyKeyBytesMax}`,
+      `the idempotency key has ${idempotencyBytes} bytes, the limit idempotencyKeyBytesMax is ${limits.idempotencyKeyBytesMax}; use a shorter one`,
     );
   }
   if (admission.parameter.length > limits.payloadBytesMax) {
-    const message = `the payload has ${admission.parameter.length} bytes, the limit is ${limits.payloadBytesMax}`;
+    const message = `the payload has ${admission.parameter.length} bytes, the limit payloadBytesMax is ${limits.payloadBytesMax}; send less, or raise the limit`;
     return { code: FailureCode.payloadTooLarge, message };
   }
+  // From outside they were measured as they came in.
+  const headerBytes = admission.external ? 0 : bytesOfHeaders(admission.headers);
+  if (headerBytes > limits.headerBytesMax) {
+    return bad(
+      `the headers have ${headerBytes} bytes, the limit headerBytesMax is ${limits.headerBytesMax}; send fewer`,
+    );
+  }
   return admission.external ? checkExternal(admission, handler) : undefined;
+}
+
+function bytesOfHeaders(headers: readonly Header[]): number {
+  return headers.reduce((sum, [name, value]) => sum + utf8(name).length + utf8(value).length, 0);
 }
 
 function checkExternal(admission: Admission, handler: HandlerManifest): Refusal | undefined {
@@ -140,12 +157,51 @@ function findExisting(
   if (row === undefined) return undefined;
   const invocation = load(step, decodeNumber(row));
   assert(invocation !== undefined, "a row that names an invocation goes when the invocation goes");
-  if (!byWorkflowKey && !sameParameter(step, invocation, admission.parameter)) {
+  if (invocation.purging) {
+    // Its state goes before its name does: another run must not find half of it.
+    return !byWorkflowKey || purgeInOneGo(step, invocation) ? undefined : STILL_PURGING;
+  }
+  const { idempotencyPayloadCheck: checked } = step.memory;
+  if (checked && !byWorkflowKey && !sameParameter(step, invocation, admission.parameter)) {
     const message =
       "this idempotency key was used with another payload; send the same payload, or use another key";
     return { kind: "refused", code: FailureCode.unprocessable, message };
   }
   return { kind: "found", invocation, byWorkflowKey };
+}
+
+const STILL_PURGING: Admitted = {
+  kind: "refused",
+  code: FailureCode.unavailable,
+  message:
+    "the state of the former run of this workflow key is still being removed; try again in a moment",
+};
+
+/**
+ * Only for what is new: what was accepted before is found, however full it is. On a disk that is
+ * nearly full running work goes on, and what it calls and sends.
+ */
+function roomFor(
+  { tx, memory }: Step,
+  { target, delayMs, external }: Admission,
+  addressed: Addressed,
+): Refusal | undefined {
+  const { limits, counts, diskLow } = memory;
+  if (external && diskLow) {
+    const message = `the disk is nearly full: less than diskFreeBytesMin (${limits.diskFreeBytesMin} bytes) is free, and nothing new is accepted; make room, or try again later`;
+    return { code: FailureCode.unavailable, message };
+  }
+  if (counts.open >= limits.pendingMax) {
+    const message = `${counts.open} invocations are pending, the limit pendingMax is ${limits.pendingMax}; try again later, or raise the limit`;
+    return { code: FailureCode.tooMany, message };
+  }
+  const queues = addressed.serviceKind === "object" && addressed.handler.mode === "exclusive";
+  const lock =
+    queues && delayMs <= 0 ? tx.get(lockKey(target.service, target.key ?? "")) : undefined;
+  const waiting = lock === undefined ? 0 : decodeLock(lock).waiting;
+  if (lock === undefined || waiting < limits.inboxLengthMax) return undefined;
+  const message = `${waiting} invocations wait for the key of ${target.service}/${target.key ?? ""}, the limit inboxLengthMax is ${limits.inboxLengthMax}; try again later, or raise the limit`;
+  return { code: FailureCode.tooMany, message };
 }
 
 function sameParameter(step: Step, invocation: Invocation, parameter: Payload): boolean {
@@ -191,10 +247,21 @@ function create(step: Step, admission: Admission, addressed: Addressed): Invocat
     startedAtMs: null,
     completedAtMs: null,
     expiresAtMs: null,
+    waitsOnlyForOthers: false,
+    failingSinceMs: null,
+    losses: 0,
+    journalBytes: 0,
+    spentMs: noTimeSpent(),
+    pauseReason: null,
+    parked: false,
+    purging: false,
+    journalExpiresAtMs: null,
+    signalsKept: 0,
   };
   const { sequence } = invocation;
   step.loaded.set(sequence, invocation);
   changed(step, invocation);
+  countOpened(step);
   const { parameter, headers } = admission;
   step.tx.insert(inputKey(sequence), encodeInput({ parameter, headers }));
   nameIt(step, invocation);
@@ -205,7 +272,7 @@ function create(step: Step, admission: Admission, addressed: Addressed): Invocat
 
 function nameIt(step: Step, invocation: Invocation): void {
   const { target, sequence } = invocation;
-  if (invocation.serviceKind === "workflow" && invocation.mode === "exclusive") {
+  if (isWorkflowRun(invocation)) {
     step.tx.put(workflowKey(target.service, target.key ?? ""), encodeNumber(sequence));
   } else if (invocation.idempotencyKey !== null) {
     step.tx.put(idempotencyKey(target, invocation.idempotencyKey), encodeNumber(sequence));

@@ -1,24 +1,33 @@
 /**
- * Cancel, kill, pause and resume, in every status.
+ * Cancel, kill, pause and resume of an invocation, in every status.
  *
  * A cancellation of what never started ends it; else it is a delivery: the handler sees it, may
  * compensate, and may be cancelled again. It covers every command that was issued before it was
- * delivered: calls are cancelled, runs get no further go; also those that arrive later.
+ * delivered, those that arrive later included: nobody waits for them any more, so calls are
+ * cancelled, runs get no further go, and what else was outstanding is forgotten.
  * A kill ends the invocation and its tree of calls without asking any code.
  * A pause stops it where it is, with its key; what comes meanwhile is kept for when it is resumed.
+ *
+ * 1. A step touches one invocation and no tree: the calls below it are reached by timers that are
+ *    due at once, so a chain of any length costs no stack, and a fan-out no giant batch.
+ * 2. What was asked is durable with the answer; timers carry it on through a crash.
  */
 import { CANCELLED, KILLED } from "../../protocol/failure.ts";
-import { appendDelivery } from "./journal.ts";
-import { deliver } from "./deliver.ts";
-import { finish } from "./finish.ts";
+import { deliver, removePending } from "./deliver.ts";
+import { finish, forgetSource } from "./finish.ts";
 import { setStatus, type Invocation } from "./invocation.ts";
-import { pendingPrefix, prefixEnd } from "./keys.ts";
+import { appendDelivery, readJournal } from "./journal.ts";
+import { pendingKey, pendingPrefix, readU32, type Sequence } from "./keys.ts";
 import { leaveStatus } from "./leave-status.ts";
+import { pendingsOf } from "./pendings.ts";
 import { makeReady } from "./ready.ts";
 import { decodePending } from "./rows.ts";
 import { cancelRuns } from "./runs.ts";
 import { changed, load, type Step } from "./step.ts";
-import { clearTimer } from "./timers.ts";
+import { clearTimer, ensureTimer } from "./timers.ts";
+
+/** Outstanding completions that one step looks at. */
+const PENDING_BATCH = 256;
 
 export type Controlled =
   | "completed-already"
@@ -33,24 +42,42 @@ export type Controlled =
 export function cancel(step: Step, invocation: Invocation): Controlled {
   if (invocation.status === "completed") return "completed-already";
   invocation.holdRequested = false;
-  if (neverStarted(invocation)) {
+  if (invocation.attempts === 0) {
     finish(step, invocation, { result: { ok: false, failure: CANCELLED }, abort: null });
     return "ended";
   }
-  const children = pendingCalls(step, invocation);
   // Before anything wakes: an attempt that starts now must not be given a go for what is covered.
   invocation.cancelledAt = invocation.deliveries + 1;
   cancelRuns(step, invocation);
+  dropCovered(step, invocation, invocation.completionIdMax);
   wake(step, invocation);
-  for (const child of children) cancel(step, child);
   return "appended";
+}
+
+/** Forgets what a cancellation covers: what is outstanding, up to this completion id. */
+export function dropCovered(step: Step, invocation: Invocation, upTo: number): void {
+  if (invocation.pending === 0) return;
+  const { sequence } = invocation;
+  const rows = step.tx.range({
+    from: pendingPrefix(sequence),
+    to: `${pendingKey(sequence, upTo)}\0`,
+    limit: PENDING_BATCH,
+  });
+  for (const [key, row] of rows) {
+    const completionId = readU32(key, pendingPrefix(sequence).length);
+    const pending = decodePending(row);
+    removePending(step, invocation, completionId);
+    forgetSource(step, invocation, completionId, pending);
+    if (pending.kind === "call") reachLater(step, pending.child, "cancel", 0);
+  }
+  if (rows.length === PENDING_BATCH) reachLater(step, sequence, "cancel", upTo);
 }
 
 export function kill(step: Step, invocation: Invocation): Controlled {
   if (invocation.status === "completed") return "completed-already";
-  const children = pendingCalls(step, invocation);
+  for (const child of openCalls(step, invocation)) reachLater(step, child, "kill", 0);
+  invocation.pauseReason = null;
   finish(step, invocation, { result: { ok: false, failure: KILLED }, abort: "killed" });
-  for (const child of children) kill(step, child);
   return "ended";
 }
 
@@ -72,6 +99,7 @@ export function pause(step: Step, invocation: Invocation): Controlled {
     case "backing-off":
       leaveStatus(step, invocation, "paused");
       setStatus(invocation, "paused", step.nowMs);
+      invocation.pauseReason = "asked";
       invocation.nextAttemptAtMs = null;
       changed(step, invocation);
       return "paused";
@@ -89,7 +117,6 @@ export function resume(step: Step, invocation: Invocation): Controlled {
       changed(step, invocation);
       return "resumed";
     case "paused":
-      invocation.failures = 0;
       makeReady(step, invocation);
       return "resumed";
     case "backing-off":
@@ -101,10 +128,6 @@ export function resume(step: Step, invocation: Invocation): Controlled {
     case "suspended":
       return "nothing-to-resume";
   }
-}
-
-function neverStarted({ status, attempts }: Invocation): boolean {
-  return attempts === 0 && (status === "scheduled" || status === "inboxed" || status === "ready");
 }
 
 /** Appends the cancellation and sees to it that an attempt takes notice, now. */
@@ -124,15 +147,33 @@ function wake(step: Step, invocation: Invocation): void {
   if (status === "backing-off" || status === "paused") makeReady(step, invocation);
 }
 
-function pendingCalls(step: Step, invocation: Invocation): Invocation[] {
-  if (invocation.pending === 0) return [];
-  const prefix = pendingPrefix(invocation.sequence);
-  const limit = invocation.pending;
-  const children: Invocation[] = [];
-  for (const [, row] of step.tx.range({ from: prefix, to: prefixEnd(prefix), limit })) {
-    const pending = decodePending(row);
-    const child = pending.kind === "call" ? load(step, pending.child) : undefined;
-    if (child && child.status !== "completed") children.push(child);
+function reachLater(step: Step, sequence: Sequence, kind: "cancel" | "kill", id: number): void {
+  ensureTimer(step, { dueAtMs: step.nowMs, sequence, kind, id });
+}
+
+/** Calls whose callee may still be at work: those it waits for, and those that it had cancelled. */
+function openCalls(step: Step, invocation: Invocation): Sequence[] {
+  return invocation.cancelledAt > 0
+    ? recordedCalls(step, invocation)
+    : pendingCalls(step, invocation);
+}
+
+/** A cancellation has forgotten them, but the journal knows. */
+function recordedCalls(step: Step, invocation: Invocation): Sequence[] {
+  const children: Sequence[] = [];
+  for (const entry of readJournal(step.tx, invocation)) {
+    if (entry.kind !== "command" || entry.command.kind !== "call" || entry.child === null) continue;
+    const child = load(step, entry.child);
+    const isOwn = child?.parent?.sequence === invocation.sequence;
+    if (isOwn && child.status !== "completed") children.push(entry.child);
+  }
+  return children;
+}
+
+function pendingCalls(step: Step, invocation: Invocation): Sequence[] {
+  const children: Sequence[] = [];
+  for (const [, pending] of pendingsOf(step.tx, invocation)) {
+    if (pending.kind === "call") children.push(pending.child);
   }
   return children;
 }

@@ -8,12 +8,13 @@
  */
 import type { CompletionId, CompletionResult, Delivery } from "../../protocol/command.ts";
 import type { Result } from "../../protocol/payload.ts";
+import { handOver } from "./hand-over.ts";
 import type { Invocation } from "./invocation.ts";
 import { appendDelivery } from "./journal.ts";
 import { pendingKey } from "./keys.ts";
 import { makeReady } from "./ready.ts";
 import { decodePending, encodePending, type Pending } from "./rows.ts";
-import { changed, tell, type Step } from "./step.ts";
+import { changed, type Step } from "./step.ts";
 import { setTimer } from "./timers.ts";
 
 /** `sent` is what goes over the wire when it may be shorter than what is recorded. */
@@ -23,14 +24,13 @@ export function deliver(
   delivery: Delivery,
   sent: Delivery = delivery,
 ): void {
-  appendDelivery(step, invocation, delivery);
   const attempt = step.memory.attempts.get(invocation.sequence);
   if (attempt) {
-    const message = { kind: "deliver", attempt: attempt.handle, delivery: sent } as const;
-    tell(step, attempt, message, attempt.openRuns > 0 ? "durable" : "now");
-  } else if (invocation.status === "suspended") {
-    resume(step, invocation);
+    handOver(step, attempt, delivery, sent);
+    return;
   }
+  appendDelivery(step, invocation, delivery);
+  if (invocation.status === "suspended") resume(step, invocation);
 }
 
 export function answer(
@@ -54,13 +54,16 @@ export function complete(
   return true;
 }
 
+/** Right after its command was appended: the row says where in the journal that stands. */
 export function addPending(
   step: Step,
   invocation: Invocation,
   completionId: CompletionId,
   pending: Pending,
 ): void {
-  step.tx.insert(pendingKey(invocation.sequence, completionId), encodePending(pending));
+  const entry = invocation.commands + invocation.deliveries - 1;
+  const row = encodePending({ ...pending, entry });
+  step.tx.insert(pendingKey(invocation.sequence, completionId), row);
   invocation.pending++;
   changed(step, invocation);
 }
@@ -93,7 +96,7 @@ const RESUME_MAX_MS = 1_000;
  * A suspended invocation goes on: at once, or after a pause if its last resumes led to nothing, so
  * that a thousand completions do not cost a thousand replays.
  */
-function resume(step: Step, invocation: Invocation): void {
+export function resume(step: Step, invocation: Invocation): void {
   if (invocation.idleResumes < 2) {
     makeReady(step, invocation);
     return;

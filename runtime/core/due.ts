@@ -1,25 +1,46 @@
-/** What happens when a timer is due, one line per kind. */
+/** What happens when a timer is due, one line per kind; then what has expired, a piece at a time. */
 import { assert } from "../../protocol/assert.ts";
 import { complete } from "./deliver.ts";
 import { retryAttempt } from "./fail.ts";
 import { enqueue } from "./inbox.ts";
 import type { Invocation } from "./invocation.ts";
-import type { Timer } from "./keys.ts";
-import { purge } from "./purge.ts";
+import { continueHeld } from "./hold.ts";
+import type { Timer, TimerKind } from "./keys.ts";
+import { cancel, dropCovered, kill } from "./control.ts";
+import { leaveStatus } from "./leave-status.ts";
+import { removeExpired } from "./purge.ts";
 import { makeReady } from "./ready.ts";
 import { retryRun } from "./runs.ts";
 import { load, type Step } from "./step.ts";
 import { takeDueTimers } from "./timers.ts";
 
 export function onTimersDue(step: Step): void {
+  continueHeld(step);
   for (const timer of takeDueTimers(step)) {
     const invocation = load(step, timer.sequence);
+    // What the cancellation or kill of a caller was to reach may have ended, and been purged.
+    if (timer.kind === "cancel" || timer.kind === "kill") {
+      if (invocation && !invocation.purging) reach(step, invocation, timer);
+      continue;
+    }
     assert(invocation !== undefined, `a ${timer.kind} timer of an invocation that is not there`);
-    onTimer(step, invocation, timer);
+    onTimer(step, invocation, { ...timer, kind: timer.kind });
   }
+  removeExpired(step);
 }
 
-function onTimer(step: Step, invocation: Invocation, timer: Timer): void {
+/** A cancellation or kill goes on to where it has to. */
+function reach(step: Step, invocation: Invocation, { kind, id }: Timer): void {
+  if (kind === "kill") kill(step, invocation);
+  else if (id === 0) cancel(step, invocation);
+  else dropCovered(step, invocation, id);
+}
+
+function onTimer(
+  step: Step,
+  invocation: Invocation,
+  timer: Timer & { readonly kind: Exclude<TimerKind, "cancel" | "kill"> },
+): void {
   switch (timer.kind) {
     case "start":
       enqueue(step, invocation);
@@ -32,11 +53,13 @@ function onTimer(step: Step, invocation: Invocation, timer: Timer): void {
       retryAttempt(step, invocation);
       return;
     case "run-retry":
-      if (invocation.status === "suspended") makeReady(step, invocation);
-      else retryRun(step, invocation, timer.id);
-      return;
-    case "purge":
-      purge(step, invocation);
+      if (invocation.status !== "suspended") {
+        retryRun(step, invocation, timer.id);
+        return;
+      }
+      // It may have had an attempt coming, later.
+      leaveStatus(step, invocation, null);
+      makeReady(step, invocation);
       return;
   }
 }

@@ -1,8 +1,8 @@
 /**
  * Attempts that failed: whether and when there is another one.
  *
- * Counted are failures since the last progress (a command accepted), durably. A lost connection, a
- * restart of the runtime and a resume are no failures.
+ * Counted are failures since the last progress (a command accepted, a result of a run recorded),
+ * durably. A lost connection, a restart of the runtime and a resume are no failures.
  */
 import { assert } from "../../protocol/assert.ts";
 import { FailureCode, type Failure } from "../../protocol/failure.ts";
@@ -14,7 +14,7 @@ import { finish } from "./finish.ts";
 import { setStatus, type Invocation } from "./invocation.ts";
 import { makeReady } from "./ready.ts";
 import { handlerOf } from "./registry.ts";
-import { nextDelayMs } from "./retry.ts";
+import { atLeastMin, isExhausted, nextDelayMs } from "./retry.ts";
 import { dropAttempt } from "./start.ts";
 import { changed, tell, type Attempt, type Step } from "./step.ts";
 import { dueIn, setTimer } from "./timers.ts";
@@ -34,20 +34,22 @@ export function onFail(
   const { invocation } = attempt;
   const { failure, command } = message;
   const policy = policyOf(step, invocation);
-  invocation.failures = attempt.progressed ? 1 : invocation.failures + 1;
+  invocation.failures++;
+  invocation.failingSinceMs ??= step.nowMs;
   const stack = cutText(message.stack, STACK_CHARACTERS_MAX);
   invocation.lastFailure = { failure, stack, command, atMs: step.nowMs };
   changed(step, invocation);
-  if (policy.maxAttempts !== null && invocation.failures >= policy.maxAttempts) {
+  const { failures, failingSinceMs, seed, sequence } = invocation;
+  const delayMs = atLeastMin(message.retryAfterMs ?? nextDelayMs(policy, failures, seed, 0));
+  const nextAtMs = dueIn(step, delayMs);
+  if (isExhausted(policy, { failures, sinceMs: failingSinceMs, nextAtMs })) {
     exhaust(step, attempt, policy.onMaxAttempts, failure);
     return;
   }
-  const { failures, seed, sequence } = invocation;
-  const delayMs = message.retryAfterMs ?? nextDelayMs(policy, failures, seed, 0);
   dropAttempt(step, attempt);
   setStatus(invocation, "backing-off", step.nowMs);
-  invocation.nextAttemptAtMs = dueIn(step, delayMs);
-  setTimer(step, { dueAtMs: invocation.nextAttemptAtMs, sequence, kind: "retry", id: 0 });
+  invocation.nextAttemptAtMs = nextAtMs;
+  setTimer(step, { dueAtMs: nextAtMs, sequence, kind: "retry", id: 0 });
 }
 
 /** The policy allows no further try: the invocation fails, or waits for somebody to look at it. */
@@ -68,6 +70,7 @@ export function exhaust(
   tell(step, attempt, message, "durable");
   dropAttempt(step, attempt);
   setStatus(invocation, "paused", step.nowMs);
+  invocation.pauseReason = "exhausted";
   changed(step, invocation);
 }
 

@@ -2,12 +2,12 @@
  * The end of an invocation: outcome, key, everything it left outstanding, everybody who waited.
  * One step, one batch: nobody can see half of it.
  */
+import { countEnded } from "./counts.ts";
 import { asCompletion, complete, removePending } from "./deliver.ts";
 import { releaseKey } from "./inbox.ts";
 import { invocationIdOf, setStatus, takesKey, type Invocation } from "./invocation.ts";
 import {
   outcomeKey,
-  pendingPrefix,
   prefixEnd,
   promiseWaiterKey,
   readU32,
@@ -17,10 +17,13 @@ import {
 } from "./keys.ts";
 import { handlerOf } from "./registry.ts";
 import { leaveStatus } from "./leave-status.ts";
-import { decodePending, encodeOutcome, type Pending } from "./rows.ts";
+import { pendingsOf } from "./pendings.ts";
+import { encodeOutcome, type Pending } from "./rows.ts";
+import { retain } from "./retention.ts";
 import { removeRuns } from "./run-rows.ts";
 import { changed, load, respond, type Step } from "./step.ts";
-import { clearTimer, setTimer } from "./timers.ts";
+import { clearTimer } from "./timers.ts";
+import type { HandlerManifest } from "../../protocol/manifest.ts";
 import type { Result } from "../../protocol/payload.ts";
 import type { RequestId } from "./input.ts";
 
@@ -32,15 +35,18 @@ export interface Finish {
 
 export function finish(step: Step, invocation: Invocation, { result, abort }: Finish): void {
   const held = holdsKey(invocation);
+  // As its own deployment announced it: once the attempt is gone, only the latest one is known.
+  const handler = handlerOf(step, invocation);
   leaveStatus(step, invocation, abort);
   removeAllPending(step, invocation);
   removeRuns(step, invocation);
   setStatus(invocation, "completed", step.nowMs);
+  countEnded(step, invocation.deployment);
   invocation.completedAtMs = step.nowMs;
   invocation.nextAttemptAtMs = null;
-  const contentType = contentTypeOf(step, invocation, result);
+  const contentType = contentTypeOf(handler, result);
   step.tx.insert(outcomeKey(invocation.sequence), encodeOutcome({ result, contentType }));
-  retain(step, invocation);
+  retain(step, invocation, handler);
   changed(step, invocation);
   if (held) releaseKey(step, invocation);
   tellParent(step, invocation, result);
@@ -54,13 +60,9 @@ function holdsKey(invocation: Invocation): boolean {
 }
 
 function removeAllPending(step: Step, invocation: Invocation): void {
-  if (invocation.pending === 0) return;
-  const prefix = pendingPrefix(invocation.sequence);
-  const limit = invocation.pending;
-  for (const [key, row] of step.tx.range({ from: prefix, to: prefixEnd(prefix), limit })) {
-    const completionId = readU32(key, prefix.length);
+  for (const [completionId, pending] of pendingsOf(step.tx, invocation)) {
     removePending(step, invocation, completionId);
-    forgetSource(step, invocation, completionId, decodePending(row));
+    forgetSource(step, invocation, completionId, pending);
   }
 }
 
@@ -91,24 +93,9 @@ export function forgetSource(
   }
 }
 
-function contentTypeOf(step: Step, invocation: Invocation, result: Result): string {
+function contentTypeOf(handler: HandlerManifest | undefined, result: Result): string {
   if (!result.ok || result.value.length === 0) return "";
-  return handlerOf(step, invocation)?.outputContentType ?? "application/json";
-}
-
-function retain(step: Step, invocation: Invocation): void {
-  const { limits } = step.memory;
-  const handler = handlerOf(step, invocation);
-  const journalMs = handler?.journalRetentionMs ?? limits.journalRetentionMs;
-  let keepMs = journalMs;
-  if (invocation.idempotencyKey !== null) {
-    keepMs = handler?.idempotencyRetentionMs ?? limits.idempotencyRetentionMs;
-  } else if (invocation.serviceKind === "workflow" && invocation.mode === "exclusive") {
-    keepMs = handler?.workflowRetentionMs ?? limits.workflowRetentionMs;
-  }
-  invocation.expiresAtMs = step.nowMs + keepMs;
-  const { sequence } = invocation;
-  setTimer(step, { dueAtMs: invocation.expiresAtMs, sequence, kind: "purge", id: 0 });
+  return handler?.outputContentType ?? "application/json";
 }
 
 function tellParent(step: Step, invocation: Invocation, result: Result): void {

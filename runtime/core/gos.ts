@@ -1,21 +1,34 @@
 /**
- * Gos: permission for the closure of a run to start, and the rows that count them. `runs.ts` says
- * what becomes of a run; this file only starts tries.
+ * Gos: permission for the closure of a run, or its probe, to start, and the rows that count them.
+ * `runs.ts` says what becomes of a run; this file only starts tries, and refuses second ones.
+ *
+ * 1. A go names attempt, command and try, and leaves when the row with that try is durable: that row
+ *    is the mark that the run started.
+ * 2. An at-most-once run gets one go, ever. Found without a result by a later attempt, it fails.
+ * 3. A run with a probe whose closure was let go gets a go for the probe; the closure gets another go
+ *    only once the probe has said that it did not happen.
  */
+import { handOver } from "./hand-over.ts";
+import { interrupted } from "./interrupted.ts";
 import { runKey } from "./keys.ts";
 import { encodeRun, type Run } from "./rows.ts";
 import { readRuns, removeRun } from "./run-rows.ts";
 import { tell, type Attempt, type Step } from "./step.ts";
 import { clearTimer } from "./timers.ts";
 
-/** At the start of an attempt: every run without a result that does not back off gets its go. */
+/** At the start of an attempt, after its replay: every run without a result gets its go, or fails. */
 export function grantGos(step: Step, attempt: Attempt): void {
+  const open: (readonly [number, Run])[] = [];
+  const cutOff: (readonly [number, Run])[] = [];
   for (const [index, run] of readRuns(step, attempt.invocation)) {
-    if (run.cancelled) {
-      removeRun(step, attempt.invocation, index);
-      continue;
-    }
-    attempt.openRuns++;
+    if (run.cancelled) removeRun(step, attempt.invocation, index);
+    else if (run.mode === "at-most-once" && run.tries > 0) cutOff.push([index, run]);
+    else open.push([index, run]);
+  }
+  // Before anything is delivered: what is delivered beside an open run waits for the disk.
+  attempt.openRuns = open.length;
+  for (const [index, run] of cutOff) failInterrupted(step, attempt, index, run);
+  for (const [index, run] of open) {
     if (run.nextTryAtMs === null || run.nextTryAtMs <= step.nowMs) {
       grantGo(step, attempt, index, run);
     }
@@ -27,14 +40,34 @@ export function grantGo(step: Step, attempt: Attempt, index: number, run: Run): 
   if (run.nextTryAtMs !== null) {
     clearTimer(step, { dueAtMs: run.nextTryAtMs, sequence, kind: "run-retry", id: index });
   }
+  const probe = run.mode === "probe" && run.mayHaveHappened;
   const granted: Run = {
     ...run,
     tries: run.tries + 1,
     firstTryAtMs: run.firstTryAtMs ?? step.nowMs,
     nextTryAtMs: null,
+    mayHaveHappened: true,
   };
   step.tx.put(runKey(sequence, index), encodeRun(granted));
-  attempt.executing.set(index, granted.tries);
-  const go = { kind: "go", attempt: attempt.handle, command: index, try: granted.tries } as const;
+  attempt.executing.set(index, { try: granted.tries, probe });
+  const go = {
+    kind: "go",
+    attempt: attempt.handle,
+    command: index,
+    try: granted.tries,
+    probe,
+  } as const;
   tell(step, attempt, go, "durable");
+}
+
+function failInterrupted(step: Step, attempt: Attempt, index: number, run: Run): void {
+  const { invocation } = attempt;
+  removeRun(step, invocation, index);
+  const { completionId } = run;
+  const failure = interrupted(invocation, index, run);
+  handOver(step, attempt, {
+    kind: "completion",
+    completionId,
+    result: { kind: "failure", failure },
+  });
 }

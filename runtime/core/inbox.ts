@@ -22,12 +22,15 @@ export function enqueue(step: Step, invocation: Invocation): void {
   const lock = lockKey(service, key);
   const row = step.tx.get(lock);
   if (row === undefined) {
-    step.tx.insert(lock, encodeLock({ holder: invocation.sequence, waiting: 0 }));
+    step.tx.insert(
+      lock,
+      encodeLock({ holder: invocation.sequence, waiting: 0, sinceMs: step.nowMs }),
+    );
     makeReady(step, invocation);
     return;
   }
-  const { holder, waiting } = decodeLock(row);
-  step.tx.put(lock, encodeLock({ holder, waiting: waiting + 1 }));
+  const held = decodeLock(row);
+  step.tx.put(lock, encodeLock({ ...held, waiting: held.waiting + 1 }));
   invocation.inboxOrder = nextSequence(step);
   step.tx.insert(inboxKey(service, key, invocation.inboxOrder), encodeNumber(invocation.sequence));
   if (invocation.status !== "inboxed") setStatus(invocation, "inboxed", step.nowMs);
@@ -53,7 +56,10 @@ export function releaseKey(step: Step, invocation: Invocation): void {
   const next = load(step, decodeNumber(first[1]));
   assert(next?.status === "inboxed", "a row in an inbox belongs to an inboxed invocation");
   assert(next.inboxOrder === readU48(first[0], prefix.length), "an inbox row is at its own place");
-  step.tx.put(lock, encodeLock({ holder: next.sequence, waiting: waiting - 1 }));
+  step.tx.put(
+    lock,
+    encodeLock({ holder: next.sequence, waiting: waiting - 1, sinceMs: step.nowMs }),
+  );
   next.inboxOrder = 0;
   makeReady(step, next);
 }
@@ -65,8 +71,8 @@ export function leaveInbox(step: Step, invocation: Invocation): void {
   const lock = lockKey(service, key);
   const row = step.tx.get(lock);
   assert(row !== undefined, "a key with an inbox is held");
-  const { holder, waiting } = decodeLock(row);
-  step.tx.put(lock, encodeLock({ holder, waiting: waiting - 1 }));
+  const held = decodeLock(row);
+  step.tx.put(lock, encodeLock({ ...held, waiting: held.waiting - 1 }));
   invocation.inboxOrder = 0;
   changed(step, invocation);
 }

@@ -37,6 +37,38 @@ export interface Invoke {
   readonly entropy: string;
 }
 
+/** Somebody takes hold of an invocation. */
+export type ControlInvocation =
+  | { readonly kind: "cancel"; readonly request: RequestId; readonly invocationId: InvocationId }
+  | { readonly kind: "kill"; readonly request: RequestId; readonly invocationId: InvocationId }
+  /** Stops it where it is; it keeps its key and everything recorded until it is resumed. */
+  | { readonly kind: "pause"; readonly request: RequestId; readonly invocationId: InvocationId }
+  /** Goes on with what is paused, and at once with what backs off. */
+  | {
+      readonly kind: "resume";
+      readonly request: RequestId;
+      readonly invocationId: InvocationId;
+      /** "keep" (as if it were not given), "latest", or the version of a deployment. */
+      readonly deployment?: string;
+    }
+  /** Forgets one that has ended, before its retention is over. */
+  | { readonly kind: "purge"; readonly request: RequestId; readonly invocationId: InvocationId };
+
+/** Nothing of a key starts while it is paused; what comes is accepted and waits. */
+export interface HoldKey {
+  readonly kind: "pause-key" | "resume-key";
+  readonly request: RequestId;
+  readonly service: string;
+  readonly key: string;
+}
+
+/** The same for all of a service. */
+export interface HoldService {
+  readonly kind: "pause-service" | "resume-service";
+  readonly request: RequestId;
+  readonly service: string;
+}
+
 export type Input =
   | Invoke
   /** Waits for the outcome. */
@@ -49,14 +81,11 @@ export type Input =
       readonly awakeableId: AwakeableId;
       readonly result: Result;
     }
-  | { readonly kind: "cancel"; readonly request: RequestId; readonly invocationId: InvocationId }
-  | { readonly kind: "kill"; readonly request: RequestId; readonly invocationId: InvocationId }
-  /** Stops it where it is; it keeps its key and everything recorded until it is resumed. */
-  | { readonly kind: "pause"; readonly request: RequestId; readonly invocationId: InvocationId }
-  /** Goes on with what is paused, and at once with what backs off. */
-  | { readonly kind: "resume"; readonly request: RequestId; readonly invocationId: InvocationId }
-  /** Forgets one that has ended, before its retention is over. */
-  | { readonly kind: "purge"; readonly request: RequestId; readonly invocationId: InvocationId }
+  | ControlInvocation
+  | HoldKey
+  | HoldService
+  /** Forgets a deployment that is drained: no invocation needs it and no worker of it is here. */
+  | { readonly kind: "remove-deployment"; readonly request: RequestId; readonly version: string }
   /** The client went away: nobody waits for this request any more. */
   | { readonly kind: "forget-request"; readonly request: RequestId }
   | { readonly kind: "worker-hello"; readonly connection: ConnectionId; readonly hello: Hello }
@@ -66,6 +95,8 @@ export type Input =
       /** Counts the messages of this connection, from 1 (the hello). Acknowledgements speak of it. */
       readonly ordinal: number;
       readonly message: AttemptMessage;
+      /** How long its attempt was held back by the disk since its last message; absent for none. */
+      readonly diskWaitMs?: number;
     }
   | { readonly kind: "worker-drain"; readonly connection: ConnectionId; readonly ordinal: number }
   /**
@@ -78,5 +109,7 @@ export type Input =
       readonly congested: boolean;
     }
   | { readonly kind: "worker-lost"; readonly connection: ConnectionId; readonly reason: string }
+  /** The disk is nearly full, or has room again. */
+  | { readonly kind: "disk-space"; readonly low: boolean }
   /** Some timer is due: the machine finds out which. */
   | { readonly kind: "timers-due" };

@@ -13,6 +13,8 @@
  * 2. `deliveries` counts the deliveries in the journal, `commands` the commands; their sum is the
  *    number of journal entries.
  * 3. `failures` counts attempts that failed since the last progress; restarts and resumes do not.
+ * 4. Every change of status goes through `setStatus`, which adds the time in the one before to
+ *    `spentMs`: with the time in the present status they add up to its age.
  */
 import { assert } from "../../protocol/assert.ts";
 import type { Target } from "../../protocol/command.ts";
@@ -53,6 +55,35 @@ export interface LastFailure {
   /** Index of the command it has to do with. */
   readonly command: number | null;
   readonly atMs: number;
+}
+
+/** What the time of an invocation can have gone into. Their order is that of the row: only added to. */
+export const SPENT_ON = [
+  "scheduled",
+  "inboxed",
+  "ready",
+  "running",
+  "suspended",
+  "backing-off",
+  "paused",
+  /** Part of "running": a go, or a delivery beside a run, that waited for its commit. */
+  "disk",
+] as const;
+
+/** Milliseconds, up to the last change of its status. */
+export type SpentMs = Record<(typeof SPENT_ON)[number], number>;
+
+export function noTimeSpent(): SpentMs {
+  return {
+    scheduled: 0,
+    inboxed: 0,
+    ready: 0,
+    running: 0,
+    suspended: 0,
+    "backing-off": 0,
+    paused: 0,
+    disk: 0,
+  };
 }
 
 export interface Invocation {
@@ -97,6 +128,25 @@ export interface Invocation {
   startedAtMs: number | null;
   completedAtMs: number | null;
   expiresAtMs: number | null;
+  /** Suspended, and all that is outstanding are calls and attaches: it may be part of a deadlock. */
+  waitsOnlyForOthers: boolean;
+  /** When the first of the failures in a row came; null while there are none. */
+  failingSinceMs: number | null;
+  /** Attempts in a row that were lost with their connection before they issued a command. */
+  losses: number;
+  /** Bytes of its journal's rows. */
+  journalBytes: number;
+  readonly spentMs: SpentMs;
+  /** Why it is paused: somebody asked, or its policy allows no further try. */
+  pauseReason: "asked" | "exhausted" | null;
+  /** Ready, and kept back because its key is paused. */
+  parked: boolean;
+  /** Its rows are being removed: to the outside it is gone. */
+  purging: boolean;
+  /** When its journal goes, if that is before the rest; null otherwise. */
+  journalExpiresAtMs: number | null;
+  /** Signals that came less those that were awaited: below 0 while it waits for one. */
+  signalsKept: number;
 }
 
 export function setStatus(invocation: Invocation, status: Status, nowMs: number): void {
@@ -104,6 +154,9 @@ export function setStatus(invocation: Invocation, status: Status, nowMs: number)
     MAY_FOLLOW[invocation.status].includes(status),
     `${invocationIdOf(invocation)} is ${invocation.status} and cannot become ${status}`,
   );
+  const before = invocation.status;
+  // What has completed changes no more: its time is not spent on anything.
+  if (before !== "completed") invocation.spentMs[before] += nowMs - invocation.statusSinceMs;
   invocation.status = status;
   invocation.statusSinceMs = nowMs;
 }
@@ -119,4 +172,9 @@ export function invocationIdOf(invocation: Invocation): InvocationId {
 /** Whether it takes its turn on a key: one at a time, in order. */
 export function takesKey(invocation: Invocation): boolean {
   return invocation.serviceKind === "object" && invocation.mode === "exclusive";
+}
+
+/** Whether its key names it: a workflow's run happens once per key. */
+export function isWorkflowRun(invocation: Pick<Invocation, "serviceKind" | "mode">): boolean {
+  return invocation.serviceKind === "workflow" && invocation.mode === "exclusive";
 }

@@ -8,6 +8,7 @@ import { changed, type Step } from "./step.ts";
 import type { ReadTx } from "./tx.ts";
 
 const READ_BATCH = 512;
+const SEQUENCE_MAX = 2 ** 48 - 1;
 
 export function appendCommand(
   step: Step,
@@ -21,17 +22,27 @@ export function appendCommand(
   );
   append(step, invocation, { kind: "command", command, atMs: step.nowMs, child });
   invocation.commands++;
+  if (command.kind === "await-signal") invocation.signalsKept--;
 }
 
 export function appendDelivery(step: Step, invocation: Invocation, delivery: Delivery): void {
   append(step, invocation, { kind: "delivery", delivery, atMs: step.nowMs });
   invocation.deliveries++;
+  if (delivery.kind === "signal") invocation.signalsKept++;
 }
 
 function append(step: Step, invocation: Invocation, entry: JournalEntry): void {
   const index = invocation.commands + invocation.deliveries;
-  step.tx.insert(journalKey(invocation.sequence, index), encodeJournalEntry(entry));
+  const row = encodeJournalEntry(entry);
+  step.tx.insert(journalKey(invocation.sequence, index), row);
+  invocation.journalBytes += row.length;
   changed(step, invocation);
+}
+
+/** Bytes of the row that this command would have; a child's number may take less. */
+export function journalRowBytesMax(step: Step, command: Command): number {
+  const child = command.kind === "call" || command.kind === "send" ? SEQUENCE_MAX : null;
+  return encodeJournalEntry({ kind: "command", command, atMs: step.nowMs, child }).length;
 }
 
 /** All entries, in order, read in bounded pieces. */
@@ -51,17 +62,89 @@ export function* readJournal(tx: ReadTx, invocation: Invocation): Generator<Jour
   }
 }
 
+/** A command and where in the journal it stands. */
+export interface FoundCommand {
+  readonly entry: number;
+  readonly command: Command;
+  readonly atMs: number;
+  readonly child: Sequence | null;
+}
+
+/** Below 0: it comes before the one that is looked for. Undefined: it says nothing about that. */
+export type CommandOrder = (command: Command) => number | undefined;
+
+/** Commands come in the order of their numbers, and of the completion ids that they make. */
+export function byIndex(index: number): CommandOrder {
+  return (command) => command.index - index;
+}
+
+export function byCompletion(completionId: number): CommandOrder {
+  return (command) =>
+    "completionId" in command && command.kind !== "withdraw"
+      ? command.completionId - completionId
+      : undefined;
+}
+
+/**
+ * Finds a command by halving, so that a long journal is not read. Entries that say nothing about the
+ * order are passed over one by one; after `rowsMax` rows in all the search gives up.
+ */
+export function findCommand(
+  tx: ReadTx,
+  invocation: Invocation,
+  order: CommandOrder,
+  rowsMax: number = Number.POSITIVE_INFINITY,
+): FoundCommand | undefined {
+  const budget = { rows: rowsMax };
+  let low = 0;
+  let high = invocation.commands + invocation.deliveries;
+  while (low < high && budget.rows > 0) {
+    const middle = Math.floor((low + high) / 2);
+    const found = firstOrdered(tx, invocation, { from: middle, to: high }, order, budget);
+    if (found === undefined) high = middle;
+    else if (found.order === 0) return found.command;
+    else if (found.order > 0) high = middle;
+    else low = found.command.entry + 1;
+  }
+  return undefined;
+}
+
+const LOOK_BATCH = 16;
+
+function firstOrdered(
+  tx: ReadTx,
+  { sequence }: Invocation,
+  { from, to }: { readonly from: number; readonly to: number },
+  order: CommandOrder,
+  budget: { rows: number },
+): { readonly command: FoundCommand; readonly order: number } | undefined {
+  for (let entry = from; entry < to && budget.rows > 0;) {
+    // One first: mostly the entry in the middle is a command.
+    const limit = Math.min(entry === from ? 1 : LOOK_BATCH, to - entry);
+    const end = journalKey(sequence, to);
+    const rows = tx.range({ from: journalKey(sequence, entry), to: end, limit });
+    assert(rows.length === limit, `journal entry ${entry} and the next ${limit} are not all there`);
+    budget.rows -= rows.length;
+    for (const [, value] of rows) {
+      const it = decodeJournalEntry(value);
+      const place = it.kind === "command" ? order(it.command) : undefined;
+      if (it.kind === "command" && place !== undefined) {
+        return { command: { ...it, entry }, order: place };
+      }
+      entry++;
+    }
+  }
+  return undefined;
+}
+
 /** The child that the call or send at command `index` created; undefined when it is no such command. */
 export function findChild(
   tx: ReadTx,
   invocation: Invocation,
   index: number,
 ): { readonly child: Sequence | null } | undefined {
-  for (const entry of readJournal(tx, invocation)) {
-    if (entry.kind === "command" && entry.command.index === index) {
-      const { kind } = entry.command;
-      return kind === "call" || kind === "send" ? { child: entry.child } : undefined;
-    }
-  }
-  return undefined;
+  const found = findCommand(tx, invocation, byIndex(index));
+  if (found === undefined) return undefined;
+  const { kind } = found.command;
+  return kind === "call" || kind === "send" ? { child: found.child } : undefined;
 }

@@ -12,8 +12,13 @@
  *     y service key? handler idempotencyKey                     which invocation an idempotency key names
  *
  *     t dueMs seq kind id            timers, in order of time
- *     R version service seq          ready, and no worker had room    a seq    has an attempt
+ *     e dueMs seq kind               what is removed when its retention is over, in order of time
+ *     b service key                  bytes of a large state
+ *     R version service handler seq  ready, and no worker had room    a seq    has an attempt
+ *     z service key                  a paused key       Z service         a paused service
+ *     x service key seq              ready, and kept back because its key is paused
  *     d version                      deployment                 v service          service
+ *     c version                      open invocations pinned    C                  open invocations in all
  *     n                              next sequence number (a bound, moved in blocks)
  *     h                              clock high-water, written by the loop
  *
@@ -28,14 +33,16 @@ import type { RowKey } from "./tx.ts";
 /** Partition-local number of an invocation. */
 export type Sequence = number;
 
-export type TimerKind = "start" | "sleep" | "retry" | "run-retry" | "purge" | "resume";
+export type TimerKind = "start" | "sleep" | "retry" | "run-retry" | "resume" | "cancel" | "kill";
 const TIMER_CODES: Readonly<Record<TimerKind, number>> = {
   start: 1,
   sleep: 2,
   retry: 3,
   "run-retry": 4,
-  purge: 5,
+  // 5 is not given again.
   resume: 6,
+  cancel: 7,
+  kill: 8,
 };
 const TIMER_KINDS = new Map(
   Object.entries(TIMER_CODES).map(([kind, code]) => [code, kind as TimerKind]), // Object.entries loses the key type
@@ -45,8 +52,21 @@ export interface Timer {
   readonly dueAtMs: number;
   readonly sequence: Sequence;
   readonly kind: TimerKind;
-  /** Completion id of a sleep, command index of a run; 0 otherwise. */
+  /**
+   * Completion id of a sleep, command index of a run. Of a cancellation: 0 when the invocation is to
+   * be cancelled, else the highest completion id that one which it had covers. 0 otherwise.
+   */
   readonly id: number;
+}
+
+export type ExpiryKind = "journal" | "purge";
+const EXPIRY_CODES: Readonly<Record<ExpiryKind, number>> = { journal: 1, purge: 2 };
+
+/** "journal": its journal goes, the rest stays. "purge": all that is left of it goes. */
+export interface Expiry {
+  readonly dueAtMs: number;
+  readonly sequence: Sequence;
+  readonly kind: ExpiryKind;
 }
 
 export const invocationKey = (sequence: Sequence): RowKey => `I${u48(sequence)}`;
@@ -72,6 +92,8 @@ export const inboxKey = (service: string, key: string, order: number): RowKey =>
   inboxPrefix(service, key) + u48(order);
 export const statePrefix = (service: string, key: string): RowKey =>
   `s${text(service)}${text(key)}`;
+export const stateBytesKey = (service: string, key: string): RowKey =>
+  `b${text(service)}${text(key)}`;
 export const stateKey = (service: string, key: string, name: string): RowKey =>
   statePrefix(service, key) + utf8(name);
 export const workflowKey = (service: string, key: string): RowKey =>
@@ -96,10 +118,27 @@ export const idempotencyKey = (
 export const timerKey = (timer: Timer): RowKey =>
   `t${u48(timer.dueAtMs)}${u48(timer.sequence)}${String.fromCharCode(TIMER_CODES[timer.kind])}${u32(timer.id)}`;
 export const TIMERS = "t";
-export const readyPrefix = (version: string, service: string): RowKey =>
-  `R${text(version)}${text(service)}`;
-export const readyKey = (version: string, service: string, sequence: Sequence): RowKey =>
-  readyPrefix(version, service) + u48(sequence);
+export const expiryKey = ({ dueAtMs, sequence, kind }: Expiry): RowKey =>
+  `e${u48(dueAtMs)}${u48(sequence)}${String.fromCharCode(EXPIRY_CODES[kind])}`;
+export const EXPIRIES = "e";
+/** Above the keys of everything that is due by then, and below all others. */
+export const expiriesAfter = (dueAtMs: number): RowKey => `e${u48(dueAtMs + 1)}`;
+/** The queue of those that wait for a worker. `version` is "" for what has not started. */
+export const readyPrefix = (version: string, service: string, handler: string): RowKey =>
+  `R${text(version)}${text(service)}${text(handler)}`;
+export const readyKey = (
+  at: { readonly version: string; readonly service: string; readonly handler: string },
+  sequence: Sequence,
+): RowKey => readyPrefix(at.version, at.service, at.handler) + u48(sequence);
+export const PAUSED_KEYS = "z";
+export const pausedKeyKey = (service: string, key: string): RowKey =>
+  `${PAUSED_KEYS}${text(service)}${text(key)}`;
+export const PAUSED_SERVICES = "Z";
+export const pausedServiceKey = (service: string): RowKey => PAUSED_SERVICES + text(service);
+export const parkedPrefix = (service: string, key: string): RowKey =>
+  `x${text(service)}${text(key)}`;
+export const parkedKey = (service: string, key: string, sequence: Sequence): RowKey =>
+  parkedPrefix(service, key) + u48(sequence);
 export const ACTIVE = "a";
 export const activeKey = (sequence: Sequence): RowKey => `a${u48(sequence)}`;
 export const INVOCATIONS = "I";
@@ -107,6 +146,9 @@ export const DEPLOYMENTS = "d";
 export const deploymentKey = (version: string): RowKey => `d${utf8(version)}`;
 export const SERVICES = "v";
 export const serviceKey = (name: string): RowKey => `v${utf8(name)}`;
+export const PINNED_COUNTS = "c";
+export const pinnedCountKey = (version: string): RowKey => PINNED_COUNTS + utf8(version);
+export const OPEN_COUNT: RowKey = "C";
 export const NEXT_SEQUENCE: RowKey = "n";
 /** Highest time that a batch has seen; written by the loop with each batch. */
 export const CLOCK_HIGH_WATER: RowKey = "h";
@@ -124,6 +166,14 @@ export function parseTimerKey(key: RowKey): Timer {
   const kind = TIMER_KINDS.get(key.charCodeAt(13));
   assert(kind !== undefined, `unknown kind of timer: ${key.charCodeAt(13)}`);
   return { dueAtMs: readU48(key, 1), sequence: readU48(key, 7), kind, id: readU32(key, 14) };
+}
+
+export function parseExpiryKey(key: RowKey): Expiry {
+  assert(key.length === 14 && key.startsWith("e"), `not an expiry key: ${key.length} bytes`);
+  const code = key.charCodeAt(13);
+  assert(code === 1 || code === 2, `unknown kind of expiry: ${code}`);
+  const kind = code === EXPIRY_CODES.journal ? "journal" : "purge";
+  return { dueAtMs: readU48(key, 1), sequence: readU48(key, 7), kind };
 }
 
 /** The name at the end of a state, promise or deployment key whose prefix has this length. */

@@ -8,6 +8,20 @@ export interface Limits {
   readonly stateValueBytesMax: number;
   /** State that travels with a start; beyond it a handler fetches each value when it asks. */
   readonly eagerStateBytesMax: number;
+  /** All state of a key: names and values. */
+  readonly stateBytesMax: number;
+  /** Journal entries of one invocation, those of what is outstanding counted ahead. */
+  readonly journalEntriesMax: number;
+  /** Bytes of one invocation's journal as it is kept. */
+  readonly journalBytesMax: number;
+  /** Signals that an invocation was sent and has not awaited. */
+  readonly signalsMax: number;
+  /** Invocations that wait for one key. */
+  readonly inboxLengthMax: number;
+  /** Invocations that were accepted and have not ended, all together. */
+  readonly pendingMax: number;
+  /** Free space on the disk below which nothing new is accepted from outside; 0: it is not watched. */
+  readonly diskFreeBytesMin: number;
   readonly serviceNameBytesMax: number;
   readonly handlerNameBytesMax: number;
   readonly keyBytesMax: number;
@@ -24,11 +38,11 @@ export interface Limits {
   readonly inactivityTimeoutMs: number;
   /** Silence after which a worker's connection counts as dead. */
   readonly workerTimeoutMs: number;
-  /** How long results of calls with an idempotency key are kept. */
+  /** How long results of calls with an idempotency key are kept, and their journals at most. */
   readonly idempotencyRetentionMs: number;
   /** How long state, promises and result of a workflow that ended are kept. */
   readonly workflowRetentionMs: number;
-  /** How long the journal and result of an invocation that ended are kept. */
+  /** How long journals are kept, and without an idempotency key or workflow key results too. */
   readonly journalRetentionMs: number;
 }
 
@@ -40,6 +54,13 @@ export const DEFAULT_LIMITS: Limits = {
   payloadBytesMax: 10 * MIB,
   stateValueBytesMax: 10 * MIB,
   eagerStateBytesMax: 64 * 1024,
+  stateBytesMax: 256 * MIB,
+  journalEntriesMax: 250_000,
+  journalBytesMax: 256 * MIB,
+  signalsMax: 10_000,
+  inboxLengthMax: 1_000_000,
+  pendingMax: 10_000_000,
+  diskFreeBytesMin: 256 * MIB,
   serviceNameBytesMax: 128,
   handlerNameBytesMax: 128,
   keyBytesMax: 512,

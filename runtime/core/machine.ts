@@ -11,19 +11,17 @@
  */
 import { unreachable } from "../../protocol/assert.ts";
 import type { Machine } from "../machine.ts";
+import { noCounts } from "./counts.ts";
+import { onControl, onHoldKey, onHoldService } from "./control-requests.ts";
 import { onTimersDue } from "./due.ts";
 import type { Effect } from "./effect.ts";
 import type { Input } from "./input.ts";
 import type { Limits } from "./limits.ts";
+import { noPauses } from "./pauses.ts";
+import { nextPurgeAtMs } from "./purge.ts";
 import { recover } from "./recover.ts";
-import {
-  forgetRequest,
-  onAttach,
-  onCompleteAwakeable,
-  onControl,
-  onInvoke,
-  onOutput,
-} from "./requests.ts";
+import { onRemoveDeployment } from "./remove-deployment.ts";
+import { forgetRequest, onAttach, onCompleteAwakeable, onInvoke, onOutput } from "./requests.ts";
 import { flush, type Memory, type Step } from "./step.ts";
 import { nextDueAtMs } from "./timers.ts";
 import type { Tx } from "./tx.ts";
@@ -32,14 +30,16 @@ import { fillFreed, onCongestion, onDrain, onHello, onLost, onMessage } from "./
 export interface MachineOptions {
   readonly epoch: number;
   readonly limits: Limits;
+  /** Default true; false: the first result is given, whatever the payload. */
+  readonly idempotencyPayloadCheck?: boolean;
 }
 
-export function createMachine({ epoch, limits }: MachineOptions): Machine {
-  const memory = emptyMemory(epoch, limits);
+export function createMachine(options: MachineOptions): Machine {
+  const memory = emptyMemory(options);
   return {
     recover: (tx, nowMs) => run(memory, tx, nowMs, recover),
     apply: (tx, input, nowMs) => run(memory, tx, nowMs, (step) => applyInput(step, input)),
-    nextDueAtMs: (tx) => nextDueAtMs(tx, memory),
+    nextDueAtMs: (tx) => earlier(nextDueAtMs(tx, memory), nextPurgeAtMs(tx, memory)),
   };
 }
 
@@ -59,17 +59,29 @@ function run(memory: Memory, tx: Tx, nowMs: number, act: (step: Step) => void): 
   return step.effects;
 }
 
-function emptyMemory(epoch: number, limits: Limits): Memory {
+function earlier(a: number | undefined, b: number | undefined): number | undefined {
+  return a === undefined || b === undefined ? (a ?? b) : Math.min(a, b);
+}
+
+function emptyMemory({ epoch, limits, idempotencyPayloadCheck = true }: MachineOptions): Memory {
   return {
     limits,
+    idempotencyPayloadCheck,
     epoch,
     connections: new Map(),
     attempts: new Map(),
     services: new Map(),
+    manifests: new Map(),
+    counts: noCounts(),
     waiting: new Map(),
     waitsFor: new Map(),
     queues: new Set(),
+    pauses: noPauses(),
+    refill: new Set(),
     nextDueAtMs: "unknown",
+    nextExpiryAtMs: "unknown",
+    purgeNotBeforeMs: 0,
+    diskLow: false,
     nextSequence: 1,
     sequenceBound: 1,
   };
@@ -90,19 +102,30 @@ function applyInput(step: Step, input: Input): void {
     case "pause":
     case "resume":
     case "purge":
-      return onControl(step, input.request, input.invocationId, input.kind);
+      return onControl(step, input);
+    case "pause-key":
+    case "resume-key":
+      return onHoldKey(step, input);
+    case "pause-service":
+    case "resume-service":
+      return onHoldService(step, input);
+    case "remove-deployment":
+      return onRemoveDeployment(step, input.request, input.version);
     case "forget-request":
       return forgetRequest(step, input.request);
     case "worker-hello":
       return onHello(step, input.connection, input.hello);
     case "worker-message":
-      return onMessage(step, input.connection, input.ordinal, input.message);
+      return onMessage(step, input);
     case "worker-drain":
       return onDrain(step, input.connection, input.ordinal);
     case "worker-congestion":
       return onCongestion(step, input.connection, input.congested);
     case "worker-lost":
       return onLost(step, input.connection);
+    case "disk-space":
+      step.memory.diskLow = input.low;
+      return;
     case "timers-due":
       return onTimersDue(step);
     default:

@@ -4,29 +4,49 @@
  * 1. An invocation that has started runs on its deployment only; one that has not, on the
  *    deployment that takes its service's new invocations.
  * 2. A ready invocation starts at once if a worker has room. Else it gets a row in the queue of
- *    (deployment, service), in the order of acceptance, and memory holds nothing of it.
- * 3. Whenever room appears, `fillConnection` takes from the queues that this connection may serve.
+ *    (deployment, service, handler), in the order of acceptance, and memory holds nothing of it.
+ * 3. Whenever room appears, `fillConnection` takes from the queues that this connection may serve,
+ *    one from each in turn: a flood in one of them does not starve the others, and rows that a
+ *    connection does not serve are in queues that it does not look at.
+ * 4. What is ready and belongs to a paused key is parked: it stands in a range of its key's own, so
+ *    that nobody comes upon it. One that stood in a queue when its key was paused is moved when a
+ *    fill meets it. The queues of a paused service stay as they are, and are passed over.
  */
 import { assert } from "../../protocol/assert.ts";
+import type { ServiceManifest } from "../../protocol/manifest.ts";
 import { setStatus, type Invocation } from "./invocation.ts";
-import { prefixEnd, readU48, readyKey, readyPrefix } from "./keys.ts";
+import { parkedKey, prefixEnd, readU48, readyKey, readyPrefix } from "./keys.ts";
+import { heldBy, isKeyPaused } from "./pauses.ts";
 import { startAttempt } from "./start.ts";
-import { changed, load, tellWorker, type Connection, type Step } from "./step.ts";
+import { changed, load, tellWorker, type Connection, type ReadyQueue, type Step } from "./step.ts";
+import { renewTries } from "./tries.ts";
 
 const EMPTY = new Uint8Array(0);
-/** How many rows of one queue a connection looks at in one go. */
-const SCAN_MAX = 64;
+/** How many rows of paused keys a connection moves out of its way in one step. */
+const PARKED_PER_FILL_MAX = 256;
 
 /** Status becomes ready, and then, if some worker has room, running; or paused, if that was asked for. */
 export function makeReady(step: Step, invocation: Invocation): void {
   invocation.nextAttemptAtMs = null;
+  if (invocation.status === "paused") renewTries(step, invocation);
+  invocation.pauseReason = null;
   changed(step, invocation);
   if (invocation.holdRequested) {
     invocation.holdRequested = false;
+    invocation.pauseReason = "asked";
     setStatus(invocation, "paused", step.nowMs);
     return;
   }
   setStatus(invocation, "ready", step.nowMs);
+  line(step, invocation);
+}
+
+/** Lets a ready invocation that stands nowhere yet start, or wait where it belongs. */
+function line(step: Step, invocation: Invocation): void {
+  if (isKeyPaused(step.memory.pauses, invocation.target)) {
+    park(step, invocation);
+    return;
+  }
   const queue = queueOf(invocation);
   const connection = pickConnection(step, invocation);
   if (connection && !step.memory.queues.has(queue)) {
@@ -43,45 +63,91 @@ export function makeReady(step: Step, invocation: Invocation): void {
 /** Takes a ready invocation that has no attempt out of its queue. */
 export function removeFromReady(step: Step, invocation: Invocation): void {
   assert(invocation.status === "ready", `a ${invocation.status} invocation is in no ready queue`);
-  step.tx.remove(readyKeyOf(invocation));
+  if (!invocation.parked) {
+    step.tx.remove(readyKeyOf(invocation));
+    return;
+  }
+  step.tx.remove(parkedKeyOf(invocation));
+  invocation.parked = false;
+  changed(step, invocation);
+}
+
+/** Its key is no longer paused. */
+export function unpark(step: Step, invocation: Invocation): void {
+  assert(invocation.parked, "only what is parked is let go");
+  moveReady(step, invocation, () => undefined);
+}
+
+/** Changes where a ready invocation has to wait. */
+export function moveReady(step: Step, invocation: Invocation, change: () => void): void {
+  removeFromReady(step, invocation);
+  change();
+  line(step, invocation);
+}
+
+function park(step: Step, invocation: Invocation): void {
+  step.tx.insert(parkedKeyOf(invocation), EMPTY);
+  invocation.parked = true;
+  changed(step, invocation);
+}
+
+/** For each handler of a connection: those that have started there, and those that have not started. */
+export function queuesOf(version: string, services: readonly ServiceManifest[]): ReadyQueue[] {
+  return services.flatMap(({ name: service, handlers }) =>
+    handlers.flatMap(({ name: handler }) => [
+      { prefix: readyPrefix(version, service, handler), service, pinned: true },
+      { prefix: readyPrefix("", service, handler), service, pinned: false },
+    ]),
+  );
 }
 
 /** Starts what waits, as long as this connection has room. */
 export function fillConnection(step: Step, connection: Connection): void {
-  for (const service of connection.services.keys()) {
-    if (!hasRoom(connection)) return;
-    fillFrom(step, connection, { version: connection.version, service });
-    if (step.memory.services.get(service)?.version === connection.version) {
-      fillFrom(step, connection, { version: "", service });
+  const { queues } = connection;
+  let parked = 0;
+  let without = 0;
+  while (without < queues.length && step.memory.queues.size > 0 && hasRoom(connection)) {
+    const queue = queues[connection.turn];
+    assert(queue !== undefined, `connection ${connection.id} has ${queues.length} queues`);
+    const took = mayServe(step, connection, queue) ? takeOne(step, connection, queue) : "nothing";
+    if (took === "parked" && ++parked < PARKED_PER_FILL_MAX) continue;
+    if (took === "parked") {
+      step.memory.refill.add(connection);
+      return;
     }
+    connection.turn = (connection.turn + 1) % queues.length;
+    without = took === "started" ? 0 : without + 1;
   }
 }
 
-function fillFrom(
+function mayServe({ memory }: Step, connection: Connection, queue: ReadyQueue): boolean {
+  if (!memory.queues.has(queue.prefix) || memory.pauses.services.has(queue.service)) return false;
+  return queue.pinned || memory.services.get(queue.service)?.version === connection.version;
+}
+
+function takeOne(
   step: Step,
   connection: Connection,
-  queue: { readonly version: string; readonly service: string },
-): void {
-  const prefix = readyPrefix(queue.version, queue.service);
-  if (!step.memory.queues.has(prefix)) return;
-  const rows = step.tx.range({ from: prefix, to: prefixEnd(prefix), limit: SCAN_MAX });
-  let taken = 0;
-  for (const [key] of rows) {
-    if (!hasRoom(connection)) return;
-    const invocation = load(step, readU48(key, prefix.length));
-    assert(invocation?.status === "ready", "a row in a ready queue belongs to a ready invocation");
-    if (!serves(connection, invocation)) continue;
-    step.tx.remove(key);
-    taken++;
-    startAttempt(step, connection, invocation);
+  { prefix }: ReadyQueue,
+): "started" | "parked" | "nothing" {
+  // Two, so that an empty queue is known as empty as soon as it is.
+  const [first, second] = step.tx.range({ from: prefix, to: prefixEnd(prefix), limit: 2 });
+  if (second === undefined) step.memory.queues.delete(prefix);
+  if (first === undefined) return "nothing";
+  const invocation = load(step, readU48(first[0], prefix.length));
+  assert(invocation?.status === "ready", "a row in a ready queue belongs to a ready invocation");
+  step.tx.remove(first[0]);
+  if (isKeyPaused(step.memory.pauses, invocation.target)) {
+    park(step, invocation);
+    return "parked";
   }
-  if (rows.length === taken && rows.length < SCAN_MAX) step.memory.queues.delete(prefix);
-  else if (taken === SCAN_MAX) fillFrom(step, connection, queue);
+  startAttempt(step, connection, invocation);
+  return "started";
 }
 
 function pickConnection(step: Step, invocation: Invocation): Connection | undefined {
-  const version =
-    invocation.deployment ?? step.memory.services.get(invocation.target.service)?.version;
+  if (heldBy(step.memory, invocation.target) !== null) return undefined;
+  const version = versionFor(step, invocation);
   let best: Connection | undefined;
   for (const connection of step.memory.connections.values()) {
     if (connection.version !== version || !hasRoom(connection)) continue;
@@ -91,9 +157,21 @@ function pickConnection(step: Step, invocation: Invocation): Connection | undefi
   return best;
 }
 
+/** Whether a worker is connected that could run it, now or when it has room. */
+export function hasWorker(step: Step, invocation: Invocation): boolean {
+  const version = versionFor(step, invocation);
+  return [...step.memory.connections.values()].some(
+    (it) => it.version === version && !it.draining && serves(it, invocation),
+  );
+}
+
+function versionFor(step: Step, { deployment, target }: Invocation): string | undefined {
+  return deployment ?? step.memory.services.get(target.service)?.version;
+}
+
 function askForRoom(step: Step, invocation: Invocation): void {
-  const version =
-    invocation.deployment ?? step.memory.services.get(invocation.target.service)?.version;
+  if (heldBy(step.memory, invocation.target) !== null) return;
+  const version = versionFor(step, invocation);
   for (const connection of step.memory.connections.values()) {
     if (connection.version !== version || connection.draining) continue;
     if (connection.attempts.size < connection.concurrency || !serves(connection, invocation)) {
@@ -123,10 +201,17 @@ function serves(connection: Connection, invocation: Invocation): boolean {
   return manifest?.handlers.some((it) => it.name === handler) ?? false;
 }
 
-function queueOf(invocation: Invocation): string {
-  return readyPrefix(invocation.deployment ?? "", invocation.target.service);
+function queueOf({ deployment, target }: Invocation): string {
+  return readyPrefix(deployment ?? "", target.service, target.handler);
 }
 
-function readyKeyOf(invocation: Invocation): string {
-  return readyKey(invocation.deployment ?? "", invocation.target.service, invocation.sequence);
+function readyKeyOf({ deployment, target, sequence }: Invocation): string {
+  return readyKey(
+    { version: deployment ?? "", service: target.service, handler: target.handler },
+    sequence,
+  );
+}
+
+function parkedKeyOf({ target, sequence }: Invocation): string {
+  return parkedKey(target.service, target.key ?? "", sequence);
 }

@@ -2,12 +2,14 @@
  * The mirror of `apply`: what a restart owes.
  *
  * Connections died with the process, and with them every attempt: what ran is ready again, in its
- * old order, and starts as soon as a worker of its deployment is back. Timers, inboxes and
- * everything that waits are rows, and need nothing.
+ * old order, and starts as soon as a worker of its deployment is back. Pauses are remembered. Timers,
+ * inboxes and everything that waits are rows, and need nothing.
  */
 import { assert } from "../../protocol/assert.ts";
+import { recoverCounts } from "./counts.ts";
 import { setStatus } from "./invocation.ts";
 import { ACTIVE, NEXT_SEQUENCE, prefixEnd, readU48, readyKey, readyPrefix } from "./keys.ts";
+import { recoverPauses } from "./pauses.ts";
 import { readDeployments, recoverServices } from "./registry.ts";
 import { decodeNumber } from "./rows.ts";
 import { changed, flush, load, type Step } from "./step.ts";
@@ -21,6 +23,8 @@ export function recover(step: Step): void {
   memory.nextSequence = bound === undefined ? 1 : decodeNumber(bound);
   memory.sequenceBound = memory.nextSequence;
   recoverServices(tx, memory);
+  recoverCounts(tx, memory);
+  recoverPauses(tx, memory);
   rememberQueues(step);
   restartActive(step);
 }
@@ -29,8 +33,10 @@ export function recover(step: Step): void {
 function rememberQueues(step: Step): void {
   for (const deployment of readDeployments(step.tx)) {
     for (const service of deployment.services) {
-      step.memory.queues.add(readyPrefix(deployment.version, service.name));
-      step.memory.queues.add(readyPrefix("", service.name));
+      for (const handler of service.handlers) {
+        step.memory.queues.add(readyPrefix(deployment.version, service.name, handler.name));
+        step.memory.queues.add(readyPrefix("", service.name, handler.name));
+      }
     }
   }
 }
@@ -46,7 +52,8 @@ function restartActive(step: Step): void {
       setStatus(invocation, "ready", step.nowMs);
       changed(step, invocation);
       const { deployment, target, sequence } = invocation;
-      step.tx.insert(readyKey(deployment ?? "", target.service, sequence), EMPTY);
+      const queue = { version: deployment ?? "", ...target };
+      step.tx.insert(readyKey(queue, sequence), EMPTY);
     }
     flush(step);
     step.loaded.clear();

@@ -7,6 +7,7 @@
  *    serve different services.
  * 4. New invocations go to the deployment that announced the service last. One that merely
  *    reconnects takes nothing back.
+ * 5. What an invocation may do (retries, retention) says the deployment that it is pinned to.
  */
 import type { HandlerManifest, Manifest, ServiceManifest } from "../../protocol/manifest.ts";
 import type { Invocation } from "./invocation.ts";
@@ -71,6 +72,7 @@ export function register(step: Step, version: string, manifest: Manifest): void 
     services: [...services.values()],
   };
   step.tx.put(deploymentKey(version), encodeDeployment(row));
+  step.memory.manifests.set(version, services);
 }
 
 /** Handlers are only added: an invocation in flight may still need one that is no longer announced. */
@@ -79,13 +81,31 @@ function mergeService(before: ServiceManifest, now: ServiceManifest): ServiceMan
   return { ...now, handlers: [...now.handlers, ...kept] };
 }
 
-/** The handler that an invocation runs, as its own deployment announced it. */
+/**
+ * The handler that an invocation runs, as its own deployment announced it; until its first attempt,
+ * as the deployment that would take it does.
+ */
 export function handlerOf(step: Step, invocation: Invocation): HandlerManifest | undefined {
-  const { service, handler } = invocation.target;
-  const attempt = step.memory.attempts.get(invocation.sequence);
+  const { deployment, target } = invocation;
   const manifest =
-    attempt?.connection.services.get(service) ?? step.memory.services.get(service)?.manifest;
-  return manifest?.handlers.find((it) => it.name === handler);
+    deployment === null
+      ? step.memory.services.get(target.service)?.manifest
+      : manifestsOf(step, deployment)?.get(target.service);
+  return manifest?.handlers.find((it) => it.name === target.handler);
+}
+
+/** Read once per version: an old one is asked for whenever one of its invocations fails or ends. */
+function manifestsOf(
+  { tx, memory }: Step,
+  version: string,
+): ReadonlyMap<string, ServiceManifest> | undefined {
+  const known = memory.manifests.get(version);
+  if (known) return known;
+  const row = readDeployment(tx, version);
+  if (row === undefined) return undefined;
+  const manifests = new Map(row.services.map((it) => [it.name, it]));
+  memory.manifests.set(version, manifests);
+  return manifests;
 }
 
 export function readDeployment(tx: ReadTx, version: string): DeploymentRow | undefined {

@@ -1,16 +1,14 @@
-/** Requests from outside: call, send, attach, output, awakeables, cancel, kill. */
+/** Requests from outside: call, send, attach, output, awakeables. Control is in control-requests.ts. */
 import { FailureCode } from "../../protocol/failure.ts";
-import { type InvocationId, parseInvocationId } from "../../protocol/ids.ts";
+import { parseInvocationId } from "../../protocol/ids.ts";
 import type { AwakeableId } from "../../protocol/ids.ts";
 import type { Result } from "../../protocol/payload.ts";
 import { admit } from "./admit.ts";
 import { completeAwakeableById } from "./commands/others.ts";
-import { cancel, kill, pause, resume, type Controlled } from "./control.ts";
 import type { Invoke, InvocationRef, RequestId } from "./input.ts";
 import { invocationIdOf, type Invocation } from "./invocation.ts";
 import { idempotencyKey, outcomeKey, workflowKey } from "./keys.ts";
 import { decodeNumber, decodeOutcome } from "./rows.ts";
-import { purgeNow } from "./purge.ts";
 import { find, load, refuse, respond, type Step } from "./step.ts";
 
 export function onInvoke(step: Step, invoke: Invoke): void {
@@ -62,83 +60,6 @@ export function onCompleteAwakeable(
 ): void {
   if (completeAwakeableById(step, id, result) === "taken") respond(step, request, { kind: "done" });
   else refuse(step, request, { code: FailureCode.notFound, message: "awakeable not found" });
-}
-
-export type ControlAction = "cancel" | "kill" | "pause" | "resume" | "purge";
-
-export function onControl(
-  step: Step,
-  request: RequestId,
-  invocationId: InvocationId,
-  action: ControlAction,
-): void {
-  const parts = parseInvocationId(invocationId);
-  const invocation = parts && find(step, parts);
-  if (invocation === undefined) {
-    refuse(step, request, NOT_FOUND);
-    return;
-  }
-  const { status } = invocation;
-  const done = act(step, invocation, action);
-  const conflict = CONFLICTS[done];
-  if (conflict !== undefined) {
-    const message = conflict(status);
-    refuseFor(step, request, invocation, { code: FailureCode.conflict, message }, "ingress");
-    return;
-  }
-  const applied = done === "appended" || done === "pauses-when-ready" ? "appended" : "now";
-  respond(step, request, { kind: "controlled", applied, effect: sentence(done, action, status) });
-}
-
-function act(step: Step, invocation: Invocation, action: ControlAction): Done {
-  switch (action) {
-    case "cancel":
-      return cancel(step, invocation);
-    case "kill":
-      return kill(step, invocation);
-    case "pause":
-      return pause(step, invocation);
-    case "resume":
-      return resume(step, invocation);
-    case "purge":
-      if (invocation.status !== "completed") return "not-completed";
-      purgeNow(step, invocation);
-      return "purged";
-  }
-}
-
-type Done = Controlled | "purged" | "not-completed";
-
-const CONFLICTS: { readonly [K in Done]?: (status: string) => string } = {
-  "completed-already": () => "the invocation has already completed",
-  "nothing-to-resume": (status) => `the invocation is ${status}: there is nothing to resume`,
-  "not-completed": (status) =>
-    `the invocation is ${status}: only what has completed can be purged; cancel or kill it first`,
-};
-
-function sentence(done: Done, action: ControlAction, status: string): string {
-  switch (done) {
-    case "ended":
-      return action === "cancel"
-        ? `it was ${status} and had not started: it ended as cancelled`
-        : `it was ${status} and ended as killed, and so did the calls it waited for`;
-    case "appended":
-      return `it was ${status}: its handler sees the cancellation at its next ctx promise and may compensate; the calls it waits for are cancelled`;
-    case "paused":
-      return `it was ${status} and is paused; it keeps its key until it is resumed, cancelled or killed`;
-    case "paused-already":
-      return "it was paused already";
-    case "pauses-when-ready":
-      return `it is ${status}: it pauses when its turn comes, before its code starts`;
-    case "resumed":
-      return `it was ${status} and goes on`;
-    case "purged":
-      return "its result, journal and id are forgotten";
-    case "completed-already":
-    case "nothing-to-resume":
-    case "not-completed":
-      return CONFLICTS[done]?.(status) ?? "";
-  }
 }
 
 /** The client went away. */
@@ -205,5 +126,6 @@ function resolve(step: Step, ref: InvocationRef): Invocation | undefined {
 
 function loadNamed(step: Step, key: string): Invocation | undefined {
   const row = step.tx.get(key);
-  return row && load(step, decodeNumber(row));
+  const invocation = row && load(step, decodeNumber(row));
+  return invocation?.purging ? undefined : invocation;
 }

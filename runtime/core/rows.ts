@@ -15,11 +15,17 @@ import {
   resultFromPlain,
   resultToPlain,
 } from "../../protocol/plain.ts";
-import type { Command, Delivery, Header, RunRetryPolicy } from "../../protocol/command.ts";
+import type { Command, Delivery, Header, RunMode, RunRetryPolicy } from "../../protocol/command.ts";
 import type { Failure } from "../../protocol/failure.ts";
 import type { ServiceManifest } from "../../protocol/manifest.ts";
 import type { Payload, Result } from "../../protocol/payload.ts";
-import type { Invocation, LastFailure } from "./invocation.ts";
+import {
+  noTimeSpent,
+  SPENT_ON,
+  type Invocation,
+  type LastFailure,
+  type SpentMs,
+} from "./invocation.ts";
 import type { Sequence } from "./keys.ts";
 
 /** A row that has been written by this code reads back as it was: the cast undoes `packValue`. */
@@ -66,6 +72,16 @@ export function encodeInvocation(it: Invocation): Uint8Array {
     it.completedAtMs,
     it.expiresAtMs,
     it.holdRequested,
+    it.waitsOnlyForOthers,
+    it.failingSinceMs,
+    it.losses,
+    it.journalBytes,
+    SPENT_ON.map((what) => it.spentMs[what]),
+    it.pauseReason,
+    it.parked,
+    it.purging,
+    it.journalExpiresAtMs,
+    it.signalsKept,
   ]);
 }
 
@@ -101,10 +117,20 @@ type InvocationFields = [
   completedAtMs: number | null,
   expiresAtMs: number | null,
   holdRequested: boolean,
+  waitsOnlyForOthers: boolean,
+  failingSinceMs: number | null,
+  losses: number,
+  journalBytes: number,
+  spentMs: number[],
+  pauseReason: Invocation["pauseReason"],
+  parked: boolean,
+  purging: boolean,
+  journalExpiresAtMs: number | null,
+  signalsKept: number,
 ];
 
 export function decodeInvocation(sequence: Sequence, row: Uint8Array): Invocation {
-  const f = fields<InvocationFields>(row, 31);
+  const f = fields<InvocationFields>(row, 41);
   return {
     sequence,
     epoch: f[0],
@@ -136,7 +162,25 @@ export function decodeInvocation(sequence: Sequence, row: Uint8Array): Invocatio
     completedAtMs: f[28],
     expiresAtMs: f[29],
     holdRequested: f[30],
+    waitsOnlyForOthers: f[31],
+    failingSinceMs: f[32],
+    losses: f[33],
+    journalBytes: f[34],
+    spentMs: spentFrom(f[35]),
+    pauseReason: f[36],
+    parked: f[37],
+    purging: f[38],
+    journalExpiresAtMs: f[39],
+    signalsKept: f[40],
   };
+}
+
+function spentFrom(values: readonly number[]): SpentMs {
+  const spentMs = noTimeSpent();
+  SPENT_ON.forEach((what, place) => {
+    spentMs[what] = values[place] ?? 0;
+  });
+  return spentMs;
 }
 
 function lastFailureToPlain(it: LastFailure): Plain {
@@ -209,36 +253,43 @@ export type Pending =
   | { readonly kind: "awakeable" }
   | { readonly kind: "promise"; readonly name: string };
 
-export function encodePending(it: Pending): Uint8Array {
+/** With the place in the journal of the command that waits: its name and time stand there. */
+export type PendingRow = Pending & { readonly entry: number };
+
+export function encodePending(it: PendingRow): Uint8Array {
   switch (it.kind) {
     case "sleep":
-      return packValue([it.kind, it.dueAtMs]);
+      return packValue([it.kind, it.dueAtMs, it.entry]);
     case "call":
-      return packValue([it.kind, it.child]);
+      return packValue([it.kind, it.child, it.entry]);
     case "attach":
-      return packValue([it.kind, it.target]);
+      return packValue([it.kind, it.target, it.entry]);
     case "promise":
-      return packValue([it.kind, it.name]);
+      return packValue([it.kind, it.name, it.entry]);
     case "awakeable":
-      return packValue([it.kind]);
+      return packValue([it.kind, null, it.entry]);
   }
 }
 
-export function decodePending(row: Uint8Array): Pending {
-  const f = fields<
-    ["sleep", number] | ["call", number] | ["attach", number] | ["promise", string] | ["awakeable"]
-  >(row, 1);
+type PendingFields =
+  | ["sleep" | "call" | "attach", number, entry: number]
+  | ["promise", string, entry: number]
+  | ["awakeable", null, entry: number];
+
+export function decodePending(row: Uint8Array): PendingRow {
+  const f = fields<PendingFields>(row, 3);
+  const entry = f[2];
   switch (f[0]) {
     case "sleep":
-      return { kind: "sleep", dueAtMs: f[1] };
+      return { kind: "sleep", dueAtMs: f[1], entry };
     case "call":
-      return { kind: "call", child: f[1] };
+      return { kind: "call", child: f[1], entry };
     case "attach":
-      return { kind: "attach", target: f[1] };
+      return { kind: "attach", target: f[1], entry };
     case "promise":
-      return { kind: "promise", name: f[1] };
+      return { kind: "promise", name: f[1], entry };
     case "awakeable":
-      return { kind: "awakeable" };
+      return { kind: "awakeable", entry };
   }
 }
 
@@ -259,6 +310,11 @@ export interface Run {
   readonly lastFailure: Failure | null;
   /** A cancellation covers it: it gets no further go. */
   readonly cancelled: boolean;
+  readonly mode: RunMode;
+  /** Its closure was let go, and no probe since has said that it did not happen. */
+  readonly mayHaveHappened: boolean;
+  /** When the first of its failures came; null while there are none. */
+  readonly failingSinceMs: number | null;
 }
 
 export function encodeRun(it: Run): Uint8Array {
@@ -268,6 +324,8 @@ export function encodeRun(it: Run): Uint8Array {
     it.retry.maxIntervalMs,
     it.retry.maxAttempts,
     it.retry.maxDurationMs,
+    it.retry.jitter,
+    it.retry.onMaxAttempts,
   ];
   return packValue([
     it.completionId,
@@ -279,10 +337,21 @@ export function encodeRun(it: Run): Uint8Array {
     it.nextTryAtMs,
     it.lastFailure && failureToPlain(it.lastFailure),
     it.cancelled,
+    it.mode,
+    it.mayHaveHappened,
+    it.failingSinceMs,
   ]);
 }
 
-type RetryFields = [number, number, number, number | null, number | null];
+type RetryFields = [
+  initialIntervalMs: number,
+  factor: number,
+  maxIntervalMs: number,
+  maxAttempts: number | null,
+  maxDurationMs: number | null,
+  jitter: number,
+  onMaxAttempts: RunRetryPolicy["onMaxAttempts"],
+];
 type RunFields = [
   completionId: number,
   name: string,
@@ -293,16 +362,21 @@ type RunFields = [
   nextTryAtMs: number | null,
   lastFailure: Plain,
   cancelled: boolean,
+  mode: RunMode,
+  mayHaveHappened: boolean,
+  failingSinceMs: number | null,
 ];
 
 export function decodeRun(row: Uint8Array): Run {
-  const f = fields<RunFields>(row, 9);
+  const f = fields<RunFields>(row, 12);
   const retry = f[2] && {
     initialIntervalMs: f[2][0],
     factor: f[2][1],
     maxIntervalMs: f[2][2],
     maxAttempts: f[2][3],
     maxDurationMs: f[2][4],
+    jitter: f[2][5],
+    onMaxAttempts: f[2][6],
   };
   return {
     completionId: f[0],
@@ -314,6 +388,9 @@ export function decodeRun(row: Uint8Array): Run {
     nextTryAtMs: f[6],
     lastFailure: f[7] === null ? null : failureFromPlain(f[7]),
     cancelled: f[8],
+    mode: f[9],
+    mayHaveHappened: f[10],
+    failingSinceMs: f[11],
   };
 }
 
@@ -321,15 +398,17 @@ export function decodeRun(row: Uint8Array): Run {
 export interface Lock {
   readonly holder: Sequence;
   readonly waiting: number;
+  /** When this holder took it. */
+  readonly sinceMs: number;
 }
 
 export function encodeLock(it: Lock): Uint8Array {
-  return packValue([it.holder, it.waiting]);
+  return packValue([it.holder, it.waiting, it.sinceMs]);
 }
 
 export function decodeLock(row: Uint8Array): Lock {
-  const [holder, waiting] = fields<[number, number]>(row, 2);
-  return { holder, waiting };
+  const [holder, waiting, sinceMs] = fields<[number, number, number]>(row, 3);
+  return { holder, waiting, sinceMs };
 }
 
 export function encodeNumber(value: number): Uint8Array {
@@ -378,4 +457,25 @@ export function encodeService(it: ServiceRow): Uint8Array {
 export function decodeService(row: Uint8Array): ServiceRow {
   const [version, manifest] = fields<[string, string]>(row, 2);
   return { version, manifest: JSON.parse(manifest) as ServiceManifest }; // written by encodeService
+}
+
+/** A pause of a key or of a service. A key whose parked invocations are being let go is no longer paused. */
+export interface PauseRow {
+  readonly service: string;
+  /** null for the whole service. */
+  readonly key: string | null;
+  readonly sinceMs: number;
+  readonly resuming: boolean;
+}
+
+export function encodePause(it: PauseRow): Uint8Array {
+  return packValue([it.service, it.key, it.sinceMs, it.resuming]);
+}
+
+export function decodePause(row: Uint8Array): PauseRow {
+  const [service, key, sinceMs, resuming] = fields<[string, string | null, number, boolean]>(
+    row,
+    4,
+  );
+  return { service, key, sinceMs, resuming };
 }

@@ -5,21 +5,23 @@
  *    when that command, that try and everything delivered to the attempt so far are durable.
  * 2. A result is recorded at most once per run, from the attempt and the try that hold the go.
  * 3. Failures are counted durably, apart from tries: a try that a crash cut off is no failure.
+ * 4. What an unknown outcome means is the run's own choice, its mode: gos.ts says who gets another go.
  */
 import { assert } from "../../protocol/assert.ts";
 import type { Command, CompletionResult } from "../../protocol/command.ts";
 import { FailureCode, type Failure } from "../../protocol/failure.ts";
-import type { RunFailed, RunResult } from "../../protocol/message.ts";
+import type { RunFailed, RunNotDone, RunResult } from "../../protocol/message.ts";
 import { asCompletion, deliver } from "./deliver.ts";
 import type { Invocation } from "./invocation.ts";
 import { grantGo } from "./gos.ts";
 import { runKey } from "./keys.ts";
 import { exhaust, policyOf } from "./fail.ts";
-import { nextDelayMs } from "./retry.ts";
+import { atLeastMin, isExhausted, nextDelayMs } from "./retry.ts";
 import { decodeRun, encodeRun, type Run } from "./rows.ts";
 import { clearRetry, readRuns, removeRun } from "./run-rows.ts";
 import { changed, type Attempt, type Step } from "./step.ts";
 import { dueIn, setTimer } from "./timers.ts";
+import { noteProgress } from "./tries.ts";
 
 export function recordRun(
   step: Step,
@@ -39,6 +41,9 @@ export function recordRun(
     nextTryAtMs: null,
     lastFailure: null,
     cancelled: false,
+    mode: command.mode,
+    mayHaveHappened: false,
+    failingSinceMs: null,
   };
   invocation.runs++;
   changed(step, invocation);
@@ -49,6 +54,7 @@ export function recordRun(
 export function onRunResult(step: Step, attempt: Attempt, message: RunResult): void {
   const run = closeTry(step, attempt, message);
   if (run === undefined) return;
+  noteProgress(step, attempt);
   attempt.openRuns--;
   removeRun(step, attempt.invocation, message.command);
   if (run.cancelled) return;
@@ -66,27 +72,51 @@ export function onRunFailed(step: Step, attempt: Attempt, message: RunFailed): v
   const run = closeTry(step, attempt, message);
   if (run === undefined) return;
   const { invocation } = attempt;
+  const { failure, command } = message;
   if (run.cancelled) {
     attempt.openRuns--;
-    removeRun(step, invocation, message.command);
+    removeRun(step, invocation, command);
     return;
   }
-  const failed: Run = { ...run, failures: run.failures + 1, lastFailure: message.failure };
-  const { failure } = message;
-  invocation.lastFailure = { failure, stack: "", command: message.command, atMs: step.nowMs };
+  const failures = run.failures + 1;
+  const failingSinceMs = run.failingSinceMs ?? step.nowMs;
+  const failed: Run = { ...run, failures, failingSinceMs, lastFailure: failure };
+  invocation.lastFailure = { failure, stack: "", command, atMs: step.nowMs };
   changed(step, invocation);
-  const delayMs = retryDelayMs(step, invocation, failed, message);
-  if (delayMs !== undefined) {
-    backOff(step, invocation, message.command, { ...failed, nextTryAtMs: dueIn(step, delayMs) });
-  } else if (run.retry === null) {
-    step.tx.put(runKey(invocation.sequence, message.command), encodeRun(failed));
-    exhaust(step, attempt, policyOf(step, invocation).onMaxAttempts, failure);
-  } else {
-    attempt.openRuns--;
-    removeRun(step, invocation, message.command);
-    const result: CompletionResult = { kind: "failure", failure: exhausted(failure) };
-    deliver(step, invocation, { kind: "completion", completionId: run.completionId, result });
+  const nextTryAtMs = nextTryOf(step, invocation, failed, message);
+  if (nextTryAtMs !== undefined) {
+    backOff(step, invocation, command, { ...failed, nextTryAtMs });
+    return;
   }
+  const then = afterLastTry(step, invocation, run);
+  if (then !== "fail") {
+    step.tx.put(runKey(invocation.sequence, command), encodeRun(failed));
+    exhaust(step, attempt, then, failure);
+    return;
+  }
+  attempt.openRuns--;
+  removeRun(step, invocation, command);
+  const result: CompletionResult = { kind: "failure", failure: exhausted(failure) };
+  deliver(step, invocation, { kind: "completion", completionId: run.completionId, result });
+}
+
+/** A probe says that the run did not happen: its closure may go. Gives what is wrong with that, if it is. */
+export function onRunNotDone(
+  step: Step,
+  attempt: Attempt,
+  message: RunNotDone,
+): string | undefined {
+  const granted = attempt.executing.get(message.command);
+  if (granted?.try === message.try && !granted.probe) {
+    return `run ${message.command} is said not to have happened, and nobody had asked`;
+  }
+  const run = closeTry(step, attempt, message);
+  if (run === undefined) return undefined;
+  if (run.cancelled) {
+    attempt.openRuns--;
+    removeRun(step, attempt.invocation, message.command);
+  } else grantGo(step, attempt, message.command, { ...run, mayHaveHappened: false });
+  return undefined;
 }
 
 /** A timer says that a run may be tried again. */
@@ -124,26 +154,36 @@ function closeTry(
   attempt: Attempt,
   message: { readonly command: number; readonly try: number },
 ): Run | undefined {
-  if (attempt.executing.get(message.command) !== message.try) return undefined;
+  if (attempt.executing.get(message.command)?.try !== message.try) return undefined;
   attempt.executing.delete(message.command);
   const row = step.tx.get(runKey(attempt.invocation.sequence, message.command));
   assert(row !== undefined, `run ${message.command} holds a go and has no row`);
   return decodeRun(row);
 }
 
-function retryDelayMs(
+/** When the next try is due; undefined when there is none. */
+function nextTryOf(
   step: Step,
   invocation: Invocation,
   run: Run,
   message: RunFailed,
 ): number | undefined {
+  // Its closure threw: whether it had reached the outside before is not known, and it is at-most-once.
+  if (run.mode === "at-most-once") return undefined;
   const policy = run.retry ?? policyOf(step, invocation);
-  if (policy.maxAttempts !== null && run.failures >= policy.maxAttempts) return undefined;
+  const { failures } = run;
   const delayMs =
-    message.retryAfterMs ?? nextDelayMs(policy, run.failures, invocation.seed, message.command);
-  const maxDurationMs = run.retry?.maxDurationMs ?? null;
-  if (maxDurationMs === null || run.firstTryAtMs === null) return delayMs;
-  return step.nowMs + delayMs - run.firstTryAtMs > maxDurationMs ? undefined : delayMs;
+    message.retryAfterMs ?? nextDelayMs(policy, failures, invocation.seed, message.command);
+  const nextAtMs = dueIn(step, atLeastMin(delayMs));
+  // A run's own duration counts from its first try, that of its invocation from the first failure.
+  const sinceMs = run.retry === null ? run.failingSinceMs : run.firstTryAtMs;
+  return isExhausted(policy, { failures, sinceMs, nextAtMs }) ? undefined : nextAtMs;
+}
+
+/** What happens when no try is left: to the run ("fail"), or to its invocation. */
+function afterLastTry(step: Step, invocation: Invocation, run: Run): "fail" | "pause" | "kill" {
+  if (run.mode === "at-most-once") return "fail";
+  return run.retry === null ? policyOf(step, invocation).onMaxAttempts : run.retry.onMaxAttempts;
 }
 
 function backOff(step: Step, invocation: Invocation, index: number, run: Run): void {

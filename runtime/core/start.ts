@@ -6,6 +6,7 @@
  */
 import { assert } from "../../protocol/assert.ts";
 import type { ReplayEntry } from "../../protocol/command.ts";
+import { countPinned } from "./counts.ts";
 import { grantGos } from "./gos.ts";
 import { invocationIdOf, setStatus, type Invocation } from "./invocation.ts";
 import { activeKey, inputKey, parseName, prefixEnd, statePrefix } from "./keys.ts";
@@ -24,6 +25,7 @@ export function startAttempt(step: Step, connection: Connection, invocation: Inv
   );
   setStatus(invocation, "running", step.nowMs);
   invocation.attempts++;
+  countPinned(step, invocation.deployment, connection.version);
   invocation.deployment = connection.version;
   invocation.startedAtMs ??= step.nowMs;
   changed(step, invocation);
@@ -34,7 +36,9 @@ export function startAttempt(step: Step, connection: Connection, invocation: Inv
     invocation,
     executing: new Map(),
     openRuns: 0,
+    idle: false,
     progressed: false,
+    stateBytes: null,
   };
   connection.attempts.set(handle, attempt);
   step.memory.attempts.set(invocation.sequence, attempt);
@@ -103,7 +107,8 @@ function sendReplay(step: Step, attempt: Attempt): void {
 type EagerState = { complete: boolean; entries: (readonly [string, Uint8Array])[] };
 
 /** As much of the key's state as the limit lets through; the rest is fetched when asked for. */
-function eagerState(step: Step, { invocation, connection }: Attempt): EagerState {
+function eagerState(step: Step, attempt: Attempt): EagerState {
+  const { invocation, connection } = attempt;
   const { service, key, handler } = invocation.target;
   if (key === null) return { complete: true, entries: [] };
   const manifest = connection.services.get(service)?.handlers.find((it) => it.name === handler);
@@ -121,6 +126,9 @@ function eagerState(step: Step, { invocation, connection }: Attempt): EagerState
       entries.push([parseName(rowKey, prefix.length), value]);
       from = `${rowKey}\0`;
     }
-    if (rows.length < batch) return { complete: true, entries };
+    if (rows.length < batch) {
+      attempt.stateBytes = bytes;
+      return { complete: true, entries };
+    }
   }
 }

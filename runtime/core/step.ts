@@ -9,25 +9,45 @@ import { assert } from "../../protocol/assert.ts";
 import type { InvocationIdParts } from "../../protocol/ids.ts";
 import type { ServiceManifest } from "../../protocol/manifest.ts";
 import type { RuntimeMessage } from "../../protocol/message.ts";
+import { flushCounts, type Counts } from "./counts.ts";
 import type { Effect, Response } from "./effect.ts";
 import type { ConnectionId, RequestId } from "./input.ts";
 import { invocationKey, type Sequence } from "./keys.ts";
 import type { Invocation } from "./invocation.ts";
 import type { Limits } from "./limits.ts";
+import type { Pauses } from "./pauses.ts";
 import { decodeInvocation, encodeInvocation } from "./rows.ts";
 import type { Tx } from "./tx.ts";
+
+/** A go that a run holds. */
+export interface Granted {
+  readonly try: number;
+  /** It asks the outside whether the run happened, in place of the closure. */
+  readonly probe: boolean;
+}
 
 /** One attempt on one connection. */
 export interface Attempt {
   readonly connection: Connection;
   readonly handle: number;
   readonly invocation: Invocation;
-  /** Runs whose closure may be executing now: command index to try. */
-  readonly executing: Map<number, number>;
+  /** Runs whose closure or probe may be executing now, by command index. */
+  readonly executing: Map<number, Granted>;
   /** Runs recorded and not completed: while there are any, deliveries wait for the disk. */
   openRuns: number;
-  /** It issued a command: what failed before is behind it. */
+  /** It waits, for nothing but calls and attaches. Until its next command or delivery. */
+  idle: boolean;
+  /** It issued a command or recorded a result: what failed before is behind it. */
   progressed: boolean;
+  /** Of the state of its key; null while that is not known. See state-size.ts. */
+  stateBytes: number | null;
+}
+
+/** Ready invocations of one handler; `pinned` when they have started, on the connection's deployment. */
+export interface ReadyQueue {
+  readonly prefix: string;
+  readonly service: string;
+  readonly pinned: boolean;
 }
 
 export interface Connection {
@@ -36,6 +56,9 @@ export interface Connection {
   readonly concurrency: number;
   readonly services: ReadonlyMap<string, ServiceManifest>;
   readonly attempts: Map<number, Attempt>;
+  /** The ready queues that it may serve, and which of them has its turn: see ready.ts. */
+  readonly queues: readonly ReadyQueue[];
+  turn: number;
   nextHandle: number;
   draining: boolean;
   congested: boolean;
@@ -49,18 +72,32 @@ export interface ServiceEntry {
 
 export interface Memory {
   readonly limits: Limits;
+  /** An idempotency key used with another payload is refused. */
+  readonly idempotencyPayloadCheck: boolean;
   readonly epoch: number;
   readonly connections: Map<ConnectionId, Connection>;
   /** Live attempts by invocation. */
   readonly attempts: Map<Sequence, Attempt>;
   readonly services: Map<string, ServiceEntry>;
+  /** The services of deployments that were asked for, by version and name. */
+  readonly manifests: Map<string, ReadonlyMap<string, ServiceManifest>>;
+  readonly counts: Counts;
   /** Requests that wait for an outcome. */
   readonly waiting: Map<Sequence, Set<RequestId>>;
   readonly waitsFor: Map<RequestId, Sequence>;
   /** Ready queues that may hold rows; a queue that is not in here is empty. */
   readonly queues: Set<string>;
+  readonly pauses: Pauses;
+  /** Connections that looked at as many ready rows as one step may, and go on in the next one. */
+  readonly refill: Set<Connection>;
   /** Earliest timer; undefined when there is none, "unknown" when it must be looked up. */
   nextDueAtMs: number | undefined | "unknown";
+  /** Earliest expiry, in the same way. */
+  nextExpiryAtMs: number | undefined | "unknown";
+  /** What has expired is removed in steps: the next one not before this. */
+  purgeNotBeforeMs: number;
+  /** The disk is nearly full: nothing new is accepted from outside. */
+  diskLow: boolean;
   nextSequence: number;
   /** Numbers below this are taken by the durable row. */
   sequenceBound: number;
@@ -90,7 +127,8 @@ export function load(step: Step, sequence: Sequence): Invocation | undefined {
 /** The invocation that an id from outside names, if it is (still) there. */
 export function find(step: Step, id: InvocationIdParts): Invocation | undefined {
   const invocation = load(step, id.sequence);
-  return invocation?.tag === id.tag && invocation.epoch === id.epoch ? invocation : undefined;
+  if (invocation?.tag !== id.tag || invocation.epoch !== id.epoch) return undefined;
+  return invocation.purging ? undefined : invocation;
 }
 
 export function changed(step: Step, invocation: Invocation): void {
@@ -102,6 +140,7 @@ export function flush(step: Step): void {
     step.tx.put(invocationKey(invocation.sequence), encodeInvocation(invocation));
   }
   step.changed.clear();
+  flushCounts(step);
 }
 
 export function respond(step: Step, request: RequestId, response: Response): void {

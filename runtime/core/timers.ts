@@ -12,8 +12,12 @@ const DUE_MAX = 256;
 
 /** A time from now as a worker or a client may give it, made into one that a timer can have. */
 export function dueIn(step: Step, delayMs: number): number {
-  const wholeMs = Math.ceil(Math.min(Math.max(delayMs, 0), step.memory.limits.delayMsMax));
-  return step.nowMs + (Number.isFinite(wholeMs) ? wholeMs : 0);
+  return step.nowMs + wholeMs(Math.min(delayMs, step.memory.limits.delayMsMax));
+}
+
+/** A duration as keys can have it: whole, not negative; NaN is none. */
+export function wholeMs(durationMs: number): number {
+  return durationMs > 0 ? Math.ceil(durationMs) : 0;
 }
 
 export function setTimer(step: Step, timer: Timer): void {
@@ -25,21 +29,33 @@ export function setTimer(step: Step, timer: Timer): void {
   }
 }
 
+/** Like `setTimer`, for one that may be there already. */
+export function ensureTimer(step: Step, timer: Timer): void {
+  if (step.tx.get(timerKey(timer)) === undefined) setTimer(step, timer);
+}
+
 export function clearTimer(step: Step, timer: Timer): void {
   step.tx.remove(timerKey(timer));
   if (step.memory.nextDueAtMs === timer.dueAtMs) step.memory.nextDueAtMs = "unknown";
 }
 
-/** Takes the timers that are due out of the rows, in order of time. */
-export function takeDueTimers(step: Step): Timer[] {
+/** The timers that are due, in order of time, taken out of the rows one by one. */
+export function* takeDueTimers(step: Step): Generator<Timer> {
   const to = timerKey({ dueAtMs: step.nowMs + 1, sequence: 0, kind: "start", id: 0 });
   const rows = step.tx.range({ from: TIMERS, to, limit: DUE_MAX });
-  for (const [key] of rows) step.tx.remove(key);
   step.memory.nextDueAtMs = "unknown";
-  return rows.map(([key]) => parseTimerKey(key));
+  for (const [key] of rows) {
+    // What came before it in this step may have cleared it: then nobody wants it any more.
+    if (step.tx.get(key) === undefined) continue;
+    step.tx.remove(key);
+    yield parseTimerKey(key);
+  }
+  step.memory.nextDueAtMs = "unknown";
 }
 
 export function nextDueAtMs(tx: ReadTx, memory: Memory): number | undefined {
+  // Work that goes on in pieces, one per step.
+  if (memory.pauses.resuming.size > 0 || memory.refill.size > 0) return 0;
   if (memory.nextDueAtMs === "unknown") {
     const [first] = tx.range({ from: TIMERS, to: prefixEnd(TIMERS), limit: 1 });
     memory.nextDueAtMs = first && parseTimerKey(first[0]).dueAtMs;

@@ -5,22 +5,24 @@
  *    whatever a zombie says is ignored, and acknowledged like everything else.
  * 2. A message that breaks the protocol closes its connection; everything else goes on. A command
  *    that holds more than there may be ends its attempt alone.
- * 3. A lost connection ends its attempts; the invocations are ready again at once. That is no failure.
+ * 3. A lost connection ends its attempts: see lost.ts.
  */
 import { CloseCode } from "../../protocol/channel.ts";
-import type { Command } from "../../protocol/command.ts";
-import { FailureCode } from "../../protocol/failure.ts";
+import type { Failure } from "../../protocol/failure.ts";
 import type { AttemptMessage, Hello } from "../../protocol/message.ts";
 import { PROTOCOL_VERSION } from "../../protocol/message.ts";
 import { applyCommand, violation } from "./commands/apply-command.ts";
-import { excessOf } from "./commands/command-limits.ts";
+import { excessOf, resultExcess } from "./commands/command-limits.ts";
+import { breakDeadlock } from "./deadlock.ts";
+import { resume } from "./deliver.ts";
 import { onFail } from "./fail.ts";
 import { finish } from "./finish.ts";
-import type { ConnectionId } from "./input.ts";
+import type { ConnectionId, Input } from "./input.ts";
 import { setStatus } from "./invocation.ts";
-import { fillConnection, makeReady } from "./ready.ts";
+import { loseAttempt } from "./lost.ts";
+import { fillConnection, queuesOf } from "./ready.ts";
 import { refusal, register } from "./registry.ts";
-import { onRunFailed, onRunResult } from "./runs.ts";
+import { onRunFailed, onRunNotDone, onRunResult } from "./runs.ts";
 import { dropAttempt } from "./start.ts";
 import { changed, tell, tellWorker, type Attempt, type Connection, type Step } from "./step.ts";
 
@@ -40,6 +42,8 @@ export function onHello(step: Step, id: ConnectionId, hello: Hello): void {
     concurrency: hello.concurrency,
     services: new Map(hello.manifest.services.map((service) => [service.name, service])),
     attempts: new Map(),
+    queues: queuesOf(hello.version, hello.manifest.services),
+    turn: 0,
     nextHandle: 1,
     draining: false,
     // Nothing starts before the welcome has left; the hub then says that there is room.
@@ -82,24 +86,25 @@ export function onLost(step: Step, id: ConnectionId): void {
   const connection = step.memory.connections.get(id);
   if (connection === undefined) return;
   step.memory.connections.delete(id);
-  for (const attempt of [...connection.attempts.values()]) {
-    dropAttempt(step, attempt);
-    makeReady(step, attempt.invocation);
-  }
+  for (const attempt of [...connection.attempts.values()]) loseAttempt(step, attempt);
   step.freed.delete(connection);
+  step.memory.refill.delete(connection);
 }
 
 export function onMessage(
   step: Step,
-  id: ConnectionId,
-  ordinal: number,
-  message: AttemptMessage,
+  { connection: id, ordinal, message, diskWaitMs = 0 }: Input & { kind: "worker-message" },
 ): void {
   const connection = step.memory.connections.get(id);
   if (connection === undefined) return;
   acknowledge(step, id, ordinal);
   const attempt = connection.attempts.get(message.attempt);
-  if (attempt) onAttemptMessage(step, attempt, message);
+  if (attempt === undefined) return;
+  if (diskWaitMs > 0) {
+    attempt.invocation.spentMs.disk += diskWaitMs;
+    changed(step, attempt.invocation);
+  }
+  onAttemptMessage(step, attempt, message);
 }
 
 /** After each input: attempts that ended made room for what waits. */
@@ -112,14 +117,21 @@ export function fillFreed(step: Step): void {
 
 function onAttemptMessage(step: Step, attempt: Attempt, message: AttemptMessage): void {
   const { invocation } = attempt;
+  const excess = resultExcess(step.memory.limits, message);
+  if (excess !== undefined) {
+    refuseAttempt(step, attempt, null, excess);
+    return;
+  }
   switch (message.kind) {
     case "command": {
       const { command } = message;
       const wrong = violation(invocation, command);
-      const excess = excessOf(step.memory.limits, command);
-      if (wrong !== undefined) breakOff(step, attempt.connection, wrong);
-      else if (excess !== undefined) refuseCommand(step, attempt, command, excess);
-      else applyCommand(step, attempt, command);
+      if (wrong !== undefined) {
+        breakOff(step, attempt.connection, wrong);
+        return;
+      }
+      const excess = excessOf(step, attempt, command) ?? applyCommand(step, attempt, command);
+      if (excess !== undefined) refuseAttempt(step, attempt, command.index, excess);
       return;
     }
     case "run-result":
@@ -127,6 +139,14 @@ function onAttemptMessage(step: Step, attempt: Attempt, message: AttemptMessage)
       return;
     case "run-failed":
       onRunFailed(step, attempt, message);
+      return;
+    case "run-not-done": {
+      const wrong = onRunNotDone(step, attempt, message);
+      if (wrong !== undefined) breakOff(step, attempt.connection, wrong);
+      return;
+    }
+    case "idle":
+      onIdle(step, attempt, message.deliveries);
       return;
     case "fail":
       onFail(step, attempt, message);
@@ -140,23 +160,38 @@ function onAttemptMessage(step: Step, attempt: Attempt, message: AttemptMessage)
   }
 }
 
-/** Ends the attempt, and no other of its worker: the code asked for more than there may be. */
-function refuseCommand(step: Step, attempt: Attempt, command: Command, excess: string): void {
-  const reason = `${excess}; nothing of it was recorded`;
-  const failure = { name: "Error", message: reason, code: FailureCode.payloadTooLarge };
+/** Ends the attempt, and no other of its worker: the code asked for more than there may be, or is. */
+function refuseAttempt(
+  step: Step,
+  attempt: Attempt,
+  command: number | null,
+  failure: Failure,
+): void {
+  const reason = failure.message;
   tell(step, attempt, { kind: "abort", attempt: attempt.handle, reason }, "durable");
-  onFail(step, attempt, { failure, stack: "", command: command.index, retryAfterMs: null });
+  onFail(step, attempt, { failure, stack: "", command, retryAfterMs: null });
 }
 
-/** It only waits. If something came that the attempt had not seen, it goes on at once. */
+/** It waits only for others. If something came that it had not seen, it says so again after that. */
+function onIdle(step: Step, attempt: Attempt, deliveries: number): void {
+  if (attempt.invocation.deliveries > deliveries) return;
+  attempt.idle = true;
+  breakDeadlock(step, attempt.invocation);
+}
+
+/**
+ * It only waits. If something came that the attempt had not seen, it goes on at once; a worker that
+ * says so again and again, and gets no further, is given time.
+ */
 function onSuspend(step: Step, attempt: Attempt, deliveries: number): void {
   const { invocation } = attempt;
   const runsNow = attempt.executing.size > 0;
+  invocation.waitsOnlyForOthers = attempt.idle;
   if (!attempt.progressed) invocation.idleResumes++;
   dropAttempt(step, attempt);
   changed(step, invocation);
-  if (invocation.deliveries > deliveries || runsNow) makeReady(step, invocation);
-  else setStatus(invocation, "suspended", step.nowMs);
+  setStatus(invocation, "suspended", step.nowMs);
+  if (invocation.deliveries > deliveries || runsNow) resume(step, invocation);
 }
 
 /** A worker that breaks the protocol: its attempts end here, before its close is even sent. */

@@ -9,6 +9,8 @@
  * 3. Only the highest acknowledgement counts: it leaves with whatever else is sent, or soon alone.
  */
 import { CloseCode, type Channel, type ChannelHandlers } from "../../protocol/channel.ts";
+import type { Target } from "../../protocol/command.ts";
+import type { Manifest } from "../../protocol/manifest.ts";
 import type { RuntimeMessage, WorkerMessage } from "../../protocol/message.ts";
 import type { ConnectionId, Input } from "../core/input.ts";
 import type { Log } from "../log.ts";
@@ -37,8 +39,8 @@ export interface Hub {
   send(connection: ConnectionId, message: RuntimeMessage): void;
   /** Performs a `close-connection` effect. */
   close(connection: ConnectionId, code: number, reason: string): void;
-  /** Live connections of a version, for people. */
-  workersOf(version: string): number;
+  /** Live connections of a version, for people; with a target those that serve it and do not leave. */
+  workersOf(version: string, serving?: Target): number;
   /** Closes all connections and takes no more. */
   shutdown(): void;
 }
@@ -63,7 +65,10 @@ export function createHub({ submit, log }: HubOptions): Hub {
     },
     send: (id, message) => connections.get(id)?.send(message),
     close: (id, code, reason) => connections.get(id)?.close(code, reason),
-    workersOf: (version) => [...connections.values()].filter((it) => it.version === version).length,
+    workersOf: (version, serving) =>
+      [...connections.values()].filter(
+        (it) => it.version === version && (serving === undefined || it.serves(serving)),
+      ).length,
     shutdown: () => {
       down = true;
       for (const connection of [...connections.values()]) {
@@ -85,6 +90,8 @@ class Connection implements ChannelHandlers<WorkerMessage> {
   readonly #options: ConnectionOptions;
   #phase: "awaiting-hello" | "live" | "closed" = "awaiting-hello";
   #version: string | undefined;
+  /** Of its hello; undefined before that and once it leaves. */
+  #manifest: Manifest | undefined;
   #ordinal = 0;
   #ackTo = 0;
   #ackTimer: NodeJS.Timeout | undefined;
@@ -104,6 +111,11 @@ class Connection implements ChannelHandlers<WorkerMessage> {
     return this.#phase === "live" ? this.#version : undefined;
   }
 
+  serves({ service, handler }: Target): boolean {
+    const found = this.#manifest?.services.find((it) => it.name === service);
+    return found?.handlers.some((it) => it.name === handler) ?? false;
+  }
+
   onMessage(message: WorkerMessage): void {
     if (this.#phase === "closed") return;
     this.#ordinal++;
@@ -116,6 +128,7 @@ class Connection implements ChannelHandlers<WorkerMessage> {
       clearTimeout(this.#helloTimer);
       this.#phase = "live";
       this.#version = message.version;
+      this.#manifest = message.manifest;
       const services = message.manifest.services.map((it) => it.name).join(", ");
       const { version, sdk, concurrency } = message;
       log.info({ connection, version, sdk, concurrency, services }, "a worker registers");
@@ -123,6 +136,7 @@ class Connection implements ChannelHandlers<WorkerMessage> {
     } else if (this.#phase !== "live") {
       this.close(CloseCode.protocolError, `the first message is a hello, not ${message.kind}`);
     } else if (message.kind === "drain") {
+      this.#manifest = undefined;
       submit({ kind: "worker-drain", connection, ordinal: this.#ordinal });
     } else submit({ kind: "worker-message", connection, ordinal: this.#ordinal, message });
   }

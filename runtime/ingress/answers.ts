@@ -1,7 +1,7 @@
 /** What callers of the ingress see: the machine's responses and our own refusals as HTTP answers. */
 import { validateHeaderValue } from "node:http";
 import { unreachable } from "../../protocol/assert.ts";
-import type { Failure } from "../../protocol/failure.ts";
+import { FailureCode, type Failure } from "../../protocol/failure.ts";
 import type { Response } from "../core/effect.ts";
 import { empty, json, type Answer, type HttpProblem } from "../http/answer.ts";
 
@@ -23,7 +23,8 @@ export function answerFor(response: Response): Answer {
       return empty(202);
     case "refused": {
       const { code, message, source, invocationId } = response;
-      const headers = invocationId === null ? {} : { [ID_HEADER]: invocationId };
+      const id = invocationId === null ? {} : { [ID_HEADER]: invocationId };
+      const headers = { ...id, ...retryAfter(code) };
       return errorAnswer({ status: code, error: { code, message }, source, headers });
     }
     case "controlled":
@@ -31,6 +32,12 @@ export function answerFor(response: Response): Answer {
     default:
       return unreachable(response);
   }
+}
+
+/** Where waiting helps: no room now (429), or none on the disk (503). Seconds. */
+function retryAfter(code: number): Readonly<Record<string, string>> {
+  if (code === FailureCode.tooMany) return { "retry-after": "1" };
+  return code === FailureCode.unavailable ? { "retry-after": "5" } : {};
 }
 
 export function problemAnswer({ status, message, headers, closes }: HttpProblem): Answer {

@@ -64,7 +64,7 @@ function delayOf({ query }: HttpRequest, mode: "call" | "send", limits: Limits):
   const parsed = parseDuration(text);
   if (!parsed.ok) throw badDelay(parsed.reason);
   if (parsed.durationMs > limits.delayMsMax) {
-    throw badDelay(`it is longer than ${limits.delayMsMax} ms`);
+    throw badDelay(`it is longer than ${limits.delayMsMax} ms, the limit delayMsMax`);
   }
   return parsed.durationMs;
 }

@@ -46,7 +46,7 @@ export function journaledHeaders({ fields, path }: HttpRequest, bytesMax: number
   kept.push([PATH_HEADER, path]);
   const sizeBytes = kept.reduce((sum, [name, value]) => sum + name.length + value.length, 0);
   if (sizeBytes <= bytesMax) return kept;
-  const message = `the headers that an invocation keeps have ${sizeBytes} bytes, the limit is ${bytesMax}; send fewer or shorter ones`;
+  const message = `the headers that an invocation keeps have ${sizeBytes} bytes, the limit headerBytesMax is ${bytesMax}; send fewer or shorter ones`;
   throw new HttpProblem(431, message);
 }
 

@@ -22,8 +22,8 @@ export function workflowRef(
   { service, key }: { readonly service: string; readonly key: string },
   limits: Limits,
 ): InvocationRef {
-  checkName("workflow name", service, limits.serviceNameBytesMax);
-  checkName("workflow key", key, limits.keyBytesMax);
+  checkName("workflow name", service, limits, "serviceNameBytesMax");
+  checkName("workflow key", key, limits, "keyBytesMax");
   return { kind: "workflow", service, key };
 }
 
@@ -33,5 +33,5 @@ export function idempotencyRef(target: Target, key: string, limits: Limits): Inv
 }
 
 export function checkIdempotencyKey(key: string, limits: Limits): string {
-  return checkName("idempotency key", key, limits.idempotencyKeyBytesMax);
+  return checkName("idempotency key", key, limits, "idempotencyKeyBytesMax");
 }

@@ -1,5 +1,5 @@
 import { fileURLToPath } from "node:url";
-import { FailureCode } from "../../protocol/failure.ts";
+import { type Failure, FailureCode } from "../../protocol/failure.ts";
 import type { Result } from "../../protocol/payload.ts";
 
 /** A result that no message could carry becomes a failure that says so. */
@@ -8,6 +8,22 @@ export function bounded(result: Result, bytesMax: number): Result {
   const message = `the result has ${result.value.length} bytes, the limit is ${bytesMax}: return less, or keep it elsewhere and return where`;
   const failure = { name: "TerminalError", message, code: FailureCode.payloadTooLarge };
   return { ok: false, failure };
+}
+
+/** The recorded mode of a run rules; it cannot when what it needs is no longer in the code. */
+export function missingProbe(command: number, name: string): Failure {
+  const message =
+    `the code does not match its journal at command ${command}. Recorded there: run "${name}" with a probe, ` +
+    "which has to be asked before a second try; the code now has none. " +
+    "Nothing was damaged: the invocation goes on once code with the probe is connected.";
+  return { name: "JournalMismatchError", message, code: FailureCode.journalMismatch };
+}
+
+export function silenceFailure(timeoutMs: number): Failure {
+  const message =
+    `nothing has happened for ${timeoutMs} ms: the handler awaits something that is not a promise of ctx, and that has not come. ` +
+    "Put what reaches outside into ctx.run, with a timeout of its own; abortTimeout sets this limit.";
+  return { name: "AbortTimeoutError", message, code: FailureCode.internal };
 }
 
 const OWN_FILES = fileURLToPath(new URL("..", import.meta.url));

@@ -15,7 +15,7 @@ import type { Result } from "../../protocol/payload.ts";
 import type { RegisteredHandler } from "../definition.ts";
 import { CancelledError } from "../errors.ts";
 import { isTerminal, retryAfterMsOf, stackOf, toFailure } from "../failure.ts";
-import { bounded, callerLine } from "./attempt-text.ts";
+import { bounded, callerLine, missingProbe, silenceFailure } from "./attempt-text.ts";
 import { bindContext } from "./bind-context.ts";
 import { runInScope, type Scope } from "./current-attempt.ts";
 import { InputError } from "./input-error.ts";
@@ -39,6 +39,9 @@ export interface AttemptOptions {
 }
 
 const REPLAY_TIMEOUT_MS = 10_000;
+const ABORT_TIMEOUT_MS = 10 * 60_000;
+/** Node takes no longer timer: it would fire at once. */
+const TIMER_MS_MAX = 2 ** 31 - 1;
 
 export class Attempt {
   readonly #options: AttemptOptions;
@@ -47,8 +50,12 @@ export class Attempt {
   readonly #over = new AbortController();
   #entriesMissing: number;
   #turnScheduled = false;
+  #advanceScheduled = false;
+  /** What was told with the last `idle`, so that it is told once. */
+  #idleTold = "";
   #handlerSettled = false;
   #inactivity: NodeJS.Timeout | undefined;
+  #silence: NodeJS.Timeout | undefined;
   #replayLimit: NodeJS.Timeout | undefined;
 
   constructor(options: AttemptOptions) {
@@ -61,6 +68,7 @@ export class Attempt {
       cancelled: () => this.#runs.cancelAll(new CancelledError()),
       outside: (what) => this.#warnOutside(what),
       wake: () => this.#advance(),
+      waitsAnew: () => this.#advanceSoon(),
     });
     this.#runs = new RunExecutor({
       attempt: start.attempt,
@@ -70,6 +78,8 @@ export class Attempt {
       send: options.send,
       scope: (run) => this.#scope(run),
       onReported: () => this.#advance(),
+      onMissingProbe: (command, name) =>
+        this.#fail(missingProbe(command, name), { stack: "", command }),
     });
     if (this.#entriesMissing === 0) this.#scheduleTurn();
   }
@@ -86,8 +96,8 @@ export class Attempt {
     if (!this.#machine.over) this.#machine.receive(delivery);
   }
 
-  go({ command, try: attempted }: Go): void {
-    if (!this.#machine.over) this.#runs.go(command, attempted);
+  go(go: Go): void {
+    if (!this.#machine.over) this.#runs.go(go);
   }
 
   /** The runtime, or the loss of the connection, ended it: nothing more is sent. */
@@ -122,7 +132,7 @@ export class Attempt {
   #scheduleTurn(): void {
     if (this.#turnScheduled) return;
     this.#turnScheduled = true;
-    clearTimeout(this.#inactivity);
+    this.#clearTimers();
     setImmediate(() => {
       if (this.#machine.over) return;
       this.#machine.openTurn();
@@ -170,24 +180,60 @@ export class Attempt {
     this.#fail(toFailure(error), { stack, command: null, retryAfterMs: retryAfterMsOf(error) });
   }
 
+  /** Code outside a turn may be about to issue more: its microtasks come first. */
+  #advanceSoon(): void {
+    if (this.#advanceScheduled) return;
+    this.#advanceScheduled = true;
+    setImmediate(() => {
+      this.#advanceScheduled = false;
+      this.#advance();
+    });
+  }
+
   /** After every turn, and whenever something came from outside one. */
   #advance(): void {
     if (this.#turnScheduled || this.#entriesMissing > 0 || !this.#handlerStarted) return;
-    clearTimeout(this.#inactivity);
-    clearTimeout(this.#replayLimit);
+    this.#clearTimers();
     const next = this.#machine.next();
     if (next === "deliver") this.#scheduleTurn();
     else if (next === "await-outside") {
       const limitMs = this.#options.replayTimeoutMs ?? REPLAY_TIMEOUT_MS;
       this.#replayLimit = setTimeout(() => this.#machine.outsideTimedOut(), limitMs);
     } else if (next === "idle" && this.idle) this.#startWaiting();
+    else if (next === "idle" && !this.#runs.busy) this.#limitSilence();
   }
 
   #startWaiting(): void {
     const { inactivityTimeoutMs, onIdle } = this.#options;
-    this.#inactivity = setTimeout(() => this.trySuspend(), inactivityTimeoutMs);
+    const timeoutMs = Math.min(inactivityTimeoutMs, TIMER_MS_MAX);
+    this.#inactivity = setTimeout(() => this.trySuspend(), timeoutMs);
     this.#inactivity.unref();
+    this.#tellIdle();
     onIdle?.();
+  }
+
+  /** With this the runtime finds deadlocks. */
+  #tellIdle(): void {
+    const { made, issued } = this.#machine;
+    const now = `${made} ${issued}`;
+    if (now === this.#idleTold || !this.#machine.waitsOnlyForOthers) return;
+    this.#idleTold = now;
+    const { send, start } = this.#options;
+    send({ kind: "idle", attempt: start.attempt, deliveries: made });
+  }
+
+  /** It awaits something of its own, which nobody else can bring about. */
+  #limitSilence(): void {
+    const timeoutMs = this.#options.handler.abortTimeoutMs ?? ABORT_TIMEOUT_MS;
+    const act = (): void => this.#fail(silenceFailure(timeoutMs), { stack: "", command: null });
+    this.#silence = setTimeout(act, Math.min(timeoutMs, TIMER_MS_MAX));
+    this.#silence.unref();
+  }
+
+  #clearTimers(): void {
+    clearTimeout(this.#inactivity);
+    clearTimeout(this.#silence);
+    clearTimeout(this.#replayLimit);
   }
 
   #end(result: Result): void {
@@ -225,8 +271,7 @@ export class Attempt {
 
   #finish(reason: Error): void {
     if (this.#over.signal.aborted) return;
-    clearTimeout(this.#inactivity);
-    clearTimeout(this.#replayLimit);
+    this.#clearTimers();
     this.#runs.stop(reason);
     this.#over.abort(reason);
     this.#options.onEnded();
@@ -242,6 +287,8 @@ export class Attempt {
   }
 
   #warnOutside(what: string): void {
+    // The code goes on; once it waits again, for whatever it is now, the limits of waiting count anew.
+    setImmediate(() => this.#advance());
     if (this.#machine.replaying) return;
     this.#options.warn(
       `${this.#where} called ctx from outside a turn, after awaiting something that is not a ctx promise: ${what}${callerLine()}. Put what it awaited into ctx.run.`,

@@ -52,6 +52,7 @@ export function bindContext(parts: ContextParts): WorkflowContext {
     request: () => requestOf(start, parts.attemptSignal),
     rand: makeRand(start.seed),
     date: bindDate(recorder),
+    patched: (id) => recorder.patched(requirePatchId(id)),
     console: replayConsole(recorder),
   };
 }
@@ -121,6 +122,11 @@ function requestOf(start: Start, attemptCompletedSignal: AbortSignal): Request {
     idempotencyKey: start.idempotencyKey ?? undefined,
     attemptCompletedSignal,
   };
+}
+
+function requirePatchId(id: unknown): string {
+  if (typeof id === "string" && id !== "") return id;
+  throw new TypeError('ctx.patched takes the id of the change: ctx.patched("refund-by-card")');
 }
 
 function requireId(text: string): InvocationId {

@@ -1,5 +1,4 @@
-import type { CompletionResult, Command, RunRetryPolicy } from "../../protocol/command.ts";
-import { durationToMs } from "../duration.ts";
+import type { CompletionResult, Command } from "../../protocol/command.ts";
 import { fromFailure } from "../failure.ts";
 import type { ContextPromise } from "../promise.ts";
 import type { RunAction, RunOptions } from "../run.ts";
@@ -7,6 +6,7 @@ import type { Serde } from "../serde.ts";
 import { readValue } from "./read-value.ts";
 import type { Recorder } from "./recorder.ts";
 import type { RunExecutor } from "./run-executor.ts";
+import { modeOf, retryOf } from "./run-options.ts";
 
 export interface RunParts {
   readonly recorder: Recorder;
@@ -32,9 +32,14 @@ export function bindRun({ recorder, runs, serde }: RunParts) {
       if (!proposal.ok) throw fromFailure(proposal.failure);
       return own.deserialize(proposal.value);
     };
-    const draft = { kind: "run", name, retry: retryOf(options) } as const;
+    const draft = { kind: "run", name, retry: retryOf(options), mode: modeOf(options) } as const;
     const { promise, command } = recorder.ask(draft, read);
-    if (command) runs.add({ command: command.index, name, action, serde: own });
+    const { probe } = options;
+    if (command) {
+      runs.add({ command: command.index, name, action, probe, serde: own });
+      // A failure that was recorded is given back without a proposal being taken.
+      promise.catch(() => runs.forget(command.index));
+    }
     return promise;
   };
 }
@@ -54,30 +59,4 @@ function argumentsOf(
     throw new TypeError("ctx.run takes one function: ctx.run(name, () => ..., options)");
   }
   return { name: named ? nameOrAction : "", action, options };
-}
-
-/** With none of the retry options the policy of the invocation rules. */
-function retryOf(options: Options): RunRetryPolicy | null {
-  const { maxRetryAttempts, maxRetryDuration, initialRetryInterval } = options;
-  const { maxRetryInterval, retryIntervalFactor } = options;
-  const set = [maxRetryAttempts, maxRetryDuration, initialRetryInterval, maxRetryInterval];
-  if (set.every((it) => it === undefined) && retryIntervalFactor === undefined) return null;
-  if (
-    maxRetryAttempts !== undefined &&
-    !(Number.isInteger(maxRetryAttempts) && maxRetryAttempts >= 1)
-  ) {
-    throw new RangeError(`maxRetryAttempts must be a whole number from 1, got ${maxRetryAttempts}`);
-  }
-  const factor = retryIntervalFactor ?? 2;
-  if (!(Number.isFinite(factor) && factor >= 1)) {
-    throw new RangeError(`retryIntervalFactor must be a number from 1, got ${factor}`);
-  }
-  return {
-    initialIntervalMs: durationToMs(initialRetryInterval ?? 50, "initialRetryInterval"),
-    factor,
-    maxIntervalMs: durationToMs(maxRetryInterval ?? 10_000, "maxRetryInterval"),
-    maxAttempts: maxRetryAttempts ?? null,
-    maxDurationMs:
-      maxRetryDuration === undefined ? null : durationToMs(maxRetryDuration, "maxRetryDuration"),
-  };
 }

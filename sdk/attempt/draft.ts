@@ -72,6 +72,8 @@ function subjectOf(it: Draft | Command): string {
       return String(it.of);
     case "withdraw":
       return String(it.completionId);
+    case "patched":
+      return it.patch;
     default:
       return "";
   }

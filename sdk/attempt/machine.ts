@@ -25,6 +25,7 @@ import type {
 import { CANCELLED, type Failure, FailureCode } from "../../protocol/failure.ts";
 import type { Result } from "../../protocol/payload.ts";
 import { describe, difference, identityOf, isCompletedLater, type Draft } from "./draft.ts";
+import { Patches } from "./patches.ts";
 import { RecordedCommands } from "./recorded.ts";
 
 /** How somebody who waits hears of it. */
@@ -41,6 +42,8 @@ export interface MachineHost {
   outside(what: string): void;
   /** Something changed outside a turn: ask `next` again. */
   wake(): void;
+  /** A new command from outside a turn: once the code that issued it has run dry, ask `next` again. */
+  waitsAnew(): void;
 }
 
 /** What the driver is to do once a turn is closed. */
@@ -80,6 +83,7 @@ export interface IssueOptions {
 export class ReplayMachine {
   readonly #host: MachineHost;
   readonly #recorded = new RecordedCommands();
+  readonly #patches = new Patches();
   readonly #deliveries: Delivery[] = [];
   /** By command index, in the order of issue. */
   readonly #outstanding = new Map<number, Outstanding>();
@@ -110,7 +114,8 @@ export class ReplayMachine {
       return;
     }
     const { command } = entry;
-    this.#recorded.add(command);
+    if (command.kind === "patched") this.#patches.load(command.patch);
+    else this.#recorded.add(command);
     this.#nextIndex = Math.max(this.#nextIndex, command.index + 1);
     if ("completionId" in command) {
       this.#nextCompletionId = Math.max(this.#nextCompletionId, command.completionId + 1);
@@ -139,6 +144,20 @@ export class ReplayMachine {
 
   get outstandingCount(): number {
     return this.#outstanding.size;
+  }
+
+  /** Whether all that is outstanding is up to other invocations: calls and attaches. */
+  get waitsOnlyForOthers(): boolean {
+    if (this.#outstanding.size === 0) return false;
+    for (const { command } of this.#outstanding.values()) {
+      if (command.kind !== "call" && command.kind !== "attach") return false;
+    }
+    return true;
+  }
+
+  /** Commands issued so far, those of earlier attempts included. */
+  get issued(): number {
+    return this.#nextIndex;
   }
 
   /** Whether this command still waits for its completion. */
@@ -188,8 +207,36 @@ export class ReplayMachine {
     const command = found ?? this.#record(draft, options);
     this.#register(command, options.settle);
     const replayed = found !== undefined;
-    if (replayed && !this.#turnOpen) this.#host.wake();
+    if (!this.#turnOpen) {
+      if (replayed) this.#host.wake();
+      else this.#host.waitsAnew();
+    }
     return { kind: "recorded", command, replayed };
+  }
+
+  /** Whether this invocation takes the new branch of a patch. See patches.ts. */
+  patched(patch: string): boolean {
+    const decided = this.#patches.answerTo(patch);
+    if (decided !== undefined) return decided;
+    if (this.#phase !== "running") return false;
+    const isNew = this.#nothingOldAhead();
+    if (isNew) {
+      const draft = { kind: "patched", name: "", patch } as const;
+      if (!this.#turnOpen) this.#host.outside(describe(draft));
+      this.#record(draft, {});
+    }
+    this.#patches.decide(patch, isNew);
+    return isNew;
+  }
+
+  /**
+   * Whether code of before a patch can have been no further than here. Must come out the same in each
+   * attempt for as long as it is false, since only the other answer is recorded: so it never looks at
+   * what depends on how long something real takes.
+   */
+  #nothingOldAhead(): boolean {
+    if (!this.#turnOpen) return this.#recorded.empty;
+    return !this.replaying && !this.#recorded.hadOutsideFrom(this.#made);
   }
 
   /** The handler has settled. False when the journal says that it had not: then it is a mismatch. */

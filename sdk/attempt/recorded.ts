@@ -1,6 +1,6 @@
 /**
  * The commands of a journal that the code has not issued again yet, by the number of deliveries
- * after which they were issued.
+ * after which they were issued. Patches are kept apart: see patches.ts.
  */
 import type { Command } from "../../protocol/command.ts";
 import { identityOf, type Draft } from "./draft.ts";
@@ -15,8 +15,12 @@ interface Group {
 export class RecordedCommands {
   readonly #groups = new Map<number, Group>();
   #left = 0;
+  #empty = true;
+  #lastOutside = -1;
 
   add(command: Command): void {
+    this.#empty = false;
+    if (command.outside) this.#lastOutside = Math.max(this.#lastOutside, command.after);
     const group = this.#groups.get(command.after) ?? { inside: [], outside: [] };
     this.#groups.set(command.after, group);
     (command.outside ? group.outside : group.inside).push(command);
@@ -25,6 +29,16 @@ export class RecordedCommands {
 
   get left(): number {
     return this.#left;
+  }
+
+  /** Whether the journal held any command. */
+  get empty(): boolean {
+    return this.#empty;
+  }
+
+  /** Whether it held commands from outside the turn after `after` deliveries, or a later one, taken or not. */
+  hadOutsideFrom(after: number): boolean {
+    return this.#lastOutside >= after;
   }
 
   /** The next command that the turn after `after` deliveries has to issue. */

@@ -47,6 +47,12 @@ export class Recorder {
     return issued.kind === "recorded" ? issued.command : undefined;
   }
 
+  /** Answered on the spot, once for the whole invocation. */
+  patched(patch: string): boolean {
+    this.#check({ kind: "patched", name: "", patch });
+    return this.#machine.patched(patch);
+  }
+
   /** A command that is answered by a completion, or carries its answer (`here`). */
   ask<T>(draft: Draft, read: Read<T>, here: Here = {}): Recorded<T> {
     this.#check(draft);
@@ -123,6 +129,7 @@ export class Recorder {
 function nameOf(draft: Draft): string {
   if ("promise" in draft) return draft.promise;
   if ("signal" in draft) return draft.signal;
+  if ("patch" in draft) return draft.patch;
   return "key" in draft ? draft.key : "";
 }
 

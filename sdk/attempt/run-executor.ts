@@ -1,15 +1,16 @@
 /**
- * The closures of runs: started on a go, once per try, aborted when nobody wants their result.
+ * The closures and probes of runs: started on a go, once per try, aborted when nobody wants their result.
  *
- * 1. Nothing starts without a go that names the run's command, and never twice for one try.
+ * 1. Nothing starts without a go that names the run's command, and never twice for one try. The go says
+ *    which of the two starts.
  * 2. The value that user code gets is `decode(encode(x))`, the first time too.
  */
 import { FailureCode } from "../../protocol/failure.ts";
-import type { WorkerMessage } from "../../protocol/message.ts";
+import type { Go, WorkerMessage } from "../../protocol/message.ts";
 import type { Result } from "../../protocol/payload.ts";
 import type { TerminalError } from "../errors.ts";
 import { isTerminal, retryAfterMsOf, toFailure } from "../failure.ts";
-import type { RunAction } from "../run.ts";
+import type { ProbeAnswer, RunAction, RunContext, RunProbe } from "../run.ts";
 import type { Serde } from "../serde.ts";
 import { runInScope, type Scope } from "./current-attempt.ts";
 
@@ -17,6 +18,7 @@ export interface Run {
   readonly command: number;
   readonly name: string;
   readonly action: RunAction<unknown>;
+  readonly probe: RunProbe<unknown> | undefined;
   readonly serde: Serde<unknown>;
 }
 
@@ -25,6 +27,8 @@ interface Entry extends Run {
   abort: AbortController | undefined;
   /** What was proposed, and comes back as "proposed" once it is recorded. */
   proposal: Result | undefined;
+  /** Nobody waits for it any more: what it reports is recorded nowhere, and nothing comes back. */
+  unwanted: boolean;
 }
 
 export interface RunExecutorOptions {
@@ -36,13 +40,18 @@ export interface RunExecutorOptions {
   readonly scope: (run: string) => Scope;
   /** An execution ended: the attempt may be idle now. */
   readonly onReported: () => void;
+  /** The journal has a run with a probe where the code gives none: the attempt cannot go on. */
+  readonly onMissingProbe: (command: number, name: string) => void;
 }
+
+/** Which try a go starts, and of what. */
+export type RunGo = Pick<Go, "command" | "try" | "probe">;
 
 export class RunExecutor {
   readonly #options: RunExecutorOptions;
   readonly #runs = new Map<number, Entry>();
   /** Gos that came before the code had issued the run again. */
-  readonly #early = new Map<number, number>();
+  readonly #early = new Map<number, RunGo>();
   #stopped = false;
 
   constructor(options: RunExecutorOptions) {
@@ -55,22 +64,27 @@ export class RunExecutor {
       state: "waiting",
       abort: undefined,
       proposal: undefined,
+      unwanted: false,
     });
-    const attempted = this.#early.get(run.command);
+    const early = this.#early.get(run.command);
     this.#early.delete(run.command);
-    if (attempted !== undefined) this.go(run.command, attempted);
+    if (early) this.go(early);
   }
 
-  go(command: number, attempted: number): void {
+  go(go: RunGo): void {
     if (this.#stopped) return;
-    const run = this.#runs.get(command);
+    const run = this.#runs.get(go.command);
     if (run === undefined) {
-      this.#early.set(command, attempted);
+      this.#early.set(go.command, go);
       return;
     }
     if (run.state === "executing") return;
+    if (go.probe && run.probe === undefined) {
+      this.#options.onMissingProbe(run.command, run.name);
+      return;
+    }
     run.state = "executing";
-    void this.#execute(run, attempted);
+    void this.#execute(run, go);
   }
 
   /** The result that this attempt proposed for a run, now recorded. */
@@ -80,8 +94,13 @@ export class RunExecutor {
     return proposal;
   }
 
+  /** Its promise has settled without a proposal: nothing of it is waited for any more. */
   forget(command: number): void {
-    this.#runs.delete(command);
+    const run = this.#runs.get(command);
+    if (run === undefined) return;
+    run.unwanted = true;
+    // A closure at work stays known until it has ended: an attempt that executes is not suspended.
+    if (run.state !== "executing") this.#runs.delete(command);
   }
 
   /**
@@ -107,8 +126,8 @@ export class RunExecutor {
   /** Nobody waits any more for what is outstanding: no new start, and who is at work is told. */
   cancelAll(reason: unknown): void {
     for (const [command, run] of this.#runs) {
-      if (run.state === "executing") run.abort?.abort(reason);
-      else this.#runs.delete(command);
+      run.abort?.abort(reason);
+      this.forget(command);
     }
   }
 
@@ -118,25 +137,31 @@ export class RunExecutor {
     this.#early.clear();
   }
 
-  async #execute(run: Entry, attempted: number): Promise<void> {
+  async #execute(run: Entry, go: RunGo): Promise<void> {
     const abort = new AbortController();
     run.abort = abort;
     const { invocationId, attempt, send, scope } = this.#options;
     const idempotencyToken = `${invocationId}-${run.command}`;
-    const base = { attempt, command: run.command, try: attempted };
+    const base = { attempt, command: run.command, try: go.try };
     let message: WorkerMessage;
     try {
-      const given = { signal: abort.signal, idempotencyToken, attempt: attempted };
+      const given = { signal: abort.signal, idempotencyToken, attempt: go.try };
       // A closure may throw on the spot; the await makes that a rejection like any other.
-      const value = await runInScope(scope(run.name), async () => run.action(given));
-      message = { kind: "run-result", ...base, result: this.#encode(run, value) };
+      const found = await runInScope(scope(run.name), async () =>
+        go.probe ? probe(run, given) : { happened: true as const, value: await run.action(given) },
+      );
+      message = found.happened
+        ? { kind: "run-result", ...base, result: this.#encode(run, found.value) }
+        : { kind: "run-not-done", ...base };
     } catch (error) {
       message = this.#failed(base, error);
     }
-    run.state = "reported";
+    // After a probe that found nothing the go for the closure is sure to come, and soon.
+    run.state = message.kind === "run-not-done" ? "waiting" : "reported";
     run.abort = undefined;
     if (this.#stopped) return;
-    if (message.kind === "run-result") run.proposal = message.result;
+    if (run.unwanted) this.#runs.delete(run.command);
+    else if (message.kind === "run-result") run.proposal = message.result;
     send(message);
     this.#options.onReported();
   }
@@ -169,6 +194,19 @@ export class RunExecutor {
     const retryAfterMs = retryAfterMsOf(error);
     return { kind: "run-failed", ...base, failure: toFailure(error), retryAfterMs };
   }
+}
+
+async function probe(run: Run, given: RunContext): Promise<ProbeAnswer<unknown>> {
+  const answer: unknown = await run.probe?.(given);
+  if (isAnswer(answer)) return answer;
+  throw new TypeError(
+    `the probe of run "${run.name}" says whether it happened: return { happened: true, value } or { happened: false }`,
+  );
+}
+
+function isAnswer(answer: unknown): answer is ProbeAnswer<unknown> {
+  if (typeof answer !== "object" || answer === null || !("happened" in answer)) return false;
+  return answer.happened === false || (answer.happened === true && "value" in answer);
 }
 
 function terminal(code: number, message: string): Result {

@@ -5,6 +5,7 @@ import type {
   InvocationSummary,
   InvocationsBody,
 } from "../../runtime/admin/views.ts";
+import { noTimeSpent } from "../../runtime/core/invocation.ts";
 import { fakeRuntime, runCli, type FakeRuntime, type Reply } from "./run-cli.ts";
 
 const ID = "inv_00000000000000000000000000000000" as InvocationId; // a branded literal
@@ -18,7 +19,7 @@ afterEach(async () => {
   runtime = undefined;
 });
 
-async function invocations(reply: Reply, ...args: string[]) {
+async function invocations(reply: Parameters<typeof fakeRuntime>[0], ...args: string[]) {
   runtime = await fakeRuntime(reply);
   vi.stubEnv("HOLDFAST_ADMIN_URL", runtime.url);
   vi.spyOn(Date, "now").mockReturnValue(NOW_MS);
@@ -54,7 +55,16 @@ const DESCRIPTION: InvocationDescription = {
   startedAt: SUMMARY.createdAt,
   expiresAt: null,
   parent: null,
-  waitsFor: [{ kind: "retry", until: "2026-01-02T00:00:05.000Z" }],
+  pauseRequested: false,
+  waitsFor: [{ kind: "retry", until: "2026-01-02T00:00:05.000Z", since: SUMMARY.statusSince }],
+  waitsForCut: [],
+  spentMs: {
+    ...noTimeSpent(),
+    inboxed: 1_234,
+    running: 3_600_000,
+    disk: 15,
+    "backing-off": 12_000,
+  },
   outcome: null,
   lastFailureStack: "Error: card service is down\n    at charge (cart.js:7:11)",
   inputBytes: 2,
@@ -83,7 +93,8 @@ test("list prints a table, and asks for what the filters say", async () => {
   const body: InvocationsBody = { invocations: [SUMMARY], nextCursor: "17" };
   const filters = ["--service", "cart", "--key", "a b", "--status", "running", "backing-off"];
   const reply = { status: 200, body: JSON.stringify(body) };
-  const { code, out, err, received } = await invocations(reply, "list", ...filters);
+  const limited = [...filters, "--handler", "checkout", "--deployment", "v1", "--limit", "1"];
+  const { code, out, err, received } = await invocations(reply, "list", ...limited);
   expect(code).toBe(0);
   expect(out.split("\n").map((line) => line.split(/ {2,}/))).toEqual([
     ["ID", "TARGET", "STATUS", "FOR", "ATTEMPTS", "LAST FAILURE"],
@@ -92,8 +103,28 @@ test("list prints a table, and asks for what the filters say", async () => {
   ]);
   expect(err).toBe("more with --cursor 17\n");
   expect(received[0]?.url).toBe(
-    "/invocations?service=cart&key=a+b&status=running&status=backing-off&limit=50",
+    "/invocations?service=cart&handler=checkout&key=a+b&deployment=v1&status=running&status=backing-off&limit=1",
   );
+});
+
+test("list follows the pages, empty ones too, until it has enough or there are no more", async () => {
+  const pages: InvocationsBody[] = [
+    { invocations: [SUMMARY], nextCursor: "1" },
+    { invocations: [], nextCursor: "2" },
+    { invocations: [SUMMARY, SUMMARY], nextCursor: "3" },
+    { invocations: [SUMMARY], nextCursor: null },
+  ];
+  const reply = pages.map((it): Reply => ({ status: 200, body: JSON.stringify(it) }));
+  const all = await invocations(reply, "list");
+  expect([all.err, all.out.split("\n")]).toEqual(["", expect.objectContaining({ length: 6 })]);
+  await runtime?.close();
+  const three = await invocations(reply, "list", "--limit", "3");
+  expect(three.err).toBe("more with --cursor 3\n");
+  expect(three.received.map((it) => it.url)).toEqual([
+    "/invocations?limit=3",
+    "/invocations?cursor=1&limit=2",
+    "/invocations?cursor=2&limit=2",
+  ]);
 });
 
 test("an empty list says so; with --json it is the body of the admin API", async () => {
@@ -112,16 +143,14 @@ test("describe says what it waits for, what went wrong and where, and what it di
     ID,
   );
   expect(out).toMatchInlineSnapshot(`
-    "ID            inv_00000000000000000000000000000000
-    Target        cart/alice/checkout
-    Status        backing-off, for 12s
-    Created       2026-01-01T20:00:00.000Z (4h ago)
-    Deployment    dev
-    Attempts      3, of which failed in a row: 3
-    Next attempt  2026-01-02T00:00:05.000Z
+    "cart/alice/checkout is backing-off, for 12s
+    inv_00000000000000000000000000000000
 
     Waits for
-      its next attempt at 2026-01-02T00:00:05.000Z
+      its next attempt at 2026-01-02T00:00:05.000Z (in 5.0 s), for 12s
+
+    What to do
+      mend what failed; it goes on by itself, or at once with: holdfast invocations resume inv_00000000000000000000000000000000
 
     Last failure
       2026-01-01T23:59:48.000Z, at command 1 (run "charge")
@@ -129,27 +158,24 @@ test("describe says what it waits for, what went wrong and where, and what it di
       Error: card service is down
           at charge (cart.js:7:11)
 
+    Invocation
+      Created       2026-01-01T20:00:00.000Z (4h ago)
+      Deployment    dev
+      Attempts      3, of which failed in a row: 3
+      Next attempt  2026-01-02T00:00:05.000Z
+
+    Where the time went
+      waiting for the key           1.2 s
+      running                       1h 0m
+        of it waiting for the disk  15 ms
+      backing off                   12.0 s
+
     Journal
       #  ENTRY      NAME  ABOUT  SIZE     AT
       0  set-state        items  2.0 KiB  2026-01-01T20:00:00.000Z
-      1 more; see --json
+      entries 0 to 0 of 2; others with --from and --limit
     "
   `);
-});
-
-test("cancel and kill print what will happen", async () => {
-  const effect = "its code sees a CancelledError";
-  const reply = {
-    status: 202,
-    body: JSON.stringify({ invocationId: ID, applied: "appended", effect }),
-  };
-  for (const verb of ["cancel", "kill"]) {
-    const { code, out, received } = await invocations(reply, verb, ID);
-    expect({ code, out }).toEqual({ code: 0, out: `${effect}\n` });
-    expect(received).toMatchObject([{ method: "PATCH", url: `/invocations/${ID}/${verb}` }]);
-    await runtime?.close();
-  }
-  runtime = undefined;
 });
 
 test("an unknown id is told in the admin API's words, with exit code 1", async () => {

@@ -36,9 +36,12 @@ export interface FakeRuntime {
   close(): Promise<void>;
 }
 
-/** Answers every request with `reply`, and remembers what came. */
-export async function fakeRuntime(reply: Reply): Promise<FakeRuntime> {
+/** Answers every request with `reply`, or each with the next of them, and remembers what came. */
+export async function fakeRuntime(reply: Reply | readonly Reply[]): Promise<FakeRuntime> {
   const received: Received[] = [];
+  const replies = "status" in reply ? [reply] : reply;
+  const replyTo = (nth: number): Reply =>
+    replies[Math.min(nth, replies.length) - 1] ?? { status: 500 };
   const server = createServer((request, response) => {
     let body = "";
     request.setEncoding("utf8");
@@ -46,7 +49,8 @@ export async function fakeRuntime(reply: Reply): Promise<FakeRuntime> {
     request.on("end", () => {
       const { method = "", url = "", headers } = request;
       received.push({ method, url, headers, body });
-      response.writeHead(reply.status, reply.headers).end(reply.body);
+      const { status, headers: sent, body: text } = replyTo(received.length);
+      response.writeHead(status, sent).end(text);
     });
   });
   server.listen(0, "127.0.0.1");

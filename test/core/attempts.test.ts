@@ -8,6 +8,8 @@ const policy = {
   maxIntervalMs: 10_000,
   maxAttempts: 3,
   maxDurationMs: null,
+  jitter: 0.2,
+  onMaxAttempts: "fail" as const,
 };
 
 function callOf(service: string, key: string | null, name: string, completionId: number) {
@@ -28,6 +30,7 @@ describe("a run", () => {
     h.invoke("greeter/greet");
     const command = {
       kind: "run",
+      mode: "at-least-once",
       retry: null,
       completionId: 1,
       index: 0,
@@ -66,7 +69,7 @@ describe("a run", () => {
       return seen;
     };
     expect(whenOf(() => attempt.issue({ kind: "date", completionId: 1 }))).toEqual(["now"]);
-    const run = attempt.issue({ kind: "run", retry: null, completionId: 2 });
+    const run = attempt.issue({ kind: "run", mode: "at-least-once", retry: null, completionId: 2 });
     expect(whenOf(() => attempt.issue({ kind: "date", completionId: 3 }))).toEqual(["durable"]);
     const result = { ok: true, value: bytes("1") } as const;
     const done = {
@@ -90,7 +93,12 @@ describe("a run", () => {
     h.connect(1);
     h.invoke("greeter/greet");
     const attempt = h.attempt(1);
-    const command = attempt.issue({ kind: "run", retry: null, completionId: 1 });
+    const command = attempt.issue({
+      kind: "run",
+      mode: "at-least-once",
+      retry: null,
+      completionId: 1,
+    });
     const result = { ok: true, value: bytes("1") } as const;
     h.say(1, { kind: "run-result", attempt: attempt.handle, command, try: 2, result });
     expect(attempt.deliveries()).toEqual([]);
@@ -104,7 +112,12 @@ describe("a run", () => {
     h.connect(1);
     h.invoke("greeter/greet");
     const attempt = h.attempt(1);
-    const command = attempt.issue({ kind: "run", retry: policy, completionId: 1 });
+    const command = attempt.issue({
+      kind: "run",
+      mode: "at-least-once",
+      retry: policy,
+      completionId: 1,
+    });
     const failure = { name: "Error", message: "boom", code: 500 };
     for (const attempted of [1, 2, 3]) {
       expect(attempt.gos().at(-1)?.try).toBe(attempted);
@@ -134,7 +147,12 @@ describe("a run", () => {
     h.invoke("greeter/greet");
     const failure = { name: "Error", message: "boom", code: 500 };
     const first = h.attempt(1);
-    const command = first.issue({ kind: "run", retry: policy, completionId: 1 });
+    const command = first.issue({
+      kind: "run",
+      mode: "at-least-once",
+      retry: policy,
+      completionId: 1,
+    });
     h.say(1, {
       kind: "run-failed",
       attempt: first.handle,
@@ -182,7 +200,12 @@ describe("a run", () => {
     h.connect(1);
     h.invoke("greeter/greet");
     const attempt = h.attempt(1);
-    const command = attempt.issue({ kind: "run", retry: policy, completionId: 1 });
+    const command = attempt.issue({
+      kind: "run",
+      mode: "at-least-once",
+      retry: policy,
+      completionId: 1,
+    });
     const failure = { name: "Error", message: "boom", code: 500 };
     h.say(1, {
       kind: "run-failed",
@@ -284,6 +307,8 @@ describe("attempts that fail", () => {
       factor: 2,
       maxIntervalMs: 100,
       maxAttempts: 2,
+      maxDurationMs: null,
+      jitter: 0.2,
       onMaxAttempts,
     };
     h.connect(1, {

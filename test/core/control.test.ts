@@ -107,6 +107,7 @@ describe("a cancellation", () => {
       delayMs: 0,
     });
     control(h, "cancel", id);
+    h.advance(0);
     const cancelled = h.messages(1, "deliver").filter((it) => it.delivery.kind === "cancellation");
     const handles = h.starts(1).map((it) => [it.target.key, it.attempt] as const);
     expect(cancelled.map((it) => handles.find(([, handle]) => handle === it.attempt)?.[0])).toEqual(
@@ -121,14 +122,17 @@ describe("a cancellation", () => {
     const attempt = h.attempt(1);
     control(h, "cancel", id);
     attempt.issue(callOf("late", 1), { after: 0 });
-    attempt.issue({ kind: "run", retry: null, completionId: 2 }, { after: 0 });
+    attempt.issue(
+      { kind: "run", mode: "at-least-once", retry: null, completionId: 2 },
+      { after: 0 },
+    );
     expect(h.starts(1).length).toBe(1);
     expect(attempt.gos()).toEqual([]);
     h.restart();
     h.connect(1);
     expect(h.attempt(1).gos()).toEqual([]);
     const after = h.attempt(1);
-    after.issue({ kind: "run", retry: null, completionId: 3 }, { after: 1 });
+    after.issue({ kind: "run", mode: "at-least-once", retry: null, completionId: 3 }, { after: 1 });
     expect(after.gos().length).toBe(1);
   });
 
@@ -137,7 +141,12 @@ describe("a cancellation", () => {
     h.connect(1);
     const id = h.admittedId(h.invoke("greeter/greet", { mode: "send" }));
     const attempt = h.attempt(1);
-    const command = attempt.issue({ kind: "run", retry: null, completionId: 1 });
+    const command = attempt.issue({
+      kind: "run",
+      mode: "at-least-once",
+      retry: null,
+      completionId: 1,
+    });
     const failure = { name: "Error", message: "boom", code: 500 };
     h.say(1, {
       kind: "run-failed",
@@ -229,7 +238,8 @@ test("what has completed can be purged at once, nothing else can", () => {
     applied: "now",
   });
   expect(outcome(h, id)).toMatchObject({ code: 404 });
-  expect([...h.tx.rows.keys()].filter((key) => /^[Iijoty]/.test(key))).toEqual([]);
+  h.advance(0);
+  expect([...h.tx.rows.keys()].filter((key) => /^[Iijotye]/.test(key))).toEqual([]);
 });
 
 test("a kill takes the tree of calls with it", () => {
@@ -240,6 +250,7 @@ test("a kill takes the tree of calls with it", () => {
   h.attempt(1).issue(callOf("b", 1));
   h.attempt(1).issue(callOf("c", 1));
   control(h, "kill", id);
+  h.advance(0);
   expect(h.messages(1, "abort").length).toBe(4);
   for (const key of ["a", "b", "c"]) {
     const started = h.starts(1).length;

@@ -79,13 +79,13 @@ describe("exclusive handlers of a key", () => {
     for (let i = 0; i < 3; i++) {
       const attempt = h.attempt(1);
       attempt.issue({ kind: "sleep", durationMs: 60_000, completionId: 1 });
-      attempt.issue({ kind: "run", retry: null, completionId: 2 });
+      attempt.issue({ kind: "run", mode: "at-least-once", retry: null, completionId: 2 });
       attempt.issue({ kind: "awakeable", completionId: 3 });
       attempt.end("done");
     }
     h.advance(60_000);
     const left = [...h.tx.rows.keys()].filter((key) => !rowsBefore.includes(key));
-    expect(left).toEqual(["n"]);
+    expect(left).toEqual(["n", "C"]);
   });
 });
 

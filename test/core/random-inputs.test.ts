@@ -19,6 +19,8 @@ const retry = {
   factor: 2,
   maxIntervalMs: 1_000,
   maxAttempts: 4,
+  maxDurationMs: null,
+  jitter: 0.2,
   onMaxAttempts: "pause",
 } as const;
 const SERVICES = [
@@ -35,6 +37,7 @@ const PATHS = [
   "signup/x/run",
   "signup/x/confirm",
 ];
+const VERSIONS = ["v1", "v1", "v2"];
 const STEPS = 250;
 
 class Chaos {
@@ -42,6 +45,13 @@ class Chaos {
     journalRetentionMs: 3_000,
     idempotencyRetentionMs: 5_000,
     workflowRetentionMs: 4_000,
+    // Small, so that each of them is reached now and then.
+    stateBytesMax: 120_000,
+    journalEntriesMax: 12,
+    journalBytesMax: 100_000,
+    signalsMax: 2,
+    inboxLengthMax: 4,
+    pendingMax: 25,
   });
   readonly #random: Random;
   readonly #live = new Map<
@@ -63,10 +73,12 @@ class Chaos {
     if (draw < 20) this.#request();
     else if (draw < 70) this.#worker();
     else if (draw < 80) this.h.advance(random.pick([1, 20, 500, 3_000]));
-    else if (draw < 88) this.#control();
+    else if (draw < 85) this.#control();
+    else if (draw < 88) this.#hold();
     else if (draw < 92) this.#connect();
     else if (draw < 96) this.#lose();
     else if (draw < 98) this.#restart();
+    else if (draw < 99) this.h.apply({ kind: "disk-space", low: random.chance(0.3) });
     else
       this.h.apply({
         kind: "worker-congestion",
@@ -90,10 +102,31 @@ class Chaos {
   }
 
   #control(): void {
+    if (this.#random.chance(0.1)) {
+      const version = this.#random.pick(VERSIONS);
+      this.h.ask((request) => ({ kind: "remove-deployment", request, version }));
+      return;
+    }
     if (this.#ids.length === 0) return;
     const invocationId = this.#random.pick(this.#ids);
-    const kind = this.#random.pick(["cancel", "kill", "pause", "resume", "purge"] as const);
-    this.h.ask((request) => ({ kind, request, invocationId }));
+    const kind = this.#random.pick(["cancel", "kill", "pause", "resume", "move", "purge"] as const);
+    const deployment = this.#random.pick(["latest", "dev", "nowhere"]);
+    this.h.ask((request) =>
+      kind === "move"
+        ? { kind: "resume", request, invocationId, deployment }
+        : { kind, request, invocationId },
+    );
+  }
+
+  /** Pauses and resumes keys and services. */
+  #hold(): void {
+    const random = this.#random;
+    const service = random.pick(["counter", "counter", "signup", "greeter"]);
+    const key = random.pick(["a", "b", "x"]);
+    const keyed = random.pick(["pause-key", "resume-key", "resume-key"] as const);
+    const whole = random.pick(["pause-service", "resume-service", "resume-service"] as const);
+    if (random.chance(0.6)) this.h.ask((request) => ({ kind: keyed, request, service, key }));
+    else this.h.ask((request) => ({ kind: whole, request, service }));
   }
 
   /** One live attempt does something that its worker might do. */
@@ -122,7 +155,12 @@ class Chaos {
       runs.set(
         attempt.issue({
           kind: "run",
-          retry: random.chance(0.5) ? { ...retry, maxDurationMs: null } : null,
+          mode: random.pick(["at-least-once", "at-most-once", "probe"] as const),
+          retry: random.pick([
+            null,
+            { ...retry, onMaxAttempts: "fail" as const },
+            { ...retry, maxAttempts: 2, maxDurationMs: 400 },
+          ]),
           completionId: next(),
         }),
         0,
@@ -133,19 +171,42 @@ class Chaos {
     else if (draw < 46 && this.#ids.length > 0)
       attempt.issue({ kind: "attach", invocationId: random.pick(this.#ids), completionId: next() });
     else if (draw < 50) attempt.issue({ kind: "date", completionId: next() });
+    else if (draw < 52) attempt.issue({ kind: "patched", patch: `p${random.int(0, 3)}` });
     else if (draw < 68) this.#finishRun(live);
     else if (draw < 76) this.#leave(name, () => attempt.suspend());
-    else if (draw < 82) this.#leave(name, () => attempt.fail("boom"));
-    else if (draw < 96) this.#leave(name, () => attempt.end("1"));
+    else if (draw < 80) this.#leave(name, () => attempt.fail("boom"));
+    else if (draw < 92) this.#leave(name, () => attempt.end("1"));
     else if (attempt.start.target.service === "counter" && attempt.start.target.handler === "add")
-      attempt.issue({ kind: "set-state", key: "x", value: bytes("1") });
+      this.#changeState(attempt);
+    else if (this.#ids.length > 0) {
+      const result = { ok: true, value: bytes("1") } as const;
+      attempt.issue({
+        kind: "send-signal",
+        invocationId: random.pick(this.#ids),
+        signal: "s",
+        result,
+      });
+    }
+  }
+
+  /** Small and large values, so that the state crosses the border above which its size is kept. */
+  #changeState(attempt: ScriptedAttempt): void {
+    const random = this.#random;
+    const key = random.pick(["x", "y", "z"]);
+    const value = new Uint8Array(random.pick([1, 30_000, 70_000]));
+    const draw = random.int(0, 9);
+    if (draw < 7) attempt.issue({ kind: "set-state", key, value });
+    else if (draw < 9) attempt.issue({ kind: "clear-state", key });
+    else attempt.issue({ kind: "clear-all-state" });
   }
 
   #finishRun({ attempt }: { attempt: ScriptedAttempt }): void {
     const go = attempt.gos().at(-1);
     if (go === undefined) return;
     const base = { attempt: attempt.handle, command: go.command, try: go.try };
-    if (this.#random.chance(0.6)) {
+    if (go.probe && this.#random.chance(0.5)) {
+      this.h.say(attempt.connection, { kind: "run-not-done", ...base });
+    } else if (this.#random.chance(0.6)) {
       this.h.say(attempt.connection, {
         kind: "run-result",
         ...base,
@@ -166,7 +227,9 @@ class Chaos {
     if (this.#connections.length >= 3) return;
     const connection = this.#nextConnection++;
     this.#connections.push(connection);
-    this.h.connect(connection, { services: SERVICES, concurrency: this.#random.int(1, 4) });
+    const version = this.#random.pick(VERSIONS);
+    const concurrency = this.#random.int(1, 4);
+    this.h.connect(connection, { version, services: SERVICES, concurrency });
   }
 
   #lose(): void {

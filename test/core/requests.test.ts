@@ -47,7 +47,7 @@ describe("what is asked from outside", () => {
       400,
       "does not match",
     ],
-    ["greeter/greet", { body: "x".repeat(101) }, 413, "the limit is 100"],
+    ["greeter/greet", { body: "x".repeat(101) }, 413, "the limit payloadBytesMax is 100"],
     [`counter/${"k".repeat(513)}/add`, {}, 400, "the key has 513 bytes"],
     [
       "greeter/greet",
@@ -256,5 +256,31 @@ describe("awakeables", () => {
     expect(attempt.deliveries()).toEqual([
       { kind: "completion", completionId: 2, result: { kind: "value", value: bytes("first") } },
     ]);
+  });
+
+  /**
+   * Found by the simulation. The id of an awakeable is known to user code before its command is
+   * accepted. A completion that came in between was answered with "done", and was lost: the handler
+   * waited for ever for what a client had been told was taken.
+   */
+  test("one that has not been asked for yet is unknown, and is taken once it has", () => {
+    const h = new CoreHarness();
+    h.connect(1);
+    const sent = h.invoke("greeter/greet", { mode: "send" });
+    const invocation = parseInvocationId(h.admittedId(sent));
+    if (invocation === undefined) throw new Error("an id that was given out parses");
+    const awakeableId = formatAwakeableId({ invocation, completionId: 1 });
+    const complete = () =>
+      h.ask((request) => ({
+        kind: "complete-awakeable",
+        request,
+        awakeableId,
+        result: { ok: true, value: bytes("yes") },
+      }));
+    expect(complete()).toMatchObject({ kind: "refused", code: 404 });
+    const attempt = h.attempt(1);
+    attempt.issue({ kind: "awakeable", completionId: 1 });
+    expect(complete()).toEqual({ kind: "done" });
+    expect(attempt.deliveries()).toHaveLength(1);
   });
 });

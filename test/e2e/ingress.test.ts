@@ -1,122 +1,8 @@
 /** The shapes of HTTP answers, from a whole runtime on disk with its services in the same process. */
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import {
-  handlers,
-  object,
-  serde,
-  service,
-  TerminalError,
-  workflow,
-  type Context,
-  type ObjectContext,
-  type ObjectSharedContext,
-  type WorkflowContext,
-  type WorkflowSharedContext,
-} from "holdfast";
-import { startRuntime, type Runtime } from "holdfast/runtime";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { send as sendTo, type Answered, type Sent } from "../support/scripted-core.ts";
+import { describe, expect, test } from "vitest";
 import { until } from "./support/ingress.ts";
-
-const greeter = service({
-  name: "Greeter",
-  handlers: {
-    greet: async (_ctx: Context, name: string) => `Hello ${name}!`,
-    nothing: async () => undefined,
-    headers: async (ctx: Context) => Object.fromEntries(ctx.request().headers),
-    fail: async (
-      _ctx: Context,
-      { message, ...options }: { message: string; errorCode?: number },
-    ) => {
-      throw new TerminalError(message, options);
-    },
-    boom: async (ctx: Context) => {
-      await ctx.run("boom", () => Promise.reject(new Error("run boom")), { maxRetryAttempts: 1 });
-    },
-    broken: handlers.handler(
-      { retryPolicy: { maxAttempts: 1, onMaxAttempts: "kill" } },
-      async () => {
-        throw new Error("kill boom");
-      },
-    ),
-    secret: handlers.handler({ ingressPrivate: true }, async () => "no"),
-    bytes: handlers.handler(
-      { input: serde.binary, output: serde.binary },
-      async (_ctx: Context, input: Uint8Array) => input,
-    ),
-    wait: async (ctx: Context) => await ctx.sleep({ days: 1 }),
-  },
-});
-
-const chat = object({
-  name: "Chat",
-  handlers: {
-    key: async (ctx: ObjectContext) => ctx.key,
-    send: async (ctx: ObjectContext) => `sent in ${ctx.key}`,
-    approve: async (ctx: ObjectContext) => {
-      const approval = ctx.awakeable<string>();
-      ctx.set("id", approval.id);
-      return await approval.promise;
-    },
-    approval: handlers.object.shared(async (ctx: ObjectSharedContext) => ctx.get<string>("id")),
-  },
-});
-
-const signup = workflow({
-  name: "Signup",
-  handlers: {
-    run: async (ctx: WorkflowContext, name: string) =>
-      `${name} ${await ctx.promise<string>("confirmed")}`,
-    confirm: async (ctx: WorkflowSharedContext) => {
-      await ctx.promise<string>("confirmed").resolve("confirmed");
-    },
-  },
-});
-
-let dataDir: string;
-let runtime: Runtime;
-
-beforeAll(async () => {
-  dataDir = mkdtempSync(join(tmpdir(), "holdfast-ingress-"));
-  runtime = await startRuntime({
-    dataDir,
-    ingressPort: 0,
-    adminPort: 0,
-    workerPort: 0,
-    services: [greeter, chat, signup],
-    logLevel: "silent",
-    limits: { bodyBytesMax: 100_000 },
-  });
-});
-afterAll(async () => {
-  await runtime.close();
-  rmSync(dataDir, { recursive: true, force: true });
-});
-
-const json = { "content-type": "application/json" };
-
-async function get(path: string, sent: Sent = {}): Promise<Answered> {
-  return await sendTo({ port: Number(new URL(runtime.ingressUrl).port) }, path, sent);
-}
-
-async function post(
-  path: string,
-  body: unknown,
-  headers: Readonly<Record<string, string>> = {},
-): Promise<Answered> {
-  const sent = { method: "POST", body: JSON.stringify(body) };
-  return await get(path, { ...sent, headers: { ...json, ...headers } });
-}
-
-async function admin(method: string, path: string): Promise<Answered> {
-  return await sendTo({ port: Number(new URL(runtime.adminUrl).port) }, path, { method });
-}
-
-function idOf(answer: Answered): string {
-  return String(answer.headers["x-restate-id"]);
-}
+import type { Answered } from "../support/scripted-core.ts";
+import { admin, get, idOf, ingressUrl, json, post } from "./support/sample-runtime.ts";
 
 describe("calls", () => {
   test("answer with the handler's bytes", async () => {
@@ -136,7 +22,7 @@ describe("calls", () => {
 
   test("carry bytes that are no text", async () => {
     const body = Uint8Array.from({ length: 256 }, (_, byte) => byte);
-    const response = await fetch(`${runtime.ingressUrl}/Greeter/bytes`, {
+    const response = await fetch(`${ingressUrl()}/Greeter/bytes`, {
       method: "POST",
       body,
       headers: { "content-type": "application/octet-stream" },
@@ -205,50 +91,6 @@ describe("sends", () => {
       {
         code: 470,
         message: "the invocation exists but has not completed yet",
-        source: "ingress",
-      },
-    ]);
-  });
-});
-
-describe("idempotency keys", () => {
-  test("a second call reads the first one's result back", async () => {
-    const key = { "idempotency-key": "call 1" };
-    const first = await post("/Greeter/greet", "Ann", key);
-    const second = await post("/Greeter/greet", "Ann", key);
-    expect([second.status, second.body, idOf(second)]).toEqual([200, first.body, idOf(first)]);
-    expect(first.headers).not.toHaveProperty("idempotency-expires");
-    expect(second.headers).toHaveProperty("idempotency-expires");
-  });
-
-  test("a second send names the first", async () => {
-    const key = { "idempotency-key": "send/1" };
-    const first = await post("/Greeter/greet/send", "Ann", key);
-    const second = await post("/Greeter/greet/send", "Ann", key);
-    expect(second.json()).toEqual({ invocationId: idOf(first), status: "PreviouslyAccepted" });
-    const attached = await get("/restate/invocation/Greeter/greet/send%2F1/attach");
-    expect([attached.json(), idOf(attached)]).toEqual(["Hello Ann!", idOf(first)]);
-    const target = { target: "idempotentInvocation", service: "Greeter", handler: "greet" };
-    const body = { ...target, idempotencyKey: "send/1" };
-    expect((await post("/restate/output", body)).json()).toBe("Hello Ann!");
-    expect((await post("/restate/lookup", body)).json()).toEqual({ invocationId: idOf(first) });
-  });
-
-  test("with another payload it is a mistake", async () => {
-    const key = { "idempotency-key": "call 2" };
-    await post("/Greeter/greet", "Ann", key);
-    const second = await post("/Greeter/greet", "Bob", key);
-    expect([second.status, second.json()]).toMatchObject([422, { code: 422, source: "ingress" }]);
-  });
-
-  test("a workflow has its own key and takes no other", async () => {
-    const answer = await post("/Signup/x/run", "x", { "idempotency-key": "k" });
-    expect([answer.status, answer.json()]).toEqual([
-      400,
-      {
-        code: 400,
-        message:
-          "cannot use the idempotency key with workflow handlers. The handler invocation will already be idempotent by the workflow key itself.",
         source: "ingress",
       },
     ]);

@@ -11,6 +11,7 @@ import { mailbox, signup } from "../../examples/03-signup-workflow.ts";
 import { essay, word } from "../../examples/04-fan-out.ts";
 import { parcel } from "../../examples/05-webhook.ts";
 import { countTwice } from "../../examples/06-embedded.ts";
+import { bank, notes, payout, printer } from "../../examples/07-unknown-outcomes.ts";
 
 let dataDir: string;
 let runtime: Runtime;
@@ -23,7 +24,7 @@ beforeAll(async () => {
     ingressPort: 0,
     adminPort: 0,
     workerPort: 0,
-    services: [counter, checkout, stock, signup, essay, word, parcel],
+    services: [counter, checkout, stock, signup, essay, word, parcel, payout],
   });
   ingress = connect({ runtime });
 });
@@ -81,4 +82,13 @@ test("06 goes on counting after a restart", async () => {
   expect(await countTwice(directory)).toBe(2);
   expect(await countTwice(directory)).toBe(4);
   rmSync(directory, { recursive: true, force: true });
+});
+
+test("07 moves the money once although the bank's answer is lost", async () => {
+  bank.losesAnswer = true;
+  const client = ingress.serviceClient(payout);
+  expect(await client.send({ to: "ann", cents: 500 })).toBe("transfer of 500 to ann");
+  expect([...bank.transfers.values()]).toEqual(["transfer of 500 to ann"]);
+  expect(printer.printed).toEqual(["transfer of 500 to ann"]);
+  expect(notes).toEqual(["ann: transfer of 500 to ann is on its way"]);
 });

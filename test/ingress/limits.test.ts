@@ -215,6 +215,10 @@ test("the headers that an invocation keeps have a limit of their own", async () 
   const refused = await send(ingress, "/G/g", { headers: { "x-a": "x".repeat(200) } });
   expect([refused.status, refused.json()]).toMatchObject([
     431,
-    { message: expect.stringContaining("the limit is 200; send fewer or shorter ones") },
+    {
+      message: expect.stringContaining(
+        "the limit headerBytesMax is 200; send fewer or shorter ones",
+      ),
+    },
   ]);
 });

@@ -131,6 +131,22 @@ describe("what the machine answers", () => {
     expect(answer.headers["x-restate-id"]).toBe(invocationId ?? undefined);
   });
 
+  test.each([
+    [429, "1"],
+    [503, "5"],
+    [422, undefined],
+  ])("a refusal with %i says when to come again: %s", async (code, after) => {
+    const message = "try again later";
+    const source = "ingress";
+    const answer = await answered({ kind: "refused", code, message, invocationId: null, source });
+    expect([answer.status, answer.headers["retry-after"]]).toEqual([code, after]);
+  });
+
+  test("a failure of a handler with such a code is the handler's, and says nothing of the kind", async () => {
+    const answer = await answered(failed({ name: "TerminalError", message: "busy", code: 429 }));
+    expect([answer.status, answer.headers["retry-after"]]).toEqual([429, undefined]);
+  });
+
   test("a workflow that was run before", async () => {
     const message = "the workflow method was already invoked";
     const source = "invocation";
@@ -189,9 +205,17 @@ describe("what the ingress refuses by itself, and the machine never hears of", (
     ["POST /restate/scope/s/call/G/g", 400, /scoped invocations are not supported/],
     ["POST /G/g?limit-key=a", 400, /^limit-key requires a scope to be set/],
     ["POST /Counter//add", 400, "the key is empty; give one"],
-    [`POST /Counter/${"k".repeat(513)}/add`, 400, /the key has 513 bytes, the limit is 512/],
+    [
+      `POST /Counter/${"k".repeat(513)}/add`,
+      400,
+      /the key has 513 bytes, the limit keyBytesMax is 512/,
+    ],
     [`POST /Counter/${"%F0%9F%98%80".repeat(129)}/add`, 400, /the key has 516 bytes/],
-    [`POST /${"S".repeat(129)}/add`, 400, /service name has 129 bytes, the limit is 128/],
+    [
+      `POST /${"S".repeat(129)}/add`,
+      400,
+      /service name has 129 bytes, the limit serviceNameBytesMax is 128/,
+    ],
     [`POST /${"S".repeat(129)}/add/send`, 400, /service name has 129 bytes/],
     [`POST /S/${"h".repeat(129)}`, 400, /handler name has 129 bytes/],
     ["POST /Counter/%zz/add", 400, /percent-encoded UTF-8 without NUL/],
@@ -232,7 +256,11 @@ describe("what the ingress refuses by itself, and the machine never hears of", (
 
   test.each([
     ["idempotency-key", "", /the idempotency key is empty/],
-    ["idempotency-key", "k".repeat(257), /the idempotency key has 257 bytes, the limit is 256/],
+    [
+      "idempotency-key",
+      "k".repeat(257),
+      /the idempotency key has 257 bytes, the limit idempotencyKeyBytesMax is 256/,
+    ],
     ["idempotency-key", "caf\u00e9", /'idempotency-key' holds characters outside ASCII/],
     ["x-name", "caf\u00e9", /'x-name' holds characters outside ASCII; percent-encode/],
     ["x-restate-limit-key", "a/b", /^limit-key requires a scope/],

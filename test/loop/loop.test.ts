@@ -42,6 +42,8 @@ class World {
   readonly performed: string[] = [];
   readonly fatal: Error[] = [];
   readonly applied: number[] = [];
+  /** What the machine was told of the disk, message by message. */
+  readonly diskWaitsMs: (number | undefined)[] = [];
   readonly loop: Loop;
   dueAtMs: number | undefined;
   #acts: Act[] = [];
@@ -69,6 +71,10 @@ class World {
     if (input.kind === "timers-due") {
       this.dueAtMs = undefined;
       this.performed.push(`timers at ${nowMs}`);
+      return [];
+    }
+    if (input.kind === "worker-message") {
+      this.diskWaitsMs.push(input.diskWaitMs);
       return [];
     }
     if (input.kind !== "forget-request") throw new Error("not an input of this test");
@@ -341,4 +347,26 @@ test("close takes no more inputs, and waits for those it took", async () => {
   await closing;
   expect(world.performed).toEqual(["answer 1"]);
   expect(world.disk.rows.get("b")).toBeUndefined();
+});
+
+test("a worker's message says how long its attempt was held back by the disk before it", async () => {
+  const world = await new World().started();
+  const go: Effect = {
+    kind: "message",
+    when: "durable",
+    demand: true,
+    connection: 1,
+    attempt: 1,
+    message: { kind: "go", attempt: 1, command: 0, try: 1, probe: false },
+  };
+  world.submit(put("run", go));
+  world.turn();
+  world.clock.now += 15;
+  await world.complete();
+  const end = { kind: "idle", attempt: 1, deliveries: 0 } as const;
+  for (const ordinal of [2, 3]) {
+    world.loop.submit({ kind: "worker-message", connection: 1, ordinal, message: end });
+  }
+  world.turn();
+  expect(world.diskWaitsMs).toEqual([15, undefined]);
 });

@@ -2,12 +2,20 @@ import { beforeEach, describe, expect, test } from "vitest";
 import type { Effect } from "../../runtime/core/effect.ts";
 import { Outlet } from "../../runtime/outlet.ts";
 
+let nowMs = 1_000;
 let performed: string[] = [];
-let outlet = new Outlet(() => undefined);
+let outlet = new Outlet(
+  () => undefined,
+  () => nowMs,
+);
 
 beforeEach(() => {
+  nowMs = 1_000;
   performed = [];
-  outlet = new Outlet((effect) => performed.push(nameOf(effect)));
+  outlet = new Outlet(
+    (effect) => performed.push(nameOf(effect)),
+    () => nowMs,
+  );
 });
 
 const tell = (name: string, attempt = 1, connection = 1): Effect => ({
@@ -17,6 +25,14 @@ const tell = (name: string, attempt = 1, connection = 1): Effect => ({
   connection,
   attempt,
   message: { kind: "abort", attempt, reason: name },
+});
+const go = (connection: number, attempt = 1): Effect => ({
+  kind: "message",
+  when: "durable",
+  demand: true,
+  connection,
+  attempt,
+  message: { kind: "go", attempt, command: 0, try: 1, probe: false },
 });
 const answer = (request: number): Effect => ({
   kind: "respond",
@@ -114,6 +130,57 @@ describe("within a lane", () => {
     expect(performed).toEqual([]);
     outlet.confirmed(outlet.takeUnconfirmed());
     expect(performed).toEqual(["refused", "closed"]);
+  });
+});
+
+describe("the time that an attempt is held back", () => {
+  test("is the time in which its lane holds something, told once", () => {
+    outlet.untilDurable(go(1), 5);
+    nowMs += 10;
+    outlet.untilDurable(go(1), 6);
+    nowMs += 10;
+    outlet.release(5);
+    expect(outlet.takeWaitedMs(1, 1)).toBe(0);
+    nowMs += 3;
+    outlet.release(6);
+    nowMs += 100;
+    outlet.untilDurable(go(1), 7);
+    nowMs += 2;
+    outlet.release(7);
+    expect([outlet.takeWaitedMs(1, 1), outlet.takeWaitedMs(1, 1)]).toEqual([25, 0]);
+  });
+
+  test("is kept apart by attempt, and not for what concerns the connection", () => {
+    outlet.untilDurable(go(1), 5);
+    outlet.untilDurable(go(2, 11), 5);
+    outlet.untilDurable(tell("registered", 0), 5);
+    nowMs += 10;
+    outlet.release(5);
+    expect([
+      outlet.takeWaitedMs(1, 1),
+      outlet.takeWaitedMs(2, 11),
+      outlet.takeWaitedMs(2, 1),
+      outlet.takeWaitedMs(1, 0),
+    ]).toEqual([10, 10, 0, 0]);
+  });
+
+  test("is forgotten with the attempt, with the connection, and when the clock was set back", () => {
+    outlet.untilDurable(go(1), 5);
+    nowMs += 10;
+    outlet.release(5);
+    outlet.untilDurable(tell("killed"), 6);
+    outlet.release(6);
+    expect(outlet.takeWaitedMs(1, 1)).toBe(0);
+    outlet.untilDurable(go(1), 7);
+    outlet.untilDurable(go(12), 7);
+    nowMs += 10;
+    outlet.forgetWaits(1);
+    outlet.release(7);
+    expect([outlet.takeWaitedMs(1, 1), outlet.takeWaitedMs(12, 1)]).toEqual([0, 10]);
+    outlet.untilDurable(go(2), 8);
+    nowMs -= 5_000;
+    outlet.release(8);
+    expect(outlet.takeWaitedMs(2, 1)).toBe(0);
   });
 });
 

@@ -180,7 +180,7 @@ describe("a frame", () => {
     ["holds arrays", packValue([0, 8]), "a message is not an array"],
     ["holds nothing but arrays", packValue([0, [8], null]), "a message is not an array"],
     ["holds messages with a type", frameOf([]), "a message has 0 fields, too few"],
-    ["holds messages of a known type", frameOf([9]), "a worker sends no message of type 9"],
+    ["holds messages of a known type", frameOf([29]), "a worker sends no message of type 29"],
     ["holds messages of its own side", frameOf([37, 1, 0, 1]), "no message of type 37"],
     ["ends where it ends", bytes(frameOf([8]), 0), "bytes after the end"],
   ])("%s", (_, frame, message) => {
@@ -237,13 +237,16 @@ describe("a field out of its range is refused", () => {
     ["a wait below zero", [4, 1, 0, 1, ["Error", "no", 500, []], -1]],
     ["a wait beyond 2^53", [4, 1, 0, 1, ["Error", "no", 500, []], 2 ** 53]],
     ["a stack that is missing", [6, 1, ["Error", "no", 500, []], null, null, null]],
-    ["a command of an unknown kind", [2, 1, [25, 0, 0, false, ""]]],
+    ["a command of an unknown kind", [2, 1, [99, 0, 0, false, ""]]],
     ["a command without a kind", [2, 1, []]],
     ["a command with outside as a number", [2, 1, [7, 0, 0, 0, ""]]],
     ["completion id 0", [2, 1, [14, 0, 0, false, "", 0]]],
     ["an endless sleep", [2, 1, [8, 0, 0, false, "", 1e300, 1]]],
     ["a retry policy that is too short", [2, 1, [13, 0, 0, false, "", 1, [1, 2, 3, 4]]]],
-    ["a retry policy with a negative factor", [2, 1, [13, 0, 0, false, "", 1, [1, -2, 3, 4, 5]]]],
+    [
+      "a retry policy with a negative factor",
+      [2, 1, [13, 0, 0, false, "", 1, [1, -2, 3, 4, 5, 0, false], 0]],
+    ],
     [
       "a call without a target",
       [2, 1, [10, 0, 0, false, "", null, new Uint8Array(0), [], null, 1]],

@@ -1,95 +1,274 @@
 /**
  * What handlers do in the simulation: small programs, drawn from the seed, that use the ctx calls in
  * every combination. A program is data, so that a failing seed can be read.
+ *
+ * 1. Places are in order, and a program calls only into places after its own, so that no circle of
+ *    calls can arise but where one is wanted.
+ * 2. Branches that run beside each other touch no state: its order would be the code's business.
  */
 import type { Random } from "./random.ts";
 
+export interface Place {
+  readonly service: "cell" | "flow" | "plain";
+  readonly key: string | null;
+  readonly handler: string;
+}
+
+export type Program = readonly Operation[];
+
 export type Operation = { readonly id: string } & (
   | { readonly op: "append" }
-  | { readonly op: "run"; readonly fails: number }
+  | { readonly op: "get"; readonly name: string }
+  | { readonly op: "set"; readonly name: string; readonly value: string }
+  | { readonly op: "clear"; readonly name: string }
+  | { readonly op: "clear-all" }
+  | { readonly op: "state-keys" }
+  | RunOperation
   | { readonly op: "sleep"; readonly ms: number }
-  | { readonly op: "call"; readonly key: string; readonly program: Program }
-  | {
-      readonly op: "send";
-      readonly key: string;
-      readonly delayMs: number;
-      readonly program: Program;
-    }
-  | { readonly op: "all"; readonly branches: readonly Program[] }
-  | { readonly op: "race"; readonly sleepMs: number; readonly program: Program }
-  | { readonly op: "awakeable" }
-  | { readonly op: "date" }
   | { readonly op: "detached-sleep"; readonly ms: number }
+  | { readonly op: "date" }
+  | { readonly op: "awakeable"; readonly limitMs: number | null }
+  | {
+      readonly op: "call" | "send";
+      readonly to: Place;
+      readonly program: Program;
+      readonly delayMs: number;
+      readonly idempotencyKey: string | null;
+    }
+  | { readonly op: "all" | "any"; readonly branches: readonly Program[] }
+  | { readonly op: "race"; readonly sleepMs: number; readonly program: Program }
+  | { readonly op: "fan-out"; readonly count: number; readonly to: Place }
+  | { readonly op: "await-signal"; readonly signal: string }
+  | { readonly op: "send-signal"; readonly to: string; readonly signal: string }
+  | { readonly op: "await-promise" | "peek-promise" | "resolve-promise"; readonly promise: string }
+  | { readonly op: "attach" | "cancel"; readonly to: string }
   | { readonly op: "throw-transient"; readonly times: number }
   | { readonly op: "throw-terminal" }
 );
 
-export type Program = readonly Operation[];
+export interface RunOperation {
+  readonly op: "run";
+  /** How often its closure throws before it returns. */
+  readonly fails: number;
+  /** Tries that it has; null: as many as it takes. */
+  readonly tries: number | null;
+  /** Ends when the simulator says so, not on the spot. */
+  readonly slow: boolean;
+  readonly throwsTerminal: boolean;
+  readonly value: "small" | "odd" | "large";
+}
 
-/** Keys in order: a program calls only keys after its own, so that no circle of calls can arise. */
-export const KEYS = ["a", "b", "c", "d", "e", "f"] as const;
+const LONG = "long".repeat(90);
+const cell = (key: string): Place => ({ service: "cell", key, handler: "run" });
+const flow = (key: string): Place => ({ service: "flow", key, handler: "run" });
+export const PLAIN: Place = { service: "plain", key: null, handler: "run" };
+
+/** Keys that a store could confuse: prefixes of each other, NUL, long ones, every plane of Unicode. */
+export const PLACES: readonly Place[] = [
+  cell("a"),
+  cell("a\0b"),
+  flow("a"),
+  cell("\u{1F4A5}é"),
+  cell(LONG),
+  flow("b\0"),
+  cell("a\0"),
+  PLAIN,
+];
+/** Names of state that a store could confuse with those of another key. */
+const STATE_NAMES = ["x", "y", "b\0x", "\0"];
+const SHARED_PLACES: readonly Place[] = [
+  { service: "cell", key: "a", handler: "look" },
+  { service: "flow", key: "a", handler: "poke" },
+  { service: "flow", key: "b\0", handler: "poke" },
+];
+
+/** How often each kind of operation is drawn: of each seed its own (swarm). */
+type Weights = readonly (readonly [Operation["op"], number])[];
 
 export class ProgramWriter {
   readonly #random: Random;
+  readonly #weights: Weights;
+  readonly #total: number;
+  /** Ids of invocations that a program may speak of. */
+  readonly known: string[] = [];
   #ids = 0;
 
   constructor(random: Random) {
     this.#random = random;
+    const draw = (op: Operation["op"], usual: number): readonly [Operation["op"], number] =>
+      [op, random.chance(0.2) ? 0 : usual * random.int(1, 4)] as const;
+    this.#weights = [
+      ["append", 10],
+      draw("get", 6),
+      draw("set", 8),
+      draw("clear", 2),
+      draw("clear-all", 1),
+      draw("state-keys", 2),
+      ["run", 12],
+      draw("sleep", 5),
+      draw("detached-sleep", 1),
+      draw("date", 2),
+      draw("awakeable", 3),
+      draw("call", 8),
+      draw("send", 4),
+      draw("all", 3),
+      draw("any", 1),
+      draw("race", 2),
+      draw("await-signal", 1),
+      draw("await-promise", 3),
+      draw("attach", 1),
+      draw("cancel", 1),
+      draw("throw-transient", 2),
+      draw("fan-out", 0.02),
+    ];
+    this.#total = this.#weights.reduce((sum, [, weight]) => sum + weight, 0);
   }
 
-  /** A program for the key at `depth` in KEYS. */
-  write(depth: number, length = this.#random.int(1, 5)): Program {
-    const operations = Array.from({ length }, () => this.#operation(depth, true));
-    return this.#random.chance(0.1)
-      ? [...operations, { id: this.#id(), op: "throw-terminal" }]
-      : operations;
+  /** Where a client may start something, and what. */
+  request(): { readonly place: Place; readonly program: Program } {
+    const random = this.#random;
+    if (random.chance(0.15)) {
+      const place = random.pick(SHARED_PLACES);
+      return { place, program: this.#shared(place) };
+    }
+    const depth = random.chance(0.5) ? random.int(0, 1) : random.int(0, PLACES.length - 1);
+    return { place: PLACES[depth] ?? PLAIN, program: this.write(depth) };
   }
 
-  #operation(depth: number, nested: boolean): Operation {
+  /** A program for PLACES[depth]. */
+  write(depth: number, length: number = this.#random.int(1, 3)): Program {
+    const place = PLACES[depth] ?? PLAIN;
+    const operations = Array.from({ length }, () => this.#operation(place, depth, true));
+    // Every exclusive program leaves its mark first: the order of the marks is that of the starts.
+    const marked: Operation[] = place.service === "cell" ? [{ id: this.#id(), op: "append" }] : [];
+    const end: Operation[] = this.#random.chance(0.1)
+      ? [{ id: this.#id(), op: "throw-terminal" }]
+      : [];
+    return [...marked, ...operations, ...end];
+  }
+
+  /** A program that wakes what waits for a signal. */
+  signals(to: string, signal: string): Program {
+    return [{ id: this.#id(), op: "send-signal", to, signal }];
+  }
+
+  resolves(promise: string): Program {
+    return [{ id: this.#id(), op: "resolve-promise", promise }];
+  }
+
+  #shared(place: Place): Program {
+    const random = this.#random;
+    const id = (): string => this.#id();
+    if (place.service === "flow") {
+      const promise = random.pick(["p", "q"]);
+      return random.chance(0.6)
+        ? [{ id: id(), op: "resolve-promise", promise }]
+        : [{ id: id(), op: "peek-promise", promise }];
+    }
+    return [
+      { id: id(), op: "date" },
+      { id: id(), op: "get", name: random.pick(STATE_NAMES) },
+      this.#run(),
+      { id: id(), op: "get", name: random.pick(STATE_NAMES) },
+    ];
+  }
+
+  #operation(place: Place, depth: number, sequential: boolean): Operation {
+    const random = this.#random;
+    let draw = random.fraction() * this.#total;
+    for (const [op, weight] of this.#weights) {
+      draw -= weight;
+      if (draw < 0) return this.#make(op, place, depth, sequential);
+    }
+    return this.#run();
+  }
+
+  #make(op: Operation["op"], place: Place, depth: number, sequential: boolean): Operation {
     const random = this.#random;
     const id = this.#id();
-    const draw = random.int(0, 99);
-    if (draw < 25) return { id, op: "append" };
-    if (draw < 48) return { id, op: "run", fails: random.chance(0.2) ? random.int(1, 2) : 0 };
-    if (draw < 56) return { id, op: "sleep", ms: random.int(0, 2_000) };
-    if (draw < 60) return { id, op: "date" };
-    if (draw < 64) return { id, op: "awakeable" };
-    if (draw < 67) return { id, op: "detached-sleep", ms: random.int(0, 500) };
-    if (draw < 71) return { id, op: "throw-transient", times: random.int(1, 2) };
-    if (draw < 88) return this.#other(id, depth);
-    return nested ? this.#combinator(id, depth) : { id, op: "append" };
+    const stateful = sequential && place.service !== "plain";
+    switch (op) {
+      case "append":
+        return stateful && place.service === "cell" ? { id, op } : this.#run();
+      case "get":
+      case "clear":
+        return stateful ? { id, op, name: random.pick(STATE_NAMES) } : { id, op: "date" };
+      case "set": {
+        const value = random.chance(0.05) ? `${id}${"v".repeat(300)}` : id;
+        return stateful ? { id, op, name: random.pick(STATE_NAMES), value } : this.#run();
+      }
+      case "clear-all":
+      case "state-keys":
+        return stateful ? { id, op } : { id, op: "date" };
+      case "sleep":
+        return { id, op, ms: random.chance(0.1) ? 0 : random.int(1, 2_000) };
+      case "detached-sleep":
+        return { id, op, ms: random.int(0, 500) };
+      case "awakeable":
+        return { id, op, limitMs: random.chance(0.3) ? random.int(0, 500) : null };
+      case "call":
+      case "send":
+        return this.#other(op, id, depth);
+      case "all":
+      case "any":
+      case "race":
+        return sequential ? this.#combinator(op, id, place, depth) : this.#run();
+      case "await-signal":
+        return { id, op, signal: random.pick(["s", "t"]) };
+      case "await-promise":
+        return place.service === "flow"
+          ? { id, op, promise: random.pick(["p", "q"]) }
+          : { id, op: "sleep", ms: random.int(0, 100) };
+      case "attach":
+      case "cancel":
+        return this.known.length > 0 ? { id, op, to: random.pick(this.known) } : this.#run();
+      case "throw-transient":
+        return sequential ? { id, op, times: random.int(1, 2) } : this.#run();
+      case "fan-out":
+        return sequential && depth < PLACES.length - 1
+          ? { id, op, count: random.chance(0.1) ? 1_000 : 50, to: PLAIN }
+          : this.#run();
+      case "run":
+        return this.#run();
+      default:
+        return { id, op: "date" };
+    }
   }
 
-  #other(id: string, depth: number): Operation {
+  #run(): Operation {
     const random = this.#random;
-    if (depth + 1 >= KEYS.length) return { id, op: "append" };
-    const next = random.int(depth + 1, KEYS.length - 1);
-    const key = KEYS[next] ?? "f";
-    const program = this.write(next, random.int(1, 3));
-    if (random.chance(0.6)) return { id, op: "call", key, program };
-    return { id, op: "send", key, delayMs: random.chance(0.3) ? random.int(1, 3_000) : 0, program };
+    const fails = random.chance(0.2) ? random.int(1, 2) : 0;
+    return {
+      id: this.#id(),
+      op: "run",
+      fails,
+      tries: random.chance(0.2) ? random.int(1, 2) : null,
+      slow: random.chance(0.25),
+      throwsTerminal: random.chance(0.05),
+      value: random.chance(0.01) ? "large" : random.chance(0.1) ? "odd" : "small",
+    };
   }
 
-  /** Branches hold no appends of their own key: their order beside each other is the code's business. */
-  #combinator(id: string, depth: number): Operation {
+  #other(op: "call" | "send", id: string, depth: number): Operation {
+    const random = this.#random;
+    if (depth + 1 >= PLACES.length) return this.#run();
+    const next = random.int(depth + 1, PLACES.length - 1);
+    const to = PLACES[next] ?? PLAIN;
+    const program = this.write(next, random.int(1, 2));
+    const delayMs = op === "send" && random.chance(0.3) ? random.int(1, 3_000) : 0;
+    const idempotencyKey = to.service === "plain" && random.chance(0.2) ? id : null;
+    return { id, op, to, program, delayMs, idempotencyKey };
+  }
+
+  #combinator(op: "all" | "any" | "race", id: string, place: Place, depth: number): Operation {
     const random = this.#random;
     const branch = (): Program =>
-      Array.from({ length: random.int(1, 2) }, () => this.#operation(depth, false)).filter(
-        (it) => it.op !== "append" && it.op !== "throw-transient",
-      );
-    if (random.chance(0.3)) {
-      return { id, op: "race", sleepMs: random.int(0, 1_000), program: branch() };
-    }
-    const branches = Array.from({ length: random.int(2, 4) }, branch);
-    return { id, op: "all", branches };
+      Array.from({ length: random.int(1, 2) }, () => this.#operation(place, depth, false));
+    if (op === "race") return { id, op, sleepMs: random.int(0, 1_000), program: branch() };
+    return { id, op, branches: Array.from({ length: random.int(2, 3) }, branch) };
   }
 
   #id(): string {
     return `op${++this.#ids}`;
   }
-}
-
-/** All appends of a program itself, without those of the programs it hands on. */
-export function ownAppends(program: Program): string[] {
-  return program.filter((it) => it.op === "append").map((it) => it.id);
 }

@@ -1,93 +1,153 @@
-/** The runtime in the simulation: the real machine, loop, committer and overlay, on a disk of its own. */
+/**
+ * The runtime in the simulation: the real machine, loop, committer, overlay, hub and requests, joined
+ * as runtime/server.ts joins them, on a disk of its own.
+ */
+import type { Ask, Question } from "../../runtime/ask.ts";
+import { systemClock } from "../../runtime/clock.ts";
 import { createMachine } from "../../runtime/core/machine.ts";
 import type { Effect, Response } from "../../runtime/core/effect.ts";
 import type { Input } from "../../runtime/core/input.ts";
-import { DEFAULT_LIMITS } from "../../runtime/core/limits.ts";
-import type { Clock } from "../../runtime/clock.ts";
+import { DEFAULT_LIMITS, type Limits } from "../../runtime/core/limits.ts";
+import { createHub, type Hub } from "../../runtime/hub/hub.ts";
+import type { Log } from "../../runtime/log.ts";
 import { createLoop, type Loop } from "../../runtime/loop.ts";
+import { createRequests } from "../../runtime/requests.ts";
 import { MemoryStore, type MemoryDisk } from "../../runtime/store/memory.ts";
 import type { WorkerMessage } from "../../protocol/message.ts";
-import type { Link, RuntimeEnd } from "./network.ts";
+import { FRAME_BYTES_MAX, PAYLOAD_BYTES_MAX, type Link } from "./network.ts";
 
-export interface RuntimeEvents {
-  onResponse(request: number, response: Response): void;
-  onFatal(error: Error): void;
+const nothing = (): void => undefined;
+const SILENT: Log = {
+  debug: nothing,
+  info: nothing,
+  warn: nothing,
+  error: nothing,
+  fatal: nothing,
+};
+
+export interface RuntimeOptions {
+  readonly disk: MemoryDisk;
+  readonly inactivityTimeoutMs: number;
+  readonly eagerStateBytesMax: number;
+  readonly onFatal: (error: Error) => void;
+  /** It came to the effect before which it was to be killed. */
+  readonly onKilled: () => void;
 }
 
-export class RuntimeProcess implements RuntimeEnd {
+function limitsOf(options: Pick<Limits, "inactivityTimeoutMs" | "eagerStateBytesMax">): Limits {
+  return {
+    ...DEFAULT_LIMITS,
+    ...options,
+    frameBytesMax: FRAME_BYTES_MAX,
+    payloadBytesMax: PAYLOAD_BYTES_MAX,
+  };
+}
+
+export class RuntimeProcess {
   readonly store: MemoryStore;
   readonly loop: Loop;
+  readonly #clock = systemClock();
+  readonly #hub: Hub;
+  readonly #ask: Ask;
+  readonly #respond: (request: number, response: Response) => void;
   readonly #links = new Map<number, Link>();
-  readonly #events: RuntimeEvents;
+  #connections = 0;
+  readonly #onKilled: () => void;
   #alive = true;
+  #effectsLeft: number | undefined;
 
-  constructor(disk: MemoryDisk, clock: Clock, events: RuntimeEvents) {
-    this.#events = events;
+  constructor({ disk, onFatal, onKilled, ...rest }: RuntimeOptions) {
+    this.#onKilled = onKilled;
     this.store = MemoryStore.open({ disk, completion: "manual" });
-    const limits = {
-      ...DEFAULT_LIMITS,
-      eagerStateBytesMax: 200,
-      // What ended is looked at when everything is over.
-      journalRetentionMs: DEFAULT_LIMITS.delayMsMax,
-    };
+    const submit = (input: Input): void => this.submit(input);
+    this.#hub = createHub({ submit, log: SILENT });
+    const requests = createRequests(submit);
+    this.#ask = requests.ask;
+    this.#respond = (request, response) => requests.respond(request, response);
     this.loop = createLoop({
-      machine: createMachine({ epoch: this.store.epoch, limits }),
+      machine: createMachine({ epoch: this.store.epoch, limits: limitsOf(rest) }),
       store: this.store,
-      clock,
+      clock: this.#clock,
       perform: (effect) => this.#perform(effect),
       onFatal: (error) => {
-        if (this.#alive) events.onFatal(error);
+        if (this.#alive) onFatal(error);
       },
     });
-    this.loop.start().catch(() => undefined);
+    this.loop.start().catch(nothing);
   }
 
-  get links(): readonly Link[] {
-    return [...this.#links.values()];
+  get alive(): boolean {
+    return this.#alive;
+  }
+
+  /** In the order in which they were made. */
+  get links(): IterableIterator<Link> {
+    return this.#links.values();
+  }
+
+  has(link: Link): boolean {
+    return this.#links.get(link.id) === link;
+  }
+
+  forget(link: Link): void {
+    this.#links.delete(link.id);
   }
 
   connect(link: Link): void {
     this.#links.set(link.id, link);
+    link.connection = ++this.#connections;
+    link.attachRuntime(this.#hub.accept(link.runtimeChannel));
+  }
+
+  ask(question: Question, signal: AbortSignal): Promise<Response> {
+    return this.#ask(question, signal);
   }
 
   submit(input: Input): void {
     if (this.#alive) this.loop.submit(input);
   }
 
-  onMessage(link: Link, message: WorkerMessage, ordinal: number): void {
-    const connection = link.id;
-    if (message.kind === "hello") this.submit({ kind: "worker-hello", connection, hello: message });
-    else if (message.kind === "drain") this.submit({ kind: "worker-drain", connection, ordinal });
-    // A message of a link that counts as lost is handed on all the same: the machine is the fence.
+  /** A message of a link that counts as lost reaches the machine all the same: the machine is the fence. */
+  submitLate(link: Link, message: WorkerMessage, ordinal: number): void {
+    const { connection } = link;
+    if (message.kind === "hello") return;
+    if (message.kind === "drain") this.submit({ kind: "worker-drain", connection, ordinal });
     else this.submit({ kind: "worker-message", connection, ordinal, message });
-  }
-
-  onLost(link: Link): void {
-    this.submit({ kind: "worker-lost", connection: link.id, reason: "lost" });
   }
 
   /** SIGKILL: of the commits on their way the first `keep` had reached the disk. */
   crash(keep: number): void {
+    if (!this.#alive) return;
     this.#alive = false;
     this.store.crash(keep);
+    this.#clock.setAlarm(undefined, nothing);
     for (const link of this.#links.values()) link.killRuntime();
+    this.#hub.shutdown();
+  }
+
+  /** SIGKILL after this many more effects. */
+  dieAfterEffects(count: number): void {
+    this.#effectsLeft = count;
   }
 
   #perform(effect: Effect): void {
     if (!this.#alive) return;
-    if (effect.kind === "respond") {
-      this.#events.onResponse(effect.request, effect.response);
+    if (this.#effectsLeft !== undefined && this.#effectsLeft-- === 0) {
+      this.#onKilled();
       return;
     }
-    if (effect.kind === "warn") return;
-    const link = this.#links.get(effect.connection);
-    if (link === undefined || !link.runtimeOpen) return;
-    if (effect.kind === "close-connection") {
-      throw new Error(`the runtime closed a connection: ${effect.reason}`);
-    }
-    link.toWorker.push(effect.message);
-    if (effect.message.kind === "welcome") {
-      this.submit({ kind: "worker-congestion", connection: link.id, congested: false });
+    switch (effect.kind) {
+      case "respond":
+        this.#respond(effect.request, effect.response);
+        return;
+      case "message":
+        this.#hub.send(effect.connection, effect.message);
+        return;
+      case "close-connection":
+        this.#hub.close(effect.connection, effect.code, effect.reason);
+        return;
+      case "warn":
+        return;
     }
   }
 }

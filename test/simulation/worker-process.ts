@@ -1,35 +1,61 @@
-/** A worker in the simulation: the real attempts, with a memory of its own that a kill takes away. */
-import type { HandlerManifest } from "../../protocol/manifest.ts";
-import type { RuntimeMessage } from "../../protocol/message.ts";
-import { Attempt } from "../../sdk/attempt/attempt.ts";
-import type { ObjectContext } from "../../sdk/context.ts";
-import type { RegisteredHandler } from "../../sdk/definition.ts";
-import { serde } from "../../sdk/serde.ts";
-import { handler as handlerManifest, serviceOf } from "../support/core-harness.ts";
-import { execute } from "./handlers.ts";
+/** A worker in the simulation: the real session and attempts, with a memory of its own that a kill takes away. */
+import { handlers, object, service, workflow } from "../../sdk/index.ts";
+import type { AnyDefinition } from "../../sdk/definition.ts";
+import { WorkerSession } from "../../sdk/worker/worker-session.ts";
+import { handle, type Ctx, type Scene } from "./handlers.ts";
 import type { Link } from "./network.ts";
 import type { Program } from "./program.ts";
 import type { World } from "./world.ts";
 
-const CONCURRENCY = 8;
-const NEVER_MS = 2 ** 31 - 1;
-const retry = {
-  initialIntervalMs: 20,
-  factor: 2,
-  maxIntervalMs: 500,
-  maxAttempts: null,
-  onMaxAttempts: "pause",
-} as const;
+const retryPolicy = { initialInterval: 20, exponentiationFactor: 2, maxInterval: 500 };
+/** What ended on a cell or in a workflow is looked at when everything is over. */
+const FOR_EVER = { days: 36_000 };
+const KEPT = {
+  retryPolicy,
+  journalRetention: FOR_EVER,
+  idempotencyRetention: FOR_EVER,
+  workflowRetention: FOR_EVER,
+};
+/** What ended in "plain" is forgotten while others still ask for it. */
+const SHORT_LIVED = { retryPolicy, journalRetention: 1_500, idempotencyRetention: 2_500 };
+const PAUSES = { ...retryPolicy, maxAttempts: 2, onMaxAttempts: "pause" } as const;
+
+/** What a worker's code is like. */
+export interface Code {
+  readonly version: string;
+  /** It does something else than what it did before: replays do not match. */
+  readonly strays: boolean;
+  /** It lacks the service "plain". */
+  readonly partial: boolean;
+  /** Its services pause an invocation that fails twice. */
+  readonly pauses: boolean;
+  readonly concurrency: number;
+  readonly lazyState: boolean;
+}
+
+export interface WorkerOptions {
+  readonly world: World;
+  readonly name: string;
+  readonly code: Code;
+  /** Whether something of this invocation is on disk. */
+  readonly hasCommands: (invocationId: string) => boolean;
+  /** Whether the runtime has given this link up. */
+  readonly isLost: (link: Link) => boolean;
+}
 
 export class WorkerProcess {
   readonly name: string;
-  readonly #world: World;
-  #attempts = new Map<number, Attempt>();
+  readonly #options: WorkerOptions;
+  #session: WorkerSession | undefined;
   #link: Link | undefined;
+  code: Code;
+  /** SIGSTOP: nothing is read or written. */
+  stopped = false;
 
-  constructor(world: World, index: number) {
-    this.#world = world;
-    this.name = `w${index}`;
+  constructor(options: WorkerOptions) {
+    this.#options = options;
+    this.name = options.name;
+    this.code = options.code;
   }
 
   get link(): Link | undefined {
@@ -38,80 +64,58 @@ export class WorkerProcess {
 
   connect(link: Link): void {
     this.#link = link;
-    const channel = link.channel();
-    const attempts = new Map<number, Attempt>();
-    this.#attempts = attempts;
-    link.attach({
-      onMessage: (message) => this.#onMessage(link, attempts, message),
-      onClose: (_, reason) => {
-        this.#abortAll(attempts, reason);
+    const session = new WorkerSession({
+      services: this.#services(link),
+      version: this.code.version,
+      concurrency: this.code.concurrency,
+      channel: link.workerChannel,
+      warn: () => undefined,
+      onClosed: () => {
         if (this.#link === link) this.#link = undefined;
       },
     });
-    const manifest: HandlerManifest = handlerManifest("run", "exclusive", { retry });
-    channel.send({
-      kind: "hello",
-      protocol: 1,
-      version: "dev",
-      concurrency: CONCURRENCY,
-      sdk: "simulation",
-      manifest: { services: [serviceOf("cell", "object", [manifest])] },
-    });
+    this.#session = session;
+    link.attachWorker(session);
+    session.sayHello();
   }
 
   /** SIGKILL: closures that were at work may still finish outside, but nobody hears of it. */
   kill(): void {
     this.#link?.killWorker();
-    this.#abortAll(this.#attempts, "killed");
+    this.#session?.onClose(1006, "killed");
     this.#link = undefined;
+    this.stopped = false;
   }
 
-  suspendIdle(): void {
-    for (const attempt of [...this.#attempts.values()]) attempt.trySuspend();
+  /** SIGTERM. */
+  drain(): void {
+    void this.#session?.drain();
   }
 
-  #onMessage(link: Link, attempts: Map<number, Attempt>, message: RuntimeMessage): void {
-    if (message.kind === "start") {
-      const { attempt: handle } = message;
-      const attempt = new Attempt({
-        start: message,
-        handler: this.#handler(),
-        send: (sent) => link.channel().send(sent),
-        warn: () => undefined,
-        onEnded: () => attempts.delete(handle),
-        inactivityTimeoutMs: NEVER_MS,
-        payloadBytesMax: 1_000_000,
-      });
-      attempts.set(handle, attempt);
-      return;
-    }
-    if (message.kind === "make-room") this.suspendIdle();
-    if (!("attempt" in message)) return;
-    const attempt = attempts.get(message.attempt);
-    if (message.kind === "replay") attempt?.replay(message);
-    else if (message.kind === "deliver") attempt?.deliver(message);
-    else if (message.kind === "go") attempt?.go(message);
-    else attempt?.abort(message.reason);
-  }
-
-  #abortAll(attempts: Map<number, Attempt>, reason: string): void {
-    for (const attempt of [...attempts.values()]) attempt.abort(reason);
-    attempts.clear();
-  }
-
-  #handler(): RegisteredHandler {
-    return {
-      service: "cell",
-      kind: "object",
-      name: "run",
-      mode: "exclusive",
-      // A handler of an object is given an object's context.
-      call: (ctx, program) => execute(ctx as ObjectContext, this.#world, program as Program),
-      input: serde.json,
-      output: serde.json,
-      serde: serde.json,
-      asTerminalError: undefined,
-      manifest: handlerManifest("run", "exclusive"),
+  #services(link: Link): AnyDefinition[] {
+    const scene: Scene = {
+      world: this.#options.world,
+      strays: (id) => this.code.strays && this.#options.hasCommands(id),
+      isZombie: () => this.#options.isLost(link),
     };
+    const run = (ctx: unknown, program: Program): Promise<string[]> =>
+      handle(ctx as Ctx, scene, program); // every context is one object: see bind-context.ts
+    const { pauses, lazyState: enableLazyState } = this.code;
+    const options = { ...KEPT, enableLazyState, ...(pauses ? { retryPolicy: PAUSES } : {}) };
+    const cell = object({
+      name: "cell",
+      options,
+      handlers: { run, look: handlers.object.shared((ctx, program: Program) => run(ctx, program)) },
+    });
+    const flow = workflow({
+      name: "flow",
+      options,
+      handlers: {
+        run,
+        poke: handlers.workflow.shared((ctx, program: Program) => run(ctx, program)),
+      },
+    });
+    if (this.code.partial) return [cell, flow];
+    return [cell, flow, service({ name: "plain", options: SHORT_LIVED, handlers: { run } })];
   }
 }

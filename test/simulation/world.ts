@@ -1,58 +1,163 @@
 /**
- * What is outside every crash domain, and remembers: each physical execution of a closure, each
- * value that user code was given, each answer that a client saw. The invariants compare it with the
- * rows on disk.
+ * What is outside every crash domain, and remembers: each physical execution of a closure, each value
+ * that user code was given, each awakeable. The invariants compare it with the rows on disk.
  */
-export interface Execution {
+import type { RunOperation } from "./program.ts";
+
+export interface Start {
   readonly invocationId: string;
   readonly step: string;
   readonly token: string;
-  readonly value: string;
+  /** The steps whose outcome the code of this attempt has seen. */
+  readonly saw: ReadonlySet<string>;
+  /** Where it runs was given up: a go that was on its way to it may come after another has reported. */
+  readonly zombie: boolean;
+}
+
+export interface Execution extends Start {
+  readonly value: unknown;
 }
 
 export interface Observation {
   readonly invocationId: string;
   readonly step: string;
-  readonly value: string;
-  /** Which life of the runtime it was seen in. */
-  readonly incarnation: number;
+  readonly value: unknown;
+}
+
+/** After this long without a sign somebody does it again. */
+const PATIENCE_MS = 3_000;
+
+/** A closure at work: reaches outside until the simulator lets it end. */
+interface Closure {
+  readonly finish: () => void;
+}
+
+/** Something that somebody outside has to do before an invocation goes on. */
+export interface Wish {
+  readonly kind: "awakeable" | "signal" | "promise";
+  readonly invocationId: string;
+  /** Id of the awakeable, name of the signal, name of the promise. */
+  readonly subject: string;
+  /** The key of the workflow, for a promise. */
+  readonly key: string;
+  /** When somebody last did it: who hears no answer does it again. */
+  grantedAtMs?: number;
 }
 
 export class World {
-  readonly executions: Execution[] = [];
-  readonly observations: Observation[] = [];
-  readonly awakeables: string[] = [];
-  incarnation = 0;
+  readonly executions = new Map<string, Execution[]>();
+  executionCount = 0;
+  readonly #wishes = new Map<string, Wish>();
+  readonly closures: Closure[] = [];
+  /** Awakeables by invocation and operation. */
+  readonly awakeables = new Map<string, string>();
+  /** Ids of invocations, as handlers learn them. */
+  readonly started = new Set<string>();
+  /** What handlers cancelled. */
+  readonly cancelled = new Set<string>();
   /** Called as a closure starts: the moment at which its command and its try must be on disk. */
   onExecution: (execution: Execution) => void = () => undefined;
+  /** Called as code is given the result of a closure. */
+  onObservation: (observation: Observation) => void = () => undefined;
   readonly #failures = new Map<string, number>();
   #nonce = 0;
 
   /** A closure runs. It throws as often as its program says, then returns a value never seen before. */
-  execute(invocationId: string, step: string, token: string, fails: number): string {
-    const key = `${invocationId}/${step}`;
-    const execution = { invocationId, step, token, value: `${step}#${++this.#nonce}` };
-    this.executions.push(execution);
+  execute(start: Start, it: RunOperation, signal: AbortSignal): unknown {
+    const { invocationId, step } = start;
+    const at = `${invocationId}/${step}`;
+    const value = valueOf(it, `${step}#${++this.#nonce}`);
+    const execution = { ...start, value };
+    const all = this.executions.get(at);
+    if (all) all.push(execution);
+    else this.executions.set(at, [execution]);
+    this.executionCount++;
     this.onExecution(execution);
-    const failed = this.#failures.get(key) ?? 0;
-    if (failed < fails) {
-      this.#failures.set(key, failed + 1);
-      throw new Error(`${step} fails for the ${failed + 1}. time`);
-    }
-    return execution.value;
+    const failed = this.#failures.get(at) ?? 0;
+    const fails = failed < it.fails;
+    if (fails) this.#failures.set(at, failed + 1);
+    const finish = (): unknown => {
+      if (fails) throw new Error(`${step} fails for the ${failed + 1}. time`);
+      return value;
+    };
+    return it.slow ? this.#later(finish, signal) : finish();
   }
 
   /** Whether this operation has to throw once more. Counted outside, so that a crash forgives nothing. */
   throwsAgain(invocationId: string, step: string, times: number): boolean {
-    const key = `${invocationId}/${step}`;
-    const failed = this.#failures.get(key) ?? 0;
+    const at = `${invocationId}/${step}`;
+    const failed = this.#failures.get(at) ?? 0;
     if (failed >= times) return false;
-    this.#failures.set(key, failed + 1);
+    this.#failures.set(at, failed + 1);
     return true;
   }
 
-  observe(invocationId: string, step: string, value: string): void {
-    const { incarnation } = this;
-    this.observations.push({ invocationId, step, value, incarnation });
+  observe(invocationId: string, step: string, value: unknown): void {
+    this.onObservation({ invocationId, step, value });
   }
+
+  wish(wish: Wish): void {
+    const at = `${wish.kind}/${wish.invocationId}/${wish.subject}`;
+    if (!this.#wishes.has(at)) this.#wishes.set(at, wish);
+  }
+
+  /** What somebody might do now. `wanted` says whether an invocation can still be waiting. */
+  dueWishes(nowMs: number, wanted: (invocationId: string) => boolean): Wish[] {
+    const due: Wish[] = [];
+    for (const [at, wish] of this.#wishes) {
+      if (wish.grantedAtMs !== undefined && wish.grantedAtMs + PATIENCE_MS > nowMs) continue;
+      if (wanted(wish.invocationId)) due.push(wish);
+      else this.#wishes.delete(at);
+    }
+    return due;
+  }
+
+  #later(finish: () => unknown, signal: AbortSignal): Promise<unknown> {
+    return new Promise((resolve, reject) => {
+      const closure: Closure = {
+        finish: () => {
+          try {
+            resolve(finish());
+          } catch (error) {
+            reject(error);
+          }
+        },
+      };
+      this.closures.push(closure);
+      // Some closures listen, and end at once when nobody wants them.
+      if (this.#nonce % 2 === 0) return;
+      signal.addEventListener("abort", () => {
+        const at = this.closures.indexOf(closure);
+        if (at >= 0) this.closures.splice(at, 1);
+        reject(new Error("aborted"));
+      });
+    });
+  }
+}
+
+/** `odd`: what JSON writes in its own way, and a lazy engine would hand on as it is. */
+function valueOf({ value }: RunOperation, name: string): unknown {
+  if (value === "odd") {
+    const odd: Record<string, unknown> = {
+      name,
+      zero: -0,
+      gone: undefined,
+      list: [null, "é\u{1F4A5}"],
+    };
+    Object.defineProperty(odd, "__proto__", { value: 1, enumerable: true });
+    return odd;
+  }
+  return value === "large" ? `${name} ${"large".repeat(20_000)}` : name;
+}
+
+/** A text that differs when two values differ in any way that code could see. */
+export function canonical(value: unknown): string {
+  if (value === undefined) return "undefined";
+  if (typeof value === "number" && Object.is(value, -0)) return "-0";
+  if (typeof value !== "object" || value === null) return JSON.stringify(value);
+  if (Array.isArray(value)) return `[${value.map(canonical).join(",")}]`;
+  const members = Object.keys(value).map(
+    (name) => `${name}:${canonical(Object.getOwnPropertyDescriptor(value, name)?.value)}`,
+  );
+  return `{${members.sort().join(",")}}`;
 }

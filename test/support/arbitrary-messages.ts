@@ -48,6 +48,8 @@ export const anyOrdinal: fc.Arbitrary<number> = fc.integer({ min: 1, max: U32_MA
 export const anyWhole: fc.Arbitrary<number> = fc.oneof(anyU32, fc.maxSafeNat());
 const anyAmount = fc.oneof(anyWhole, fc.double(FRACTIONS)).map((it) => it + 0); // no -0
 
+const anyShare = fc.double({ ...FRACTIONS, max: 1 }).map((it) => it + 0);
+
 /** Any text without half surrogates; now and then long, or with a byte order mark in front. */
 export const anyText: fc.Arbitrary<string> = fc.oneof(
   fc.string({ unit: "grapheme-ascii", maxLength: 20 }),
@@ -102,6 +104,8 @@ const anyRunRetry: fc.Arbitrary<RunRetryPolicy> = fc.record({
   maxIntervalMs: anyAmount,
   maxAttempts: orNull(anyU32),
   maxDurationMs: orNull(anyAmount),
+  jitter: anyShare,
+  onMaxAttempts: fc.constantFrom("fail", "pause"),
 });
 
 type Base = "kind" | "index" | "after" | "outside" | "name";
@@ -132,7 +136,11 @@ const COMMANDS: { readonly [K in CommandKind]: Fields<K> } = {
   call: { ...called, completionId },
   send: { ...called, delayMs: anyWhole },
   "invocation-id": { of: anyU32, completionId },
-  run: { completionId, retry: orNull(anyRunRetry) },
+  run: {
+    completionId,
+    retry: orNull(anyRunRetry),
+    mode: fc.constantFrom("at-least-once", "at-most-once", "probe"),
+  },
   awakeable: { completionId },
   "complete-awakeable": { awakeableId: anyAwakeableId, result: anyResult },
   "get-promise": { promise: anyText, completionId },
@@ -144,6 +152,7 @@ const COMMANDS: { readonly [K in CommandKind]: Fields<K> } = {
   attach: { invocationId: anyInvocationId, completionId },
   date: { completionId },
   "date-here": { timeMs: anyWhole },
+  patched: { patch: anyText },
 };
 
 export const COMMAND_KINDS: readonly CommandKind[] = Object.keys(COMMANDS) as CommandKind[]; // the table's own keys
@@ -190,6 +199,8 @@ const anyRetryPolicy: fc.Arbitrary<RetryPolicy> = fc.record({
   factor: anyAmount,
   maxIntervalMs: anyAmount,
   maxAttempts: orNull(anyU32),
+  maxDurationMs: orNull(anyAmount),
+  jitter: anyShare,
   onMaxAttempts: fc.constantFrom("pause", "kill"),
 });
 
@@ -284,6 +295,8 @@ export const WORKER_MESSAGES: Kinds<WorkerMessage> = {
     command: orNull(command),
     retryAfterMs,
   }),
+  "run-not-done": fc.record({ kind: is("run-not-done"), ...aTry }),
+  idle: fc.record({ kind: is("idle"), attempt, deliveries: anyU32 }),
   suspend: fc.record({ kind: is("suspend"), attempt, deliveries: anyU32 }),
   drain: is({ kind: "drain" }),
 };
@@ -323,7 +336,7 @@ export const RUNTIME_MESSAGES: Kinds<RuntimeMessage> = {
     entries: fc.array(anyReplayEntry, { maxLength: 6 }),
   }),
   deliver: fc.record({ kind: is("deliver"), attempt, delivery: anyDelivery }),
-  go: fc.record({ kind: is("go"), ...aTry }),
+  go: fc.record({ kind: is("go"), ...aTry, probe: fc.boolean() }),
   abort: fc.record({ kind: is("abort"), attempt, reason: anyText }),
   ack: fc.record({ kind: is("ack"), upTo: anyWhole }),
   "make-room": fc.record({ kind: is("make-room"), attempts: anyU32 }),

@@ -113,7 +113,7 @@ function advance(id) {
   const recorded = it.commands;
   while (it.made < it.deliveries.length || it.made === 0) {
     if (it.made >= it.deliveries.length && it.issued > 0) return;
-    if (it.issued === 0) issue(id, recorded, [13, 0, 0, false, "step", 1, null]);
+    if (it.issued === 0) issue(id, recorded, [13, 0, 0, false, "step", 1, null, 0]);
     const delivery = it.deliveries[it.made];
     if (delivery === undefined) return;
     it.made++;

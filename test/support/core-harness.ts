@@ -3,10 +3,11 @@
  * Workers are scripted: a test says what the worker sends, and reads what it was told.
  */
 import { DEFAULT_LIMITS, type Limits } from "../../runtime/core/limits.ts";
-import { createMachine } from "../../runtime/core/machine.ts";
+import { createMachine, type MachineOptions } from "../../runtime/core/machine.ts";
 import type { Effect, Response } from "../../runtime/core/effect.ts";
 import type { Input } from "../../runtime/core/input.ts";
 import type { Range, Row, Tx } from "../../runtime/core/tx.ts";
+import { SortedRows } from "../../runtime/store/sorted-rows.ts";
 import type { Machine } from "../../runtime/machine.ts";
 import type { Command, CommandKind } from "../../protocol/command.ts";
 import type { InvocationId } from "../../protocol/ids.ts";
@@ -40,6 +41,26 @@ export class PlainTx implements Tx {
   }
   remove(key: string): void {
     this.rows.delete(key);
+  }
+}
+
+/** The same over rows that are kept in order: for tests with many of them. */
+export class SortedTx extends PlainTx {
+  readonly #sorted = new SortedRows<Uint8Array>();
+  override range(range: Range): Row[] {
+    return this.#sorted.range(range);
+  }
+  override put(key: string, value: Uint8Array): void {
+    super.put(key, value);
+    this.#sorted.set(key, value);
+  }
+  override insert(key: string, value: Uint8Array): void {
+    super.insert(key, value);
+    this.#sorted.set(key, value);
+  }
+  override remove(key: string): void {
+    super.remove(key);
+    this.#sorted.delete(key);
   }
 }
 
@@ -87,7 +108,7 @@ export type CommandBody = DistributiveOmit<Command, "index" | "after" | "outside
 };
 
 export class CoreHarness {
-  readonly tx = new PlainTx();
+  readonly tx: PlainTx;
   readonly limits: Limits;
   nowMs = 1_000_000;
   epoch = 1;
@@ -100,13 +121,24 @@ export class CoreHarness {
   #request = 0;
   readonly #ordinals = new Map<number, number>();
 
-  constructor(limits: Partial<Limits> = {}) {
+  readonly #options: Omit<MachineOptions, "epoch" | "limits">;
+
+  constructor(
+    limits: Partial<Limits> = {},
+    {
+      tx = new PlainTx(),
+      ...options
+    }: { tx?: PlainTx } & Omit<MachineOptions, "epoch" | "limits"> = {},
+  ) {
+    this.tx = tx;
+    this.#options = options;
     this.limits = { ...DEFAULT_LIMITS, ...limits };
     this.machine = this.#start();
   }
 
   #start(): Machine {
-    const machine = createMachine({ epoch: this.epoch, limits: this.limits });
+    const { epoch, limits } = this;
+    const machine = createMachine({ epoch, limits, ...this.#options });
     this.#take(machine.recover(this.tx, this.nowMs));
     return machine;
   }
@@ -257,6 +289,11 @@ export class CoreHarness {
   }
 }
 
+export type RunReport =
+  | { readonly value: string }
+  | { readonly error: string; readonly retryAfterMs?: number }
+  | { readonly notDone: true };
+
 export class ScriptedAttempt {
   readonly harness: CoreHarness;
   readonly connection: number;
@@ -291,6 +328,21 @@ export class ScriptedAttempt {
     this.harness.say(this.connection, { kind: "end", attempt: this.handle, result });
   }
 
+  /** The closure or probe of the run's present go reports. */
+  report(command: number, report: RunReport): void {
+    const go = this.gos().findLast((it) => it.command === command);
+    if (go === undefined) throw new Error(`run ${command} has no go`);
+    const base = { attempt: this.handle, command, try: go.try };
+    if ("value" in report) {
+      const result = { ok: true, value: bytes(report.value) } as const;
+      this.harness.say(this.connection, { kind: "run-result", ...base, result });
+    } else if ("error" in report) {
+      const failure = { name: "Error", message: report.error, code: 500 };
+      const { retryAfterMs = null } = report;
+      this.harness.say(this.connection, { kind: "run-failed", ...base, failure, retryAfterMs });
+    } else this.harness.say(this.connection, { kind: "run-not-done", ...base });
+  }
+
   fail(message: string): void {
     const failure = { name: "Error", message, code: 500 };
     const more = { stack: "", command: null, retryAfterMs: null };
@@ -300,6 +352,12 @@ export class ScriptedAttempt {
   suspend(): void {
     const deliveries = this.deliveries().length + this.start.deliveryCount;
     this.harness.say(this.connection, { kind: "suspend", attempt: this.handle, deliveries });
+  }
+
+  /** It waits, for nothing but calls and attaches. */
+  idle(): void {
+    const deliveries = this.deliveries().length + this.start.deliveryCount;
+    this.harness.say(this.connection, { kind: "idle", attempt: this.handle, deliveries });
   }
 
   deliveries() {

@@ -4,6 +4,7 @@
  */
 import type { Effect } from "../../runtime/core/effect.ts";
 import type { Limits } from "../../runtime/core/limits.ts";
+import type { HandlerManifest, HandlerMode, RetryPolicy } from "../../protocol/manifest.ts";
 import type { RuntimeMessage, WorkerMessage } from "../../protocol/message.ts";
 import type { RegisteredHandler } from "../../sdk/definition.ts";
 import { Attempt } from "../../sdk/attempt/attempt.ts";
@@ -17,6 +18,10 @@ export interface LiveOptions {
   readonly limits?: Partial<Limits>;
   readonly payloadBytesMax?: number;
   readonly replayTimeoutMs?: number;
+  readonly abortTimeoutMs?: number;
+  readonly inactivityTimeoutMs?: number;
+  /** Of all handlers. */
+  readonly retry?: RetryPolicy;
   /** Sees every worker message before the runtime does; false drops it. */
   readonly filter?: (message: WorkerMessage) => boolean;
 }
@@ -47,17 +52,14 @@ export class LiveHarness<C> {
   connect(): void {
     this.connection++;
     this.#read = 0;
+    const retry = this.#options.retry ?? null;
+    const manifest = (name: string, mode: HandlerMode): HandlerManifest =>
+      handlerManifest(name, mode, { retry });
     this.core.connect(this.connection, {
       services: [
-        serviceOf("object", "object", [
-          handlerManifest("run", "exclusive"),
-          handlerManifest("read", "shared"),
-        ]),
-        serviceOf("flow", "workflow", [
-          handlerManifest("run", "exclusive"),
-          handlerManifest("side", "shared"),
-        ]),
-        serviceOf("plain", "service", [handlerManifest("run", "stateless")]),
+        serviceOf("object", "object", [manifest("run", "exclusive"), manifest("read", "shared")]),
+        serviceOf("flow", "workflow", [manifest("run", "exclusive"), manifest("side", "shared")]),
+        serviceOf("plain", "service", [manifest("run", "stateless")]),
       ],
     });
   }
@@ -67,6 +69,14 @@ export class LiveHarness<C> {
     for (const attempt of this.attempts.values()) attempt.abort("the worker died");
     this.attempts.clear();
     this.core.lose(this.connection);
+    this.connect();
+  }
+
+  /** The runtime dies, and with it the connection; both come back. */
+  crashRuntime(): void {
+    for (const attempt of this.attempts.values()) attempt.abort("the runtime died");
+    this.attempts.clear();
+    this.core.restart();
     this.connect();
   }
 
@@ -129,6 +139,7 @@ export class LiveHarness<C> {
         output: serde.json,
         serde: serde.json,
         asTerminalError: undefined,
+        abortTimeoutMs: this.#options.abortTimeoutMs ?? null,
         manifest: handlerManifest(message.target.handler, "exclusive"),
       };
       const attempt = new Attempt({
@@ -137,7 +148,7 @@ export class LiveHarness<C> {
         send: (sent) => this.#say(connection, sent),
         warn: (warning) => this.warnings.push(warning),
         onEnded: () => this.attempts.delete(name),
-        inactivityTimeoutMs: 60_000,
+        inactivityTimeoutMs: this.#options.inactivityTimeoutMs ?? 60_000,
         payloadBytesMax: this.#options.payloadBytesMax ?? 1_000_000,
         ...(this.#options.replayTimeoutMs === undefined
           ? {}

@@ -18,7 +18,9 @@ const retry = {
   maxIntervalMs: 10_000,
   maxAttempts: 3,
   maxDurationMs: null,
-};
+  jitter: 0.2,
+  onMaxAttempts: "fail",
+} as const;
 
 type DistributiveOmit<T, K extends PropertyKey> = T extends unknown ? Omit<T, K> : never;
 const bodies: readonly DistributiveOmit<Command, "index" | "after" | "outside" | "name">[] = [
@@ -35,8 +37,8 @@ const bodies: readonly DistributiveOmit<Command, "index" | "after" | "outside" |
   { kind: "call", ...call, completionId: 4 },
   { kind: "send", ...call, delayMs: 1_000 },
   { kind: "invocation-id", of: 10, completionId: 5 },
-  { kind: "run", completionId: 6, retry: null },
-  { kind: "run", completionId: 7, retry },
+  { kind: "run", mode: "at-least-once", completionId: 6, retry: null },
+  { kind: "run", mode: "probe", completionId: 7, retry },
   { kind: "awakeable", completionId: 8 },
   { kind: "complete-awakeable", awakeableId: AWAKEABLE_ID, result: value },
   { kind: "get-promise", promise: "p", completionId: 9 },
@@ -48,6 +50,7 @@ const bodies: readonly DistributiveOmit<Command, "index" | "after" | "outside" |
   { kind: "attach", invocationId: INVOCATION_ID, completionId: 12 },
   { kind: "date", completionId: 13 },
   { kind: "date-here", timeMs: 1_795_000_000_000 },
+  { kind: "patched", patch: "new-prices" },
 ];
 
 const commands = bodies.map((body, index): Command => {
@@ -64,6 +67,8 @@ export const WORKER_SAMPLES: readonly WorkerMessage[] = [
   { kind: "run-failed", attempt: 1, command: 13, try: 1, failure, retryAfterMs: 5_000 },
   { kind: "end", attempt: 1, result: value },
   { kind: "fail", attempt: 1, failure, stack: "Error: no", command: 13, retryAfterMs: null },
+  { kind: "run-not-done", attempt: 1, command: 13, try: 2 },
+  { kind: "idle", attempt: 1, deliveries: 2 },
   { kind: "suspend", attempt: 1, deliveries: 2 },
   { kind: "drain" },
 ];
@@ -124,7 +129,7 @@ export const RUNTIME_SAMPLES: readonly RuntimeMessage[] = [
   completion({ kind: "time", timeMs: 5 }),
   { kind: "deliver", attempt: 1, delivery: { kind: "signal", signal: "s", result: value } },
   { kind: "deliver", attempt: 1, delivery: { kind: "cancellation" } },
-  { kind: "go", attempt: 1, command: 13, try: 2 },
+  { kind: "go", attempt: 1, command: 13, try: 2, probe: true },
   { kind: "abort", attempt: 1, reason: "killed" },
   { kind: "ack", upTo: 17 },
   { kind: "make-room", attempts: 1 },

@@ -2,6 +2,8 @@
  * A scenario as text: what entered the state machine, what it asked the outside to do, and the rows
  * of the invocation that came of it. Reviewed like code, read like a story.
  */
+import type { InvocationId } from "../../protocol/ids.ts";
+import type { Question } from "../../runtime/ask.ts";
 import type { Effect } from "../../runtime/core/effect.ts";
 import type { Input } from "../../runtime/core/input.ts";
 import type { Command, Delivery } from "../../protocol/command.ts";
@@ -20,7 +22,7 @@ export class Transcript {
     const apply = this.harness.apply.bind(this.harness);
     this.harness.apply = (input) => {
       if (input.kind === "timers-due") this.#lines.push("", `> the clock: timers are due`);
-      else this.#lines.push("", `> ${describeInput(input)}`);
+      else this.#lines.push("", `> ${describeInput(input, (id) => this.#name(id))}`);
       const effects = apply(input);
       for (const effect of effects) this.#lines.push(`    ${this.#effect(effect)}`);
       return effects;
@@ -29,6 +31,28 @@ export class Transcript {
 
   say(comment: string): void {
     this.#lines.push("", `-- ${comment}`);
+  }
+
+  /** Sends, and gives the id that it got. */
+  send(path: string): InvocationId {
+    return this.harness.admittedId(this.harness.invoke(path, { mode: "send" }));
+  }
+
+  /** Takes hold of an invocation. */
+  control(
+    kind: "cancel" | "kill" | "pause" | "resume" | "purge",
+    invocationId: InvocationId,
+  ): void {
+    this.ask({ kind, invocationId });
+  }
+
+  /** Pauses or resumes a key or a service. */
+  hold(question: Question & { readonly kind: `${string}-key` | `${string}-service` }): void {
+    this.ask(question);
+  }
+
+  ask(question: Question): void {
+    this.harness.ask((request) => ({ ...question, request }));
   }
 
   toString(): string {
@@ -86,7 +110,7 @@ export class Transcript {
       case "deliver":
         return `deliver ${describeDelivery(message.delivery)}`;
       case "go":
-        return `go: command ${message.command}, try ${message.try}`;
+        return `go${message.probe ? " for the probe" : ""}: command ${message.command}, try ${message.try}`;
       case "abort":
         return `abort: ${message.reason}`;
       case "ack":
@@ -100,7 +124,7 @@ export class Transcript {
   }
 }
 
-function describeInput(input: Input): string {
+function describeInput(input: Input, name: (id: string) => string): string {
   switch (input.kind) {
     case "invoke": {
       const { service, key, handler } = input.target;
@@ -121,16 +145,30 @@ function describeInput(input: Input): string {
               ? `run-failed: command ${message.command}, try ${message.try}: ${message.failure.message}`
               : message.kind === "fail"
                 ? `fail: ${message.failure.message}`
-                : message.kind === "suspend"
-                  ? `suspend after ${message.deliveries} deliveries`
-                  : `end ${message.result.ok ? text(message.result.value) : message.result.failure.message}`;
+                : message.kind === "suspend" || message.kind === "idle"
+                  ? `${message.kind} after ${message.deliveries} deliveries`
+                  : message.kind === "run-not-done"
+                    ? `run-not-done: command ${message.command}, try ${message.try}`
+                    : `end ${message.result.ok ? text(message.result.value) : message.result.failure.message}`;
       return `worker ${input.connection}: ${what}`;
     }
     case "worker-lost":
       return `worker ${input.connection} is lost`;
     case "cancel":
     case "kill":
-      return `request ${input.request}: ${input.kind}`;
+    case "pause":
+    case "purge":
+      return `request ${input.request}: ${input.kind} ${name(input.invocationId)}`;
+    case "resume": {
+      const on = input.deployment === undefined ? "" : ` on ${input.deployment}`;
+      return `request ${input.request}: resume ${name(input.invocationId)}${on}`;
+    }
+    case "pause-key":
+    case "resume-key":
+      return `request ${input.request}: ${input.kind} ${input.service}/${input.key}`;
+    case "pause-service":
+    case "resume-service":
+      return `request ${input.request}: ${input.kind} ${input.service}`;
     default:
       return input.kind;
   }

@@ -18,6 +18,7 @@ test("the entry points export these names and no others", () => {
   expect(Object.keys(sdk).sort()).toEqual([
     "CancelledError",
     "RetryableError",
+    "RunInterruptedError",
     "TerminalError",
     "TimeoutError",
     "handlers",
@@ -133,7 +134,42 @@ describe("a definition that is not sound is refused at once", () => {
       () => service({ name: "a", handlers: { fn }, options: { retryPolicy: { maxAttempts: 0 } } }),
       "whole number from 1",
     ],
+    [
+      "a jitter above 1",
+      () => service({ name: "a", handlers: { fn }, options: { retryPolicy: { jitter: 1.5 } } }),
+      "from 0 to 1, got 1.5",
+    ],
+    [
+      "a negative maxDuration",
+      () => service({ name: "a", handlers: { fn }, options: { retryPolicy: { maxDuration: -1 } } }),
+      'maxDuration in retryPolicy of handler "a.fn" must not be negative',
+    ],
+    [
+      "an abortTimeout that is none",
+      () => service({ name: "a", handlers: { fn }, options: { abortTimeout: "soon" as never } }),
+      "abortTimeout of handler",
+    ],
   ])("%s", (_, define, message) => {
     expect(define).toThrow(message);
+  });
+});
+
+describe("runs", () => {
+  test("give what their closure gives, whatever their options", () => {
+    const use = async (ctx: Context): Promise<void> => {
+      expectTypeOf(await ctx.run("a", () => 1)).toEqualTypeOf<number>();
+      expectTypeOf(await ctx.run("a", () => 1, { mode: "at-most-once" })).toEqualTypeOf<number>();
+      const probe = (): sdk.ProbeAnswer<number> => ({ happened: false });
+      expectTypeOf(await ctx.run("a", () => 1, { probe })).toEqualTypeOf<number>();
+      const asked = ctx.run("a", () => "x", {
+        probe: async () =>
+          (await Promise.resolve(true)) ? { happened: true, value: "x" } : { happened: false },
+      });
+      expectTypeOf(await asked).toEqualTypeOf<string>();
+      expectTypeOf(ctx.patched("id")).toEqualTypeOf<boolean>();
+      // @ts-expect-error a probe that found something says what
+      void ctx.run("a", () => 1, { probe: () => ({ happened: true }) });
+    };
+    expectTypeOf(use).toBeFunction();
   });
 });

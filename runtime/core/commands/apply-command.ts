@@ -3,11 +3,14 @@
  * One exhaustive table; what a kind does stands in the file of its family.
  */
 import type { Command, CommandKind } from "../../../protocol/command.ts";
+import type { Failure } from "../../../protocol/failure.ts";
 import type { Invocation } from "../invocation.ts";
 import { appendCommand } from "../journal.ts";
+import type { Sequence } from "../keys.ts";
 import { recordRun } from "../runs.ts";
 import { changed, type Attempt, type Step } from "../step.ts";
-import { call, invocationId, send, type Created } from "./calls.ts";
+import { noteProgress } from "../tries.ts";
+import { call, invocationId, send, type Created, type Refused } from "./calls.ts";
 import { attach, cancelOther, completeAwakeable, sendSignal } from "./others.ts";
 import { completePromise, getPromise, peekPromise } from "./promises.ts";
 import { clearAllState, clearState, getState, getStateKeys, setState } from "./state.ts";
@@ -19,14 +22,17 @@ export interface CommandStep<K extends CommandKind> {
   readonly attempt: Attempt;
   readonly invocation: Invocation;
   readonly command: Command & { readonly kind: K };
-  /** A cancellation that the code had not seen covers it: nobody waits for its completion. */
+  /**
+   * A cancellation that the code had not seen covers it: nobody waits for its completion, so that
+   * it is recorded and nothing comes of it that would have to be waited for.
+   */
   readonly covered: boolean;
 }
 
 type Handler<K extends CommandKind> = (it: CommandStep<K>) => void;
 
 /** Calls and sends create their child first: the journal entry names it. */
-type Creator<K extends CommandKind> = (it: CommandStep<K>) => Created;
+type Creator<K extends CommandKind> = (it: CommandStep<K>) => Created | Refused;
 
 const nothing = (): void => undefined;
 
@@ -54,6 +60,8 @@ const HANDLERS: { readonly [K in Exclude<CommandKind, "call" | "send">]: Handler
   attach,
   date,
   "date-here": nothing,
+  // The entry is the answer: this invocation takes the new branch.
+  patched: nothing,
 };
 
 const CREATORS: { readonly [K in "call" | "send"]: Creator<K> } = { call, send };
@@ -78,25 +86,33 @@ export function violation(invocation: Invocation, command: Command): string | un
   return undefined;
 }
 
-export function applyCommand(step: Step, attempt: Attempt, command: Command): void {
+/** Gives why it was refused: then nothing of it was recorded, and nothing done. */
+export function applyCommand(step: Step, attempt: Attempt, command: Command): Failure | undefined {
   const { invocation } = attempt;
-  attempt.progressed = true;
-  invocation.idleResumes = 0;
-  if ("completionId" in command && command.kind !== "withdraw") {
-    invocation.completionIdMax = command.completionId;
-  }
-  changed(step, invocation);
   const covered = command.after < invocation.cancelledAt;
   const base = { step, attempt, invocation, covered };
   if (command.kind === "call" || command.kind === "send") {
     // The table is indexed by the command's own kind, which TypeScript cannot follow.
     const create = CREATORS[command.kind] as Creator<CommandKind>;
-    const { child, afterwards } = create({ ...base, command });
-    appendCommand(step, invocation, command, child);
-    afterwards();
-    return;
+    const created = create({ ...base, command });
+    if ("refusal" in created) return created.refusal;
+    accept(step, attempt, command, created.child);
+    created.afterwards();
+    return undefined;
   }
-  appendCommand(step, invocation, command, null);
+  accept(step, attempt, command, null);
   const handle = HANDLERS[command.kind] as Handler<CommandKind>; // as above
   handle({ ...base, command });
+  return undefined;
+}
+
+function accept(step: Step, attempt: Attempt, command: Command, child: Sequence | null): void {
+  const { invocation } = attempt;
+  noteProgress(step, attempt);
+  attempt.idle = false;
+  if ("completionId" in command && command.kind !== "withdraw") {
+    invocation.completionIdMax = command.completionId;
+  }
+  changed(step, invocation);
+  appendCommand(step, invocation, command, child);
 }

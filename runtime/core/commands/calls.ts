@@ -1,16 +1,17 @@
 /** Calls and sends: another invocation, created in the step that records the command. */
-import type { Failure } from "../../../protocol/failure.ts";
+import { FailureCode, type Failure } from "../../../protocol/failure.ts";
 import { admit, type Admitted } from "../admit.ts";
 import { addPending, answer, asCompletion } from "../deliver.ts";
+import { nextSequence } from "../inbox.ts";
 import { invocationIdOf, type Invocation } from "../invocation.ts";
 import { findChild } from "../journal.ts";
 import { outcomeKey, waiterKey, type Sequence } from "../keys.ts";
-import { decodeOutcome } from "../rows.ts";
+import { decodeOutcome, encodeNumber } from "../rows.ts";
 import { childEntropy } from "../seed.ts";
 import { load, type Step } from "../step.ts";
+import { refused } from "./command-limits.ts";
 import type { CommandStep } from "./apply-command.ts";
 
-const EMPTY = new Uint8Array(0);
 const nothing = (): void => undefined;
 
 /** What a call or send has led to: its journal entry names the child, and what follows comes after it. */
@@ -19,7 +20,12 @@ export interface Created {
   readonly afterwards: () => void;
 }
 
-export function call(it: CommandStep<"call">): Created {
+/** For now: the attempt fails, and another one asks again. */
+export interface Refused {
+  readonly refusal: Failure;
+}
+
+export function call(it: CommandStep<"call">): Created | Refused {
   const { step, invocation, command, covered } = it;
   const { completionId } = command;
   // A cancelled call that arrives late is never started: nobody waits for it.
@@ -29,6 +35,8 @@ export function call(it: CommandStep<"call">): Created {
   const fail = (failure: Failure) => (): void =>
     answer(step, invocation, completionId, { kind: "failure", failure });
   if (admitted.kind === "refused") {
+    // No room is no answer to a call: it fails for good only for what asking again cannot mend.
+    if (isForNow(admitted.code)) return { refusal: refused(admitted.code, admitted.message) };
     return { child: null, afterwards: fail(terminal(admitted.code, admitted.message)) };
   }
   const child = admitted.invocation;
@@ -43,27 +51,24 @@ export function call(it: CommandStep<"call">): Created {
   return { child: child.sequence, afterwards };
 }
 
-export function send(it: CommandStep<"send">): Created {
+/** Nobody waits for a send, so nobody would notice that it is lost: refused, it fails its attempt. */
+export function send(it: CommandStep<"send">): Created | Refused {
   const admitted = admitChild(it, { delayMs: it.command.delayMs, parent: null });
   if (admitted.kind !== "refused") {
     return { child: admitted.invocation.sequence, afterwards: nothing };
   }
-  const { service, handler } = it.command.target;
-  it.step.effects.push({
-    kind: "warn",
-    when: "durable",
-    demand: false,
-    message: `a send was refused: ${admitted.message}`,
-    facts: { from: invocationIdOf(it.invocation), service, handler },
-  });
-  return { child: null, afterwards: nothing };
+  return { refusal: refused(admitted.code, admitted.message) };
+}
+
+function isForNow(code: number): boolean {
+  return code === FailureCode.tooMany || code === FailureCode.unavailable;
 }
 
 export function invocationId(it: CommandStep<"invocation-id">): void {
   const { step, invocation, command } = it;
   const found = findChild(step.tx, invocation, command.of);
   const child = found?.child == null ? undefined : load(step, found.child);
-  if (child === undefined) {
+  if (child === undefined || child.purging) {
     const failure = terminal(404, `command ${command.of} has created no invocation`);
     answer(step, invocation, command.completionId, { kind: "failure", failure });
     return;
@@ -84,7 +89,9 @@ export function attachTo(
     answer(step, invocation, completionId, asCompletion(decodeOutcome(row).result));
     return;
   }
-  step.tx.insert(waiterKey(target.sequence, invocation.sequence, completionId), EMPTY);
+  // Its age among calls and attaches: the youngest of a deadlock fails.
+  const order = encodeNumber(nextSequence(step));
+  step.tx.insert(waiterKey(target.sequence, invocation.sequence, completionId), order);
   addPending(step, invocation, completionId, { kind: "attach", target: target.sequence });
 }
 

@@ -17,7 +17,8 @@ export function completeAwakeable({ step, command }: CommandStep<"complete-awake
 
 /**
  * The first completion wins; a later one changes nothing and is no error.
- * "unknown" when no such invocation is there.
+ * "unknown" when no such invocation is there, or it has not asked for it yet: who knows an id before
+ * its command is accepted has it from code that ran ahead, and must not hear that it was taken.
  */
 export function completeAwakeableById(
   step: Step,
@@ -28,6 +29,7 @@ export function completeAwakeableById(
   const invocation = parts && find(step, parts.invocation);
   if (parts === undefined || invocation === undefined) return "unknown";
   const { completionId } = parts;
+  if (completionId > invocation.completionIdMax) return "unknown";
   // An id that somebody made up from a real one must not complete a sleep or a call.
   const row = step.tx.get(pendingKey(invocation.sequence, completionId));
   if (row !== undefined && decodePending(row).kind === "awakeable") {
@@ -47,7 +49,8 @@ export function cancelOther({ step, command }: CommandStep<"cancel">): void {
   if (target !== undefined) cancel(step, target);
 }
 
-export function attach({ step, invocation, command }: CommandStep<"attach">): void {
+export function attach({ step, invocation, command, covered }: CommandStep<"attach">): void {
+  if (covered) return;
   const target = findById(step, command.invocationId);
   if (target === undefined) {
     const failure = terminal(404, `invocation not found: ${command.invocationId}`);

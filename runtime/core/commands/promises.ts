@@ -20,7 +20,13 @@ import { terminal } from "./calls.ts";
 const EMPTY = new Uint8Array(0);
 const BATCH = 256;
 
-export function getPromise({ step, invocation, command }: CommandStep<"get-promise">): void {
+export function getPromise({
+  step,
+  invocation,
+  command,
+  covered,
+}: CommandStep<"get-promise">): void {
+  if (covered) return;
   const { completionId, promise } = command;
   const result = readPromise(step, invocation, promise);
   if (result) {

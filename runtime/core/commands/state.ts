@@ -2,6 +2,7 @@
 import { answer } from "../deliver.ts";
 import type { Invocation } from "../invocation.ts";
 import { parseName, prefixEnd, stateKey, statePrefix } from "../keys.ts";
+import { forgetStateBytes, keepStateBytes, stateChange } from "../state-size.ts";
 import type { Step } from "../step.ts";
 import type { CommandStep } from "./apply-command.ts";
 
@@ -23,22 +24,27 @@ export function getStateKeys({ step, invocation, command }: CommandStep<"get-sta
   answer(step, invocation, command.completionId, { kind: "state-keys", keys });
 }
 
-export function setState({ step, invocation, command }: CommandStep<"set-state">): void {
-  const { service, key } = invocation.target;
-  if (key !== null) step.tx.put(stateKey(service, key, command.key), command.value);
+export function setState({ step, attempt, command }: CommandStep<"set-state">): void {
+  const { service, key } = attempt.invocation.target;
+  if (key === null) return;
+  const { bytes, change } = stateChange(step, attempt, command.key, command.value);
+  step.tx.put(stateKey(service, key, command.key), command.value);
+  keepStateBytes(step, attempt, bytes + change);
 }
 
-export function clearState({ step, invocation, command }: CommandStep<"clear-state">): void {
-  const { service, key } = invocation.target;
-  if (key !== null) step.tx.remove(stateKey(service, key, command.key));
+export function clearState({ step, attempt, command }: CommandStep<"clear-state">): void {
+  const { service, key } = attempt.invocation.target;
+  if (key === null) return;
+  const { bytes, change } = stateChange(step, attempt, command.key, undefined);
+  step.tx.remove(stateKey(service, key, command.key));
+  keepStateBytes(step, attempt, bytes + change);
 }
 
-export function clearAllState({ step, invocation }: CommandStep<"clear-all-state">): void {
-  removeState(step, invocation);
-}
-
-export function removeState(step: Step, invocation: Invocation): void {
+export function clearAllState(it: CommandStep<"clear-all-state">): void {
+  const { step, attempt, invocation } = it;
+  if (invocation.target.key === null) return;
   for (const { rowKey } of [...stateRowKeys(step, invocation)]) step.tx.remove(rowKey);
+  forgetStateBytes(step, attempt);
 }
 
 function* stateRowKeys(

@@ -4,7 +4,8 @@ import { clearTimer, dueIn, setTimer } from "../timers.ts";
 import type { CommandStep } from "./apply-command.ts";
 
 /** The due time is fixed here and stored absolute, so that a restart changes nothing about it. */
-export function sleep({ step, invocation, command }: CommandStep<"sleep">): void {
+export function sleep({ step, invocation, command, covered }: CommandStep<"sleep">): void {
+  if (covered) return;
   const { completionId, durationMs } = command;
   const dueAtMs = dueIn(step, durationMs);
   addPending(step, invocation, completionId, { kind: "sleep", dueAtMs });
@@ -20,8 +21,8 @@ export function withdraw({ step, invocation, command }: CommandStep<"withdraw">)
   clearTimer(step, { dueAtMs: pending.dueAtMs, sequence, kind: "sleep", id: completionId });
 }
 
-export function awakeable({ step, invocation, command }: CommandStep<"awakeable">): void {
-  addPending(step, invocation, command.completionId, { kind: "awakeable" });
+export function awakeable({ step, invocation, command, covered }: CommandStep<"awakeable">): void {
+  if (!covered) addPending(step, invocation, command.completionId, { kind: "awakeable" });
 }
 
 export function date({ step, invocation, command }: CommandStep<"date">): void {

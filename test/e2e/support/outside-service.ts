@@ -16,6 +16,7 @@ export class OutsideService {
   readonly #server: Server;
   readonly #held = new Map<string, ServerResponse[]>();
   readonly #holding = new Set<string>();
+  readonly #answers = new Map<string, string>();
   #waiting: { readonly enough: () => boolean; readonly resolve: () => void }[] = [];
 
   private constructor() {
@@ -25,7 +26,7 @@ export class OutsideService {
       this.arrivals.push({ step, token });
       if (this.#holding.has(step)) {
         this.#held.set(step, [...(this.#held.get(step) ?? []), response]);
-      } else answer(response, step);
+      } else answer(response, this.#answers.get(step) ?? `${step} done`);
       this.#waiting = this.#waiting.filter(({ enough, resolve }) => {
         if (enough()) resolve();
         return !enough();
@@ -49,10 +50,15 @@ export class OutsideService {
     this.#holding.add(step);
   }
 
+  /** Requests for this step get this from now on, in place of "<step> done". */
+  answerWith(step: string, text: string): void {
+    this.#answers.set(step, text);
+  }
+
   /** Answers what is held and holds no longer. */
   release(step: string): void {
     this.#holding.delete(step);
-    for (const response of this.#held.get(step) ?? []) answer(response, step);
+    for (const response of this.#held.get(step) ?? []) answer(response, `${step} done`);
     this.#held.delete(step);
   }
 
@@ -78,7 +84,7 @@ export class OutsideService {
   }
 }
 
-function answer(response: ServerResponse, step: string): void {
+function answer(response: ServerResponse, text: string): void {
   response.setHeader("content-type", "application/json");
-  response.end(JSON.stringify(`${step} done`));
+  response.end(JSON.stringify(text));
 }

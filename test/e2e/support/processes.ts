@@ -93,6 +93,8 @@ export async function failToStart(
 export interface WorkerProcess {
   readonly child: ChildProcess;
   readonly log: readonly string[];
+  /** Resolves when the process has ended, however it came about. */
+  readonly exited: Promise<void>;
   kill(): Promise<void>;
   terminate(): Promise<number | null>;
   signal(signal: "SIGSTOP" | "SIGCONT"): void;
@@ -109,6 +111,7 @@ export async function startWorkerProcess(
   return {
     child,
     log,
+    exited: closed(child),
     kill: () => end(child, "SIGKILL"),
     terminate: async () => {
       await end(child, "SIGTERM");

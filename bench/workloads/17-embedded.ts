@@ -1,0 +1,42 @@
+import { measured } from "../harness/costs.ts";
+import { isEmbeddedLoadAnswer, type EmbeddedLoad } from "../peers/embedded-load.ts";
+import { ADD, checkSum, watch } from "./counter-load.ts";
+import { perRequest, workload, type World } from "./workload.ts";
+
+const load = { concurrency: 64, keys: 1_000 };
+
+/** Of Restate, which cannot be embedded, this is workload 1. */
+export const embedded = workload({
+  id: 17,
+  title: "embedded: runtime, handlers and client in one process, add, c=64",
+  peers: ["holdfast", "restate"],
+  system: { embedded: true },
+  metrics: [
+    { name: "adds/s", better: "higher", must: { ratio: 7 }, aim: { ratio: 12 } },
+    { name: "p99 ms", better: "lower" },
+  ],
+  setup: async (world) => (await drive(world, world.scale.warmUpMs)).acknowledged,
+  run: async (world) => {
+    const { value, costs } = await measured(watch(world.system), () =>
+      drive(world, world.scale.loadMs),
+    );
+    return {
+      figures: { "adds/s": value.acknowledged / value.seconds, "p99 ms": value.p99Ms },
+      details: perRequest(costs, { cpuUs: 0, ...value }),
+      evidence: value.acknowledged,
+    };
+  },
+  check: (world, acknowledged, before) => checkSum(world, load.keys, before + acknowledged),
+});
+
+interface Driven {
+  readonly acknowledged: number;
+  readonly seconds: number;
+  readonly p99Ms: number;
+}
+
+function drive(world: World, durationMs: number): Promise<Driven> {
+  if (world.peer !== "holdfast") return world.load({ ...ADD, ...load, durationMs });
+  const request: EmbeddedLoad = { kind: "drive", ...load, durationMs };
+  return world.system.runtime.ask(request, isEmbeddedLoadAnswer);
+}

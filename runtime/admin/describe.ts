@@ -1,0 +1,94 @@
+/** One invocation in full: where it is, why it waits, where its time went, what it did. */
+import type { InvocationIdParts } from "../../protocol/ids.ts";
+import type { Invocation, SpentMs } from "../core/invocation.ts";
+import { byIndex, findCommand } from "../core/journal.ts";
+import { inputKey, journalKey, outcomeKey } from "../core/keys.ts";
+import { decodeInput, decodeOutcome } from "../core/rows.ts";
+import type { ReadTx } from "../core/tx.ts";
+import type { LiveFacts } from "./facts.ts";
+import { viewJournal } from "./journal-view.ts";
+import { isoOrNull, loadInvocation, peer, summarize } from "./summary.ts";
+import type {
+  InvocationDescription,
+  InvocationSummary,
+  JournalRequest,
+  OutcomeView,
+} from "./views.ts";
+import { waitsFor } from "./waits.ts";
+
+const BOUNDS = { commandsMax: 1_000, aheadMax: 10_000, signalEntriesMax: 10_000 };
+/** The command of the last failure is one of the last, and all commands are in order. */
+const LOOKUP_ROWS_MAX = 1_000;
+
+export function describeInvocation(
+  tx: ReadTx,
+  live: LiveFacts,
+  id: InvocationIdParts,
+  request: JournalRequest,
+): InvocationDescription | undefined {
+  const invocation = findInvocation(tx, id);
+  if (invocation === undefined) return undefined;
+  const input = tx.get(inputKey(invocation.sequence));
+  const journaled = withKeptJournal(tx, invocation);
+  const { waits, cut } = waitsFor({ tx, live, bounds: BOUNDS }, invocation);
+  return {
+    ...withEntry(tx, journaled, summarize(tx, invocation)),
+    serviceKind: invocation.serviceKind,
+    mode: invocation.mode,
+    startedAt: isoOrNull(invocation.startedAtMs),
+    expiresAt: isoOrNull(invocation.expiresAtMs),
+    parent: invocation.parent && peer(tx, invocation.parent.sequence),
+    pauseRequested: invocation.holdRequested,
+    waitsFor: waits,
+    waitsForCut: cut,
+    spentMs: spentUntil(invocation, live.nowMs()),
+    outcome: outcomeOf(tx, invocation),
+    lastFailureStack: invocation.lastFailure?.stack ?? "",
+    inputBytes: input ? decodeInput(input).parameter.length : 0,
+    journalLength: journaled.commands + journaled.deliveries,
+    journal: viewJournal(tx, journaled, request),
+  };
+}
+
+/** The invocation that an id names, if it is (still) there. */
+export function findInvocation(tx: ReadTx, id: InvocationIdParts): Invocation | undefined {
+  const invocation = loadInvocation(tx, id.sequence);
+  if (invocation?.tag !== id.tag || invocation.epoch !== id.epoch) return undefined;
+  return invocation.purging ? undefined : invocation;
+}
+
+/** A journal whose retention is over is removed from its beginning: what is left of it is none. */
+function withKeptJournal(tx: ReadTx, invocation: Invocation): Invocation {
+  const kept = tx.get(journalKey(invocation.sequence, 0)) !== undefined;
+  return kept ? invocation : { ...invocation, commands: 0, deliveries: 0 };
+}
+
+/** The record knows what went before its present status. */
+function spentUntil({ status, statusSinceMs, spentMs }: Invocation, nowMs: number): SpentMs {
+  if (status === "completed") return spentMs;
+  return { ...spentMs, [status]: spentMs[status] + Math.max(0, nowMs - statusSinceMs) };
+}
+
+/** The journal knows what the command was that the last failure has to do with. */
+function withEntry(
+  tx: ReadTx,
+  invocation: Invocation,
+  summary: InvocationSummary,
+): InvocationSummary {
+  const { lastFailure } = summary;
+  if (lastFailure?.entry == null) return summary;
+  const { command } = lastFailure.entry;
+  const found = findCommand(tx, invocation, byIndex(command), LOOKUP_ROWS_MAX);
+  if (found === undefined) return summary;
+  const { kind, name } = found.command;
+  return { ...summary, lastFailure: { ...lastFailure, entry: { command, kind, name } } };
+}
+
+function outcomeOf(tx: ReadTx, invocation: Invocation): OutcomeView | null {
+  const row = tx.get(outcomeKey(invocation.sequence));
+  if (row === undefined) return null;
+  const { result, contentType } = decodeOutcome(row);
+  return result.ok
+    ? { ok: true, sizeBytes: result.value.length, contentType }
+    : { ok: false, failure: result.failure };
+}

@@ -1,0 +1,195 @@
+/**
+ * What is on the disk, followed row by row as it becomes durable. Sees every change at the moment at
+ * which it happens, so that no invariant has to wait for the end, or scan.
+ *
+ * 1. A journal only grows, and not at all once its invocation has ended (I7, I17).
+ * 2. An outcome is written once (I13).
+ * 3. A completion id is issued before it is completed, and completed once (I10, I11, I16).
+ */
+import type { Command, CompletionResult } from "../../protocol/command.ts";
+import { parseInvocationId } from "../../protocol/ids.ts";
+import type { Result } from "../../protocol/payload.ts";
+import { idPartsOf, invocationIdOf, type Invocation } from "../../runtime/core/invocation.ts";
+import { invocationKey, inputKey, outcomeKey, readU32, readU48 } from "../../runtime/core/keys.ts";
+import {
+  decodeInput,
+  decodeInvocation,
+  decodeJournalEntry,
+  decodeOutcome,
+} from "../../runtime/core/rows.ts";
+import type { MemoryDisk } from "../../runtime/store/memory.ts";
+import { must } from "./violation.ts";
+
+export interface Completion {
+  readonly result: CompletionResult;
+  readonly atMs: number;
+}
+
+/** One journal, as far as it is durable. */
+export interface Journal {
+  readonly rows: Uint8Array[];
+  readonly commands: {
+    readonly command: Command;
+    readonly atMs: number;
+    readonly child: number | null;
+  }[];
+  readonly completions: Map<number, Completion>;
+  readonly issued: Map<number, Command>;
+  /** By the label that programs give. */
+  readonly byName: Map<string, Command>;
+  deliveries: number;
+  cancellations: number;
+  signals: { readonly signal: string; readonly result: Result }[];
+}
+
+export class Durable {
+  readonly disk: MemoryDisk;
+  readonly #journals = new Map<number, Journal>();
+  readonly #decoded = new Map<number, { row: Uint8Array; invocation: Invocation }>();
+  readonly #violations: Error[] = [];
+  /** Children that some journal has named, be it still there or not (I3). */
+  readonly children = new Set<number>();
+
+  constructor(disk: MemoryDisk) {
+    this.disk = disk;
+    const { rows } = disk;
+    const set = rows.set.bind(rows);
+    const remove = rows.delete.bind(rows);
+    rows.set = (key, value) => {
+      this.#guard(() => this.#onSet(key, value));
+      set(key, value);
+    };
+    rows.delete = (key) => {
+      if (key.startsWith("j")) this.#journals.delete(readU48(key, 1));
+      remove(key);
+    };
+  }
+
+  /** The first thing that did not hold as something became durable. */
+  get violation(): Error | undefined {
+    return this.#violations[0];
+  }
+
+  journal(sequence: number): Journal | undefined {
+    return this.#journals.get(sequence);
+  }
+
+  invocation(sequence: number): Invocation | undefined {
+    const row = this.disk.rows.get(invocationKey(sequence));
+    if (row === undefined) return undefined;
+    const known = this.#decoded.get(sequence);
+    if (known?.row === row) return known.invocation;
+    const invocation = decodeInvocation(sequence, row);
+    this.#decoded.set(sequence, { row, invocation });
+    return invocation;
+  }
+
+  invocations(): Invocation[] {
+    const rows = this.disk.rows.range({ from: "I", to: "J", limit: 1_000_000 });
+    return rows.flatMap(([it]) => this.invocation(readU48(it, 1)) ?? []);
+  }
+
+  find(id: string): Invocation | undefined {
+    const parts = parseInvocationId(id);
+    const invocation = parts && this.invocation(parts.sequence);
+    if (invocation === undefined) return undefined;
+    const own = idPartsOf(invocation);
+    return own.tag === parts?.tag && own.epoch === parts.epoch ? invocation : undefined;
+  }
+
+  outcome(sequence: number): Result | undefined {
+    const row = this.disk.rows.get(outcomeKey(sequence));
+    return row && decodeOutcome(row).result;
+  }
+
+  parameter(sequence: number): Uint8Array | undefined {
+    const row = this.disk.rows.get(inputKey(sequence));
+    return row && decodeInput(row).parameter;
+  }
+
+  #guard(act: () => void): void {
+    try {
+      act();
+    } catch (error) {
+      this.#violations.push(error instanceof Error ? error : new Error(String(error)));
+    }
+  }
+
+  #onSet(rowKey: string, value: Uint8Array): void {
+    if (rowKey.startsWith("j")) this.#onJournalRow(rowKey, value);
+    else if (rowKey.startsWith("o")) {
+      const before = this.disk.rows.get(rowKey);
+      const same = before === undefined || Buffer.compare(before, value) === 0;
+      must(same, `I13: the outcome of ${readU48(rowKey, 1)} was written a second time`);
+    }
+  }
+
+  #onJournalRow(rowKey: string, value: Uint8Array): void {
+    const sequence = readU48(rowKey, 1);
+    const index = readU32(rowKey, 7);
+    const journal = this.#journals.get(sequence) ?? emptyJournal();
+    this.#journals.set(sequence, journal);
+    const name = `invocation ${sequence}`;
+    const before = journal.rows[index];
+    if (before !== undefined) {
+      must(Buffer.compare(before, value) === 0, `I7: entry ${index} of ${name} was rewritten`);
+      return;
+    }
+    must(
+      index === journal.rows.length,
+      `I7: entry ${index} of ${name} follows ${journal.rows.length - 1}`,
+    );
+    const ended = this.disk.rows.get(outcomeKey(sequence)) !== undefined;
+    must(!ended, `I17: the journal of ${name} grew after its end`);
+    journal.rows.push(value);
+    append(journal, value, name);
+    const child = journal.commands.at(-1)?.child;
+    if (child != null) this.children.add(child);
+  }
+}
+
+function emptyJournal(): Journal {
+  return {
+    rows: [],
+    commands: [],
+    completions: new Map(),
+    issued: new Map(),
+    byName: new Map(),
+    deliveries: 0,
+    cancellations: 0,
+    signals: [],
+  };
+}
+
+function append(journal: Journal, value: Uint8Array, name: string): void {
+  const entry = decodeJournalEntry(value);
+  if (entry.kind === "command") {
+    const { command, atMs, child } = entry;
+    must(
+      command.index === journal.commands.length,
+      `I7: command ${command.index} of ${name} is number ${journal.commands.length}`,
+    );
+    must(command.after <= journal.deliveries, `rule 8: a command of ${name} saw what is not there`);
+    journal.commands.push({ command, atMs, child });
+    if (command.name !== "") journal.byName.set(command.name, command);
+    if (!("completionId" in command) || command.kind === "withdraw") return;
+    must(!journal.issued.has(command.completionId), `a completion id of ${name} came twice`);
+    journal.issued.set(command.completionId, command);
+    return;
+  }
+  journal.deliveries++;
+  const { delivery, atMs } = entry;
+  if (delivery.kind === "cancellation") journal.cancellations++;
+  else if (delivery.kind === "signal") journal.signals.push(delivery);
+  else {
+    const { completionId, result } = delivery;
+    must(journal.issued.has(completionId), `I16: ${name} got a completion it had not asked for`);
+    must(!journal.completions.has(completionId), `I10, I11, I16: ${name} got a completion twice`);
+    journal.completions.set(completionId, { result, atMs });
+  }
+}
+
+export function nameOf(invocation: Invocation): string {
+  const { service, handler, key } = invocation.target;
+  return `${service}/${key ?? ""}/${handler} ${invocationIdOf(invocation)}`;
+}

@@ -1,0 +1,75 @@
+/** Runs seeds in processes of their own, and puts together what these say. */
+import { spawn } from "node:child_process";
+import { createInterface } from "node:readline";
+import { join } from "node:path";
+import { emptyTally, type Report, type Tally } from "./report.ts";
+
+/** Most of what a seed allocates is dead when it ends: a large young generation spares the collector. */
+const NODE_FLAGS = ["--enable-source-maps", "--max-semi-space-size=64", "--single-threaded-gc"];
+
+export interface Seeds {
+  readonly from: number;
+  readonly count: number;
+  /** Of these the first ones run twice. */
+  readonly twice?: number;
+}
+
+/** One process. `more`: further arguments of main.ts. */
+export function runSeeds(
+  folder: string,
+  { from, count, twice = 0 }: Seeds,
+  more: readonly string[] = [],
+): Promise<Report> {
+  const args = [...NODE_FLAGS, join(folder, "test/simulation/main.js")];
+  const seeds = ["--json", `--seed=${from}`, `--count=${count}`, `--twice=${twice}`];
+  const child = spawn(process.execPath, [...args, ...seeds, ...more], {
+    stdio: ["ignore", "pipe", "pipe"],
+  });
+  let report: Report | undefined;
+  let complaints = "";
+  createInterface({ input: child.stdout }).on("line", (line) => {
+    report = JSON.parse(line) as Report; // main.ts writes one
+  });
+  child.stderr.setEncoding("utf8").on("data", (text: string) => (complaints += text));
+  return new Promise((resolve, reject) => {
+    child.on("error", reject);
+    child.on("close", (code) => {
+      if (report) resolve(report);
+      else reject(new Error(`seeds from ${from}: exit ${code ?? "by signal"}: ${complaints}`));
+    });
+  });
+}
+
+/** Chunks of seeds over as many processes as there are cores. The first failure ends it. */
+export async function runMany(
+  folder: string,
+  { from, count, twice = 0 }: Seeds,
+  processes = 2,
+): Promise<Report> {
+  const total: Report = { tally: emptyTally(), failure: undefined };
+  let next = from;
+  const work = async (): Promise<void> => {
+    while (next < from + count && total.failure === undefined) {
+      const chunk = { from: next, count: Math.min(CHUNK, from + count - next), twice };
+      next += chunk.count;
+      const { tally, failure } = await runSeeds(folder, chunk);
+      addTo(total.tally, tally);
+      total.failure ??= failure;
+    }
+  };
+  await Promise.all(Array.from({ length: processes }, work));
+  return total;
+}
+
+const CHUNK = 500;
+
+function addTo(total: Tally, { cells, ...counts }: Tally): void {
+  total.seeds += counts.seeds;
+  total.steps += counts.steps;
+  total.crashes += counts.crashes;
+  total.executions += counts.executions;
+  total.invocations += counts.invocations;
+  for (const [cell, times] of Object.entries(cells)) {
+    total.cells[cell] = (total.cells[cell] ?? 0) + times;
+  }
+}

@@ -1,0 +1,395 @@
+/**
+ * Everything that a seed's world holds, and what may happen next in it when nothing goes wrong: a
+ * frame arrives, a commit is durable, a client asks, time passes.
+ */
+import type { Invocation } from "../../runtime/core/invocation.ts";
+import { invocationIdOf } from "../../runtime/core/invocation.ts";
+import { MemoryDisk } from "../../runtime/store/memory.ts";
+import type { RuntimeMessage, Start, WorkerMessage } from "../../protocol/message.ts";
+import { Clients } from "./clients.ts";
+import { Durable, nameOf } from "./durable.ts";
+import { checkExecution, checkObservation, checkRows } from "./invariants.ts";
+import { Link, type LinkEvents } from "./network.ts";
+import { ProgramWriter } from "./program.ts";
+import { Random } from "./random.ts";
+import { RuntimeProcess } from "./runtime-process.ts";
+import { time } from "./time.ts";
+import { must } from "./violation.ts";
+import { type Code, WorkerProcess } from "./worker-process.ts";
+import { World } from "./world.ts";
+
+/** What a runtime may say as it ends the connection of an honest worker. */
+const HONEST_ENDS = /^(no hello within|\d+ bytes were not read in time|the runtime is shutting)/;
+const LONGEST_WAIT_MS = 20_000;
+/** Rows are looked at as a whole after some of the crashes: it costs a scan. */
+const ROWS_CHECKED_EVERY = 6;
+
+export class Scenery implements LinkEvents {
+  readonly random: Random;
+  readonly world = new World();
+  readonly disk = new MemoryDisk();
+  readonly durable = new Durable(this.disk);
+  readonly clients: Clients;
+  readonly workers: WorkerProcess[] = [];
+  /** Runtimes that another one has followed, and that do not know it yet. */
+  readonly ghosts: RuntimeProcess[] = [];
+  readonly log: string[] = [];
+  readonly code: Code;
+  readonly #settings: { readonly inactivityTimeoutMs: number; readonly eagerStateBytesMax: number };
+  readonly #starts = new Map<Link, Map<number, Start>>();
+  readonly #ends = new Map<Link, { ordinal: number; start: Start }[]>();
+  readonly #foreign = new Set<Link>();
+  runtime: RuntimeProcess;
+  crashes = 0;
+  /** Commits do not go through for this many steps. */
+  stalledSteps = 0;
+  /** The disk is full for this many more commits. */
+  fullFor = 0;
+  /** How far the wall clock is behind the latest time that it has shown. */
+  wallBehindMs = 0;
+  hasNewVersion = false;
+  #dead = false;
+  #nextLink = 1;
+  #violation: Error | undefined;
+
+  constructor(seed: number) {
+    this.random = new Random(seed, "events");
+    const settings = new Random(seed, "settings");
+    this.#settings = {
+      inactivityTimeoutMs: settings.pick([0, 5, 200, 60_000]),
+      eagerStateBytesMax: settings.pick([0, 100, 64_000]),
+    };
+    this.code = {
+      version: "v1",
+      strays: false,
+      partial: false,
+      pauses: settings.chance(0.3),
+      concurrency: settings.pick([1, 2, 8]),
+      lazyState: settings.chance(0.2),
+    };
+    const programs = new ProgramWriter(new Random(seed, "programs"));
+    const { durable, random, world } = this;
+    this.clients = new Clients({
+      random,
+      programs,
+      durable,
+      runtime: () => this.runtime,
+      note: (event) => this.note(event),
+      check: (check) => this.check(check),
+    });
+    world.onExecution = (it) => this.check(() => checkExecution(durable, it));
+    world.onObservation = (it) => this.check(() => checkObservation(durable, it));
+    for (const name of ["w0", "w1"]) {
+      const hasCommands = (id: string): boolean => (durable.find(id)?.commands ?? 0) > 0;
+      const isLost = (link: Link): boolean => !link.runtimeOpen || !this.runtime.has(link);
+      const { code } = this;
+      this.workers.push(new WorkerProcess({ world, name, code, hasCommands, isLost }));
+    }
+    this.runtime = this.#startRuntime();
+  }
+
+  note(event: string): void {
+    this.log.push(event);
+  }
+
+  check(check: () => void): void {
+    try {
+      check();
+    } catch (error) {
+      this.#violation ??= error instanceof Error ? error : new Error(String(error));
+    }
+  }
+
+  throwViolation(): void {
+    const violation = this.#violation ?? this.durable.violation;
+    if (violation) throw violation;
+  }
+
+  links(): Link[] {
+    const all = new Set<Link>(this.runtime.links);
+    for (const ghost of this.ghosts) for (const link of ghost.links) all.add(link);
+    for (const { link } of this.workers) if (link) all.add(link);
+    return [...all];
+  }
+
+  // ------------------------------------------------------------------ what may happen next
+
+  event(faulty: boolean): void {
+    const { random, world } = this;
+    const choices: (readonly [weight: number, act: () => void])[] = [];
+    const links = this.links();
+    const upward = links.filter((it) => it.upward > 0 && this.#speaks(it));
+    const downward = links.filter((it) => it.downward > 0 && this.#listens(it));
+    if (upward.length > 0) choices.push([6, () => this.#deliverUp(random.pick(upward))]);
+    if (downward.length > 0) choices.push([6, () => random.pick(downward).deliverToWorker()]);
+    if (this.stalledSteps > 0) this.stalledSteps--;
+    else if (this.runtime.store.pendingCount > 0) choices.push([4, () => this.#commit()]);
+    if (this.ghosts.some((it) => it.store.pendingCount > 0)) choices.push([2, () => this.#fence()]);
+    if (faulty && this.clients.ids.length < 10) choices.push([1.2, () => this.clients.request()]);
+    const wishes = world.dueWishes(time.wallMs, (id) => this.#isOpen(id));
+    if (wishes.length > 0) choices.push([1, () => this.clients.grant(random.pick(wishes))]);
+    if (world.closures.length > 0) choices.push([2, () => this.#finishClosure()]);
+    const held = this.workers.filter((it) => it.stopped);
+    if (held.length > 0) choices.push([0.3, () => (random.pick(held).stopped = false)]);
+    const clogged = links.filter((it) => it.clogBytes > 0);
+    if (clogged.length > 0) choices.push([0.3, () => (random.pick(clogged).clogBytes = 0)]);
+    const away = this.workers.filter((it) => it.link === undefined);
+    if (away.length > 0) choices.push([2, () => this.#connect(random.pick(away))]);
+    if (links.some((it) => it.runtimeOpen !== it.workerOpen))
+      choices.push([1, () => this.#notice()]);
+    if (choices.length === 0 || random.chance(faulty ? 0.08 : 0.04)) {
+      choices.push([3, () => this.#advance()]);
+    }
+    let draw = random.fraction() * choices.reduce((sum, [weight]) => sum + weight, 0);
+    for (const [weight, act] of choices) {
+      draw -= weight;
+      if (draw >= 0) continue;
+      act();
+      return;
+    }
+  }
+
+  #workerOf(link: Link): WorkerProcess | undefined {
+    return this.workers.find((it) => it.link === link);
+  }
+
+  #speaks(link: Link): boolean {
+    return !(this.#workerOf(link)?.stopped ?? false);
+  }
+
+  #listens(link: Link): boolean {
+    return this.#speaks(link) && link.clogBytes === 0;
+  }
+
+  #runtimeOf(link: Link): RuntimeProcess | undefined {
+    return [this.runtime, ...this.ghosts].find((it) => it.has(link));
+  }
+
+  #deliverUp(link: Link): void {
+    const runtime = this.#runtimeOf(link);
+    link.deliverToRuntime((message, ordinal) => runtime?.submitLate(link, message, ordinal));
+  }
+
+  #commit(): void {
+    const { store } = this.runtime;
+    if (this.fullFor > 0) {
+      this.fullFor--;
+      this.note("no space is left");
+      store.failNext(new Error("ENOSPC"));
+    } else store.completeNext();
+  }
+
+  #fence(): void {
+    for (const ghost of this.ghosts) ghost.store.completeNext();
+  }
+
+  #finishClosure(): void {
+    const at = this.random.int(0, this.world.closures.length - 1);
+    const [closure] = this.world.closures.splice(at, 1);
+    closure?.finish();
+  }
+
+  #connect(worker: WorkerProcess): void {
+    const link = this.newLink();
+    this.note(`worker ${worker.name} connects by link ${link.id}`);
+    this.runtime.connect(link);
+    worker.connect(link);
+  }
+
+  newLink(): Link {
+    return new Link(this.#nextLink++, this);
+  }
+
+  /** A worker that will be refused: its end is no surprise. */
+  expectRefusal(link: Link): void {
+    this.#foreign.add(link);
+  }
+
+  #notice(): void {
+    for (const link of this.links()) {
+      if (link.runtimeOpen === link.workerOpen || link.downward > 0) continue;
+      this.note(`both ends of link ${link.id} know`);
+      if (link.runtimeOpen) link.cutRuntime();
+      else link.cutWorker();
+    }
+    this.#tidyLinks();
+  }
+
+  #tidyLinks(): void {
+    for (const runtime of [this.runtime, ...this.ghosts]) {
+      for (const link of runtime.links) {
+        if (!link.runtimeOpen && !link.workerOpen && link.upward === 0) runtime.forget(link);
+      }
+    }
+  }
+
+  #advance(): void {
+    const nextMs = Math.min(time.nextInMs ?? 100, LONGEST_WAIT_MS);
+    const ms = this.random.chance(0.7) ? nextMs : this.random.int(1, 200);
+    this.note(`time goes on by ${ms} ms`);
+    time.advance(ms);
+  }
+
+  // ------------------------------------------------------------------ lives of the runtime
+
+  /** `keep` commits of those on their way had reached the disk. */
+  crash(keep: number, why: string): void {
+    this.note(
+      `the runtime is killed ${why}; ${keep} of ${this.runtime.store.pendingCount} commits had reached the disk`,
+    );
+    this.runtime.crash(keep);
+    this.#dead = true;
+  }
+
+  /** After it has died, of whatever. */
+  reviveRuntime(): boolean {
+    if (!this.#dead) return false;
+    this.runtime.crash(0);
+    this.clients.forget();
+    this.crashes++;
+    if (this.crashes % ROWS_CHECKED_EVERY === 0) this.check(() => checkRows(this.durable));
+    this.note("the runtime starts again");
+    this.runtime = this.#startRuntime();
+    return true;
+  }
+
+  /** Another runtime on the same directory; the first one is not told. */
+  usurp(): void {
+    this.ghosts.push(this.runtime);
+    this.clients.forget();
+    this.runtime = this.#startRuntime();
+  }
+
+  #startRuntime(): RuntimeProcess {
+    this.#dead = false;
+    const { disk } = this;
+    const runtime = new RuntimeProcess({
+      ...this.#settings,
+      disk,
+      onFatal: (error) => this.#onFatal(runtime, error),
+      onKilled: () => this.#onKilled(runtime),
+    });
+    return runtime;
+  }
+
+  #onKilled(runtime: RuntimeProcess): void {
+    if (runtime === this.runtime) this.crash(0, "between two effects");
+    else runtime.crash(0);
+  }
+
+  #onFatal(runtime: RuntimeProcess, error: Error): void {
+    this.note(`a runtime stops itself: ${error.message}`);
+    // One that another has followed reads what that one writes: whatever it makes of it ends it.
+    const followed = runtime !== this.runtime;
+    const expected = followed || /^(EIO|ENOSPC)$/.test(error.message);
+    if (!expected)
+      this.check(() => {
+        throw error;
+      });
+    const at = this.ghosts.indexOf(runtime);
+    if (at >= 0) {
+      this.ghosts.splice(at, 1);
+      runtime.crash(0);
+    } else this.#dead = true;
+  }
+
+  // ------------------------------------------------------------------ the end
+
+  heal(): void {
+    for (const ghost of this.ghosts.splice(0)) ghost.crash(0);
+    this.stalledSteps = 0;
+    this.fullFor = 0;
+    time.jumpWall(this.wallBehindMs);
+    this.wallBehindMs = 0;
+    for (const link of this.links()) link.clogBytes = 0;
+    for (const [at, worker] of this.workers.entries()) {
+      worker.kill();
+      worker.code = { ...this.code, version: at === 1 && this.hasNewVersion ? "v2" : "v1" };
+    }
+  }
+
+  /** Whoever paused something goes on with it. */
+  resumePaused(): void {
+    for (const it of this.durable.invocations()) {
+      if (it.status === "paused") this.clients.control("resume", invocationIdOf(it));
+    }
+  }
+
+  isQuiet(): boolean {
+    const moving = this.links().some((it) => it.upward + it.downward > 0);
+    const { runtime, clients } = this;
+    return (
+      !moving &&
+      runtime.store.pendingCount === 0 &&
+      clients.waiting === 0 &&
+      this.#open().length === 0
+    );
+  }
+
+  #open(): Invocation[] {
+    return this.durable.invocations().filter((it) => it.status !== "completed");
+  }
+
+  #isOpen(id: string): boolean {
+    const status = this.durable.find(id)?.status;
+    return status !== undefined && status !== "completed";
+  }
+
+  whatIsOpen(): string {
+    const open = this.#open().map((it) => `${nameOf(it)} ${it.status}`);
+    return [...open, `${this.clients.waiting} requests`].join(", ");
+  }
+
+  // ------------------------------------------------------------------ what links see
+
+  onTold(link: Link, message: RuntimeMessage): void {
+    if (message.kind === "start") {
+      const starts = this.#starts.get(link) ?? new Map<number, Start>();
+      this.#starts.set(link, starts.set(message.attempt, message));
+      this.check(() => this.#checkStart(message));
+    } else if (message.kind === "ack") this.check(() => this.#checkAck(link, message.upTo));
+  }
+
+  onSaid(link: Link, message: WorkerMessage, ordinal: number): void {
+    if (message.kind !== "end") return;
+    const start = this.#starts.get(link)?.get(message.attempt);
+    if (start) this.#ends.set(link, [...(this.#ends.get(link) ?? []), { ordinal, start }]);
+  }
+
+  onClosedByRuntime(link: Link, code: number, reason: string): void {
+    this.note(`the runtime closes link ${link.id}: ${code} ${reason}`);
+    if (HONEST_ENDS.test(reason) || this.#foreign.has(link)) return;
+    this.check(() => must(false, `the runtime ends the connection of an honest worker: ${reason}`));
+  }
+
+  /** I18: nothing starts before its back-off is over. */
+  #checkStart(start: Start): void {
+    const invocation = this.durable.find(start.invocationId);
+    if (invocation?.status !== "backing-off" || start.attemptNumber <= invocation.attempts) return;
+    if (this.#mayBeWoken(invocation)) return;
+    const nowMs = time.wallMs + this.wallBehindMs;
+    const dueAtMs = invocation.nextAttemptAtMs ?? 0;
+    must(dueAtMs <= nowMs, `I18: ${nameOf(invocation)} starts ${dueAtMs - nowMs} ms early`);
+  }
+
+  /** By a resume, or by a cancellation of it or of who called it: then it starts at once. */
+  #mayBeWoken(invocation: Invocation): boolean {
+    const id = invocationIdOf(invocation);
+    const { asked, cancelled } = this.clients.answers;
+    if (asked.some(({ question: it }) => "invocationId" in it && it.invocationId === id))
+      return true;
+    const some = cancelled.size + this.world.cancelled.size > 0;
+    return this.world.cancelled.has(id) || (invocation.parent !== null && some);
+  }
+
+  /** I1 for workers: an end that was acknowledged is on disk, unless its attempt was over before. */
+  #checkAck(link: Link, upTo: number): void {
+    const ends = this.#ends.get(link) ?? [];
+    while (ends[0] && ends[0].ordinal <= upTo) {
+      const { start } = ends.shift() ?? ends[0];
+      const invocation = this.durable.find(start.invocationId);
+      if (invocation?.status !== "running" || invocation.attempts !== start.attemptNumber) continue;
+      must(false, `I1: the end of ${nameOf(invocation)} was acknowledged, and is not on disk`);
+    }
+  }
+}

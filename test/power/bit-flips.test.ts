@@ -25,6 +25,7 @@ import { startEmbedded } from "./support/start-embedded.ts";
 const SEED = Number(process.env["HOLDFAST_POWER_SEED"] ?? Date.now() % 1_000_000);
 /** Of each kind of row. */
 const ROWS = 4;
+const LIMIT_MS = 300_000;
 
 let dataDir: string;
 let told: readonly Observed[];
@@ -45,36 +46,40 @@ beforeAll(async () => {
   const opened = await openDirectory(dataDir);
   keys = new Snapshot(opened.store).rows.map(([key]) => key);
   await opened.close();
-});
+}, LIMIT_MS);
 afterAll(removeTemporaryDirectories);
 
-test("a flipped byte in a row of any kind is found and named, and never served", async () => {
-  const random = new Random(SEED, "flips");
-  const kinds = [...new Set(keys.map((it) => it.charAt(0)))];
-  const wrong: string[] = [];
-  let stopped = 0;
-  let flipped = 0;
-  for (const kind of kinds) {
-    const its = keys.filter((it) => it.startsWith(kind));
-    for (let i = 0; i < Math.min(ROWS, its.length); i++) {
-      const key = random.pick(its);
-      const damaged = await copyWithFlip(key, random);
-      const opened = await openDirectory(damaged);
-      flipped++;
-      if (naming(key, () => new Snapshot(opened.store)) !== "named")
-        wrong.push(`${printableKey(key)} reads`);
-      const complaints = await serve(opened.store, key);
-      if (complaints === "stopped") stopped++;
-      else wrong.push(...complaints.map((it) => `${printableKey(key)}: ${it}`));
-      await opened.close();
+test(
+  "a flipped byte in a row of any kind is found and named, and never served",
+  async () => {
+    const random = new Random(SEED, "flips");
+    const kinds = [...new Set(keys.map((it) => it.charAt(0)))];
+    const wrong: string[] = [];
+    let stopped = 0;
+    let flipped = 0;
+    for (const kind of kinds) {
+      const its = keys.filter((it) => it.startsWith(kind));
+      for (let i = 0; i < Math.min(ROWS, its.length); i++) {
+        const key = random.pick(its);
+        const damaged = await copyWithFlip(key, random);
+        const opened = await openDirectory(damaged);
+        flipped++;
+        if (naming(key, () => new Snapshot(opened.store)) !== "named")
+          wrong.push(`${printableKey(key)} reads`);
+        const complaints = await serve(opened.store, key);
+        if (complaints === "stopped") stopped++;
+        else wrong.push(...complaints.map((it) => `${printableKey(key)}: ${it}`));
+        await opened.close();
+      }
     }
-  }
-  process.stdout.write(
-    `bit flips, seed ${SEED}: ${flipped} rows of ${kinds.length} kinds, ${stopped} stopped the runtime\n`,
-  );
-  expect(wrong).toEqual([]);
-  expect(flipped).toBeGreaterThan(20);
-});
+    process.stdout.write(
+      `bit flips, seed ${SEED}: ${flipped} rows of ${kinds.length} kinds, ${stopped} stopped the runtime\n`,
+    );
+    expect(wrong).toEqual([]);
+    expect(flipped).toBeGreaterThan(20);
+  },
+  LIMIT_MS,
+);
 
 /**
  * Off until a runtime quarantines: today it stops at the row, and at every start again. Once it does,
@@ -105,6 +110,7 @@ test.each(QUARANTINED_KINDS)(
     runtime.child.kill("SIGKILL");
     await runtime.ended;
   },
+  LIMIT_MS,
 );
 
 function rowsOf(snapshot: Snapshot, kind: string, { sequence }: Invocation): string[] {

@@ -2,6 +2,7 @@
 import { spawn, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
 import { createInterface } from "node:readline";
+import type { Limits } from "../../../runtime/core/limits.ts";
 import type { Package } from "./compile.ts";
 
 export interface Embedded {
@@ -19,14 +20,16 @@ export interface EmbeddedOptions {
   readonly dataDir: string;
   /** In front of `node`: a program with its parameters that runs what follows. */
   readonly under?: readonly string[];
+  readonly limits?: Partial<Limits>;
   readonly nodeFlags?: readonly string[];
   readonly env?: Readonly<Record<string, string>>;
 }
 
 /** Resolves when it serves, or has ended. */
 export async function startEmbedded(built: Package, options: EmbeddedOptions): Promise<Embedded> {
-  const { dataDir, under = [], nodeFlags = [], env = {} } = options;
-  const node = [process.execPath, ...nodeFlags, built.script("embedded"), dataDir];
+  const { dataDir, under = [], nodeFlags = [], limits = {}, env = {} } = options;
+  const itsParameters = [dataDir, JSON.stringify(limits)];
+  const node = [process.execPath, ...nodeFlags, built.script("embedded"), ...itsParameters];
   const [program = "", ...parameters] = [...under, ...node];
   const child = spawn(program, parameters, {
     env: { ...process.env, ...env },

@@ -1,7 +1,7 @@
 import { measured } from "../harness/costs.ts";
 import { isEmbeddedLoadAnswer, type EmbeddedLoad } from "../peers/embedded-load.ts";
 import { ADD, checkSum, watch } from "./counter-load.ts";
-import { perRequest, workload, type World } from "./workload.ts";
+import { CPU_METRIC, cpuPerRequest, perRequest, workload, type World } from "./workload.ts";
 
 const load = { concurrency: 64, keys: 1_000 };
 
@@ -14,6 +14,7 @@ export const embedded = workload({
   metrics: [
     { name: "adds/s", better: "higher", must: { ratio: 7 }, aim: { ratio: 12 } },
     { name: "p99 ms", better: "lower" },
+    CPU_METRIC,
   ],
   setup: async (world) => (await drive(world, world.scale.warmUpMs)).acknowledged,
   run: async (world) => {
@@ -21,7 +22,11 @@ export const embedded = workload({
       drive(world, world.scale.loadMs),
     );
     return {
-      figures: { "adds/s": value.acknowledged / value.seconds, "p99 ms": value.p99Ms },
+      figures: {
+        "adds/s": value.acknowledged / value.seconds,
+        "p99 ms": value.p99Ms,
+        "CPU µs": cpuPerRequest(costs, value),
+      },
       details: perRequest(costs, { cpuUs: 0, ...value }),
       evidence: value.acknowledged,
     };

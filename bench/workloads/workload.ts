@@ -102,6 +102,16 @@ export function perRequest(
   };
 }
 
+/**
+ * Of runtime and worker together. What can be compared on a machine that does other things too: rates
+ * and latencies go by who gets a core, this does not.
+ */
+export const CPU_METRIC: Metric = { name: "CPU µs", better: "lower" };
+
+export function cpuPerRequest(costs: Costs, { acknowledged }: { acknowledged: number }): number {
+  return (costs.runtimeCpuUs + costs.workerCpuUs) / acknowledged;
+}
+
 /** Throws unless they are equal. */
 export function expectEqual(what: string, found: number, expected: number): void {
   if (found === expected) return;

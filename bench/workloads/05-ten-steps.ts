@@ -14,7 +14,7 @@ export const tenSteps = workload({
     CPU_METRIC,
   ],
   setup: async (world) => {
-    const rest = { concurrency: 64, durationMs: world.scale.warmUpMs };
+    const rest = { concurrency: 64, requests: world.scale.warmUpRequests / STEPS };
     return (await stepLoad(world, STEPS, rest)).value.acknowledged;
   },
   run: async (world) => {

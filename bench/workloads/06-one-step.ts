@@ -14,7 +14,7 @@ export const oneStep = workload({
     { name: "flushes/step", better: "lower", must: { value: 2.05 }, aim: { value: 2.05 } },
   ],
   setup: async (world) => {
-    const rest = { concurrency: 1, durationMs: world.scale.warmUpMs };
+    const rest = { concurrency: 64, requests: world.scale.warmUpRequests / MANY };
     return (await stepLoad(world, MANY, rest)).value.acknowledged * MANY;
   },
   run: async (world) => {

@@ -23,7 +23,8 @@ export const chain = workload({
     CPU_METRIC,
   ],
   setup: async (world) =>
-    (await chains(world, { concurrency: 8, durationMs: world.scale.warmUpMs })).acknowledged,
+    (await chains(world, { concurrency: 64, requests: world.scale.warmUpRequests / 10 }))
+      .acknowledged,
   run: async (world) => {
     const alone = await chains(world, { concurrency: 1, requests: world.scale.chains });
     const { value: many, costs } = await measured(watch(world.system), () =>

@@ -15,7 +15,7 @@ export const acceptedSends = workload({
     CPU_METRIC,
   ],
   setup: async (world) =>
-    (await sendLater(world, { durationMs: world.scale.warmUpMs }, 1_000_000)).acknowledged,
+    (await sendLater(world, { requests: world.scale.warmUpRequests }, 1_000_000)).acknowledged,
   run: async (world) => {
     const { value, costs } = await measured(watch(world.system), () =>
       sendLater(world, { durationMs: world.scale.loadMs }),

@@ -1,8 +1,6 @@
 import { bytesOnDisk, compactedBytes } from "../harness/disk.ts";
-import { ADD, checkSum } from "./counter-load.ts";
+import { ADD, checkSum, KEYS } from "./counter-load.ts";
 import { workload } from "./workload.ts";
-
-const KEYS = 1_000;
 
 export const disk = workload({
   id: 14,
@@ -32,5 +30,5 @@ export const disk = workload({
       evidence: acknowledged,
     };
   },
-  check: (world, acknowledged) => checkSum(world, KEYS, acknowledged),
+  check: (world, acknowledged) => checkSum(world, acknowledged),
 });

@@ -16,10 +16,11 @@ export const embedded = workload({
     { name: "p99 ms", better: "lower" },
     CPU_METRIC,
   ],
-  setup: async (world) => (await drive(world, world.scale.warmUpMs)).acknowledged,
+  setup: async (world) =>
+    (await drive(world, { requests: world.scale.warmUpRequests })).acknowledged,
   run: async (world) => {
     const { value, costs } = await measured(watch(world.system), () =>
-      drive(world, world.scale.loadMs),
+      drive(world, { durationMs: world.scale.loadMs }),
     );
     return {
       figures: {
@@ -31,7 +32,7 @@ export const embedded = workload({
       evidence: value.acknowledged,
     };
   },
-  check: (world, acknowledged, before) => checkSum(world, load.keys, before + acknowledged),
+  check: (world, acknowledged, before) => checkSum(world, before + acknowledged),
 });
 
 interface Driven {
@@ -40,8 +41,11 @@ interface Driven {
   readonly p99Ms: number;
 }
 
-function drive(world: World, durationMs: number): Promise<Driven> {
-  if (world.peer !== "holdfast") return world.load({ ...ADD, ...load, durationMs });
-  const request: EmbeddedLoad = { kind: "drive", ...load, durationMs };
+function drive(
+  world: World,
+  until: { readonly requests: number } | { readonly durationMs: number },
+): Promise<Driven> {
+  if (world.peer !== "holdfast") return world.load({ ...ADD, ...load, ...until });
+  const request: EmbeddedLoad = { kind: "drive", ...load, ...until };
   return world.system.runtime.ask(request, isEmbeddedLoadAnswer);
 }

@@ -34,7 +34,8 @@ export interface Measurement {
 
 /** Sizes and times: a full run, or a quick look. */
 export interface Scale {
-  readonly warmUpMs: number;
+  /** By number, not by time: however busy the machine, the code is compiled after them. */
+  readonly warmUpRequests: number;
   readonly loadMs: number;
   readonly slopeRequests: number;
   readonly chains: number;

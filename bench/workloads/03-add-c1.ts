@@ -10,7 +10,7 @@ export const addC1 = workload({
   metrics: [
     { name: "p50 ms", better: "lower", must: { ratio: 0.3 }, aim: { ratio: 0.22 } },
     { name: "p99 ms", better: "lower" },
-    { name: "flushes/add", better: "lower", must: { value: 2.05 }, aim: { value: 2.05 } },
+    { name: "flushes/add", better: "lower", must: { value: 2.1 }, aim: { value: 2.1 } },
   ],
   setup: warmUp,
   run: async (world) => {

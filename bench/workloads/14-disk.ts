@@ -5,7 +5,8 @@ import { workload } from "./workload.ts";
 export const disk = workload({
   id: 14,
   title: "disk per retained add, with default retention",
-  peers: ["holdfast", "restate"],
+  // Restate preallocates 230 MB of logs, in which a run of this size disappears.
+  peers: ["holdfast"],
   metrics: [
     { name: "bytes/add compacted", better: "lower", must: { value: 400 }, aim: { value: 250 } },
     { name: "bytes/add as it lies", better: "lower" },

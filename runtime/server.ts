@@ -71,12 +71,18 @@ interface Parts {
 }
 
 function join(options: CheckedOptions, store: Store, log: Log): Parts {
-  const { limits } = options;
+  const { limits, httpLimits } = options;
   // Submitting is possible before the loop is there only because nothing submits before it.
   const submit: Loop["submit"] = (input) => loop.submit(input);
   const hub = createHub({ submit, log });
   const requests = createRequests(submit);
-  const workers = createWorkerListener({ hub, limits, log, token: options.workerToken });
+  const workers = createWorkerListener({
+    hub,
+    limits,
+    httpLimits,
+    log,
+    token: options.workerToken,
+  });
   const loop = createLoop({
     machine: createMachine({ epoch: store.epoch, limits }),
     store,

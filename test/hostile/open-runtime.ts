@@ -52,7 +52,7 @@ export async function openRuntime(given: Partial<Limits & HttpLimits> = {}): Pro
   const submit: Loop["submit"] = (input) => loop.submit(input);
   const hub = createHub({ submit, log });
   const requests = createRequests(submit);
-  const workers = createWorkerListener({ hub, limits, log, token: undefined });
+  const workers = createWorkerListener({ hub, limits, httpLimits: http, log, token: undefined });
   const loop = createLoop({
     machine: createMachine({ epoch: store.epoch, limits }),
     store,

@@ -7,17 +7,20 @@
 import type { Model, Operation } from "./history.ts";
 
 /** Beyond it the search gives up, and says so: no verdict is not a good one. */
-const STEPS_MAX = 5_000_000;
+const STEPS_MAX = 300_000;
 
-interface Place {
+interface Place<S> {
   readonly done: bigint;
-  readonly state: unknown;
+  /** All before it are done. */
+  readonly first: number;
+  /** How many of those done have an answer. */
+  readonly answered: number;
+  readonly state: S;
 }
 
-/** The longest order that was found; all of them when the history is linearizable. */
 export interface Verdict {
   readonly linearizable: boolean;
-  /** How many of the operations with an answer could be put in order. */
+  /** The longest order that was found: how many of the operations with an answer it holds. */
   readonly ordered: number;
 }
 
@@ -29,27 +32,20 @@ export function checkHistory<S, I, O>(
   const operations = history.toSorted((a, b) => a.calledAt - b.calledAt);
   const answered = operations.filter((it) => it.output !== undefined).length;
   const seen = new Set<string>();
-  const stack: (Place & { readonly state: S })[] = [{ done: 0n, state: model.initial }];
+  const stack: Place<S>[] = [{ done: 0n, first: 0, answered: 0, state: model.initial }];
   let ordered = 0;
   for (let steps = 0; ; steps++) {
     const place = stack.pop();
     if (place === undefined) return { linearizable: false, ordered };
-    if (steps > STEPS_MAX) throw new Error(`no verdict after ${STEPS_MAX} steps`);
-    const done = countAnswered(operations, place.done);
-    ordered = Math.max(ordered, done);
-    if (done === answered) return { linearizable: true, ordered };
-    // What stands last on the stack is tried first: the early ones, those with an answer before others.
-    const [known, unknown] = [true, false].map((answered) =>
-      candidates(operations, place.done).filter(
-        (it) => (at(operations, it).output !== undefined) === answered,
-      ),
-    );
-    for (const index of [...(known ?? []), ...(unknown ?? [])].reverse()) {
-      const { input, output } = at(operations, index);
-      const state = model.step(place.state, input, output);
-      if (state === undefined) continue;
-      const next = { done: place.done | (1n << BigInt(index)), state };
-      const name = `${next.done.toString(36)}/${model.nameOf(state)}`;
+    ordered = Math.max(ordered, place.answered);
+    if (place.answered === answered) return { linearizable: true, ordered };
+    if (steps > STEPS_MAX) {
+      throw new Error(`no order after ${steps} steps; the longest has ${ordered} of ${answered}`);
+    }
+    for (const index of inOrderOfTrying(operations, place).reverse()) {
+      const next = after(model, operations, place, index);
+      if (next === undefined) continue;
+      const name = `${next.done.toString(36)}/${model.nameOf(next.state)}`;
       if (seen.has(name)) continue;
       seen.add(name);
       stack.push(next);
@@ -57,21 +53,38 @@ export function checkHistory<S, I, O>(
   }
 }
 
-/** Those that are not done, and that nothing not done returned before. */
-function candidates(operations: readonly Operation<unknown, unknown>[], done: bigint): number[] {
-  const found: number[] = [];
-  let earliestReturn = Number.POSITIVE_INFINITY;
-  for (const [index, operation] of operations.entries()) {
-    if (operation.calledAt > earliestReturn) break;
-    if (isDone(done, index)) continue;
-    found.push(index);
-    earliestReturn = Math.min(earliestReturn, operation.returnedAt);
-  }
-  return found.filter((index) => at(operations, index).calledAt <= earliestReturn);
+/** Where one more operation leads; undefined when it would have been answered otherwise. */
+function after<S, I, O>(
+  model: Model<S, I, O>,
+  operations: readonly Operation<I, O>[],
+  place: Place<S>,
+  index: number,
+): Place<S> | undefined {
+  const { input, output } = at(operations, index);
+  const state = model.step(place.state, input, output);
+  if (state === undefined) return undefined;
+  const done = place.done | (1n << BigInt(index));
+  let { first } = place;
+  while (isDone(done, first)) first++;
+  return { done, first, state, answered: place.answered + (output === undefined ? 0 : 1) };
 }
 
-function countAnswered(operations: readonly Operation<unknown, unknown>[], done: bigint): number {
-  return operations.filter((it, index) => isDone(done, index) && it.output !== undefined).length;
+/** Those that nothing not done returned before: early ones first, those without an answer last. */
+function inOrderOfTrying(
+  operations: readonly Operation<unknown, unknown>[],
+  { done, first }: Place<unknown>,
+): number[] {
+  const known: number[] = [];
+  const unknown: number[] = [];
+  let earliestReturn = Number.POSITIVE_INFINITY;
+  for (let index = first; index < operations.length; index++) {
+    const { calledAt, returnedAt, output } = at(operations, index);
+    if (calledAt > earliestReturn) break;
+    if (isDone(done, index)) continue;
+    (output === undefined ? unknown : known).push(index);
+    earliestReturn = Math.min(earliestReturn, returnedAt);
+  }
+  return [...known, ...unknown];
 }
 
 const isDone = (done: bigint, index: number): boolean => ((done >> BigInt(index)) & 1n) === 1n;

@@ -144,9 +144,10 @@ async function reach(at: Attempt, it: Reaching): Promise<string[]> {
   const { world } = scene;
   const { id } = it;
   const outcomeOf = <T>(promise: Promise<T>, onValue?: (value: T) => void): Promise<string[]> =>
-    seenOf(id, promise, onValue).finally(() => {
+    seenOf(id, promise, (value) => {
       // What carries the name of its step can be looked up in the journal.
       if (it.op === "run" || it.op === "call") saw.add(id);
+      onValue?.(value);
     });
   const invocationId = ctx.request().id;
   switch (it.op) {

@@ -137,12 +137,12 @@ const FENCES: readonly SeededBug[] = [
     ),
   ),
   bug(
-    "an invocation that is waiting takes the key from its holder",
+    "an invocation does not wait while the one before it is suspended",
     "rule 4",
     edit(
       core("inbox"),
-      "if (row === undefined) {\n    step.tx.insert(lock,",
-      "if (row === undefined || decodeLock(row).waiting === 2) {\n    step.tx.put(lock,",
+      "  const held = decodeLock(row);\n",
+      '  const held = decodeLock(row);\n  if (load(step, held.holder)?.status === "suspended") return makeReady(step, invocation);\n',
     ),
   ),
 ];

@@ -56,6 +56,7 @@ describe("the simulation finds", () => {
     async (_name, _breaks, at) => {
       const tree = trees[at];
       if (tree === undefined) throw new Error("each bug has a tree");
+      if (tree.broken !== undefined) throw new Error(tree.broken);
       const { seeds, found } = await judge(tree);
       process.stderr.write(
         `seed ${seeds}: ${tree.bug.name}: ${found?.slice(0, 100) ?? "missed"}\n`,

@@ -119,7 +119,7 @@ export class Answers {
     const { status } = invocation;
     if (kind === "kill") must(status === "completed", `I17: ${id} is killed, they say: ${status}`);
     if (kind === "cancel") {
-      const seen = this.#durable.journal(invocation.sequence)?.cancellations ?? 0;
+      const seen = this.#durable.journal(invocation.sequence)?.cancellations.length ?? 0;
       must(seen > 0 || status === "completed", `I1: the cancellation of ${id} is not on disk`);
     }
   }
@@ -130,7 +130,7 @@ export class Answers {
     const journal = this.#durable.journal(owner.invocation.sequence);
     const command = journal?.issued.get(owner.completionId);
     // What a cancellation covers nobody waits for.
-    if (command?.kind !== "awakeable" || (journal?.cancellations ?? 0) > 0) return;
+    if (command?.kind !== "awakeable" || (journal?.cancellations.length ?? 0) > 0) return;
     must(
       journal?.completions.has(owner.completionId) ?? false,
       `I1: a completion of ${awakeableId} was acknowledged and is not on disk`,

@@ -10,6 +10,8 @@ export interface Scene {
   readonly strays: (invocationId: string) => boolean;
   /** The runtime has given this worker up, and it does not know it yet. */
   readonly isZombie: () => boolean;
+  /** The link that it works for. */
+  readonly link: number;
 }
 
 /** One attempt: what its code has seen so far. */
@@ -67,6 +69,10 @@ async function perform(at: Attempt, it: Operation): Promise<string[]> {
       return [];
     case "detached-sleep":
       void ctx.sleep(it.ms, id);
+      return [];
+    case "outside":
+      await new Promise((resolve) => setImmediate(resolve));
+      await ctx.sleep(1, id);
       return [];
     case "patched":
       return [`${id}=${ctx.patched(id)}`];
@@ -130,6 +136,7 @@ type Reaching = Exclude<
       | "detached-sleep"
       | "date"
       | "patched"
+      | "outside"
       | "throw-transient"
       | "throw-terminal"
       | "all"
@@ -152,7 +159,7 @@ async function reach(at: Attempt, it: Reaching): Promise<string[]> {
   const invocationId = ctx.request().id;
   switch (it.op) {
     case "run": {
-      const start = { invocationId, step: id, saw };
+      const start = { invocationId, step: id, saw, link: scene.link };
       const run = ctx.run(
         id,
         ({ idempotencyToken: token, signal }) => {

@@ -14,6 +14,8 @@ import { canonical, type Execution, type Observation } from "./world.ts";
 export function checkExecution(durable: Durable, execution: Execution): void {
   const { step } = execution;
   const invocation = durable.find(execution.invocationId);
+  // Killed and purged, while the go was on its way.
+  if (invocation === undefined && durable.isForgotten(execution.invocationId)) return;
   must(invocation !== undefined, `rule 2: a go for ${step} of an invocation that is not on disk`);
   const journal = durable.journal(invocation.sequence);
   const command = journal?.byName.get(step);

@@ -5,7 +5,7 @@
 import type { Invocation } from "../../runtime/core/invocation.ts";
 import { invocationIdOf } from "../../runtime/core/invocation.ts";
 import { MemoryDisk } from "../../runtime/store/memory.ts";
-import { DEPLOYMENTS, prefixEnd } from "../../runtime/core/keys.ts";
+import { DEPLOYMENTS, parseTimerKey, prefixEnd, TIMERS } from "../../runtime/core/keys.ts";
 import { FailureCode } from "../../protocol/failure.ts";
 import type { Fail, RuntimeMessage, Start, WorkerMessage } from "../../protocol/message.ts";
 import { Clients } from "./clients.ts";
@@ -25,6 +25,8 @@ import { World } from "./world.ts";
 const HONEST_ENDS = /^(no hello within|\d+ bytes were not read in time|the runtime is shutting)/;
 /** No wait between two attempts is shorter. */
 const BACKOFF_MS_MIN = 10;
+/** The alarm looks at the clock once a second; its batch is open for some milliseconds. */
+const LATE_MS_MAX = 1_100;
 const LONGEST_WAIT_MS = 20_000;
 /** Rows are looked at as a whole after some of the crashes: it costs a scan. */
 const ROWS_CHECKED_EVERY = 6;
@@ -89,7 +91,7 @@ export class Scenery implements LinkEvents {
     world.onObservation = (it) => this.check(() => checkObservation(durable, it));
     for (const name of ["w0", "w1"]) {
       const hasCommands = (id: string): boolean => (durable.find(id)?.commands ?? 0) > 0;
-      const isLost = (link: Link): boolean => !link.runtimeOpen || !this.runtime.has(link);
+      const isLost = (link: Link): boolean => this.#isLost(link);
       const { code } = this;
       this.workers.push(new WorkerProcess({ world, name, code, hasCommands, isLost }));
     }
@@ -171,6 +173,10 @@ export class Scenery implements LinkEvents {
 
   #listens(link: Link): boolean {
     return this.#speaks(link) && link.clogBytes === 0;
+  }
+
+  #isLost(link: Link): boolean {
+    return !link.runtimeOpen || !this.runtime.has(link);
   }
 
   #runtimeOf(link: Link): RuntimeProcess | undefined {
@@ -335,6 +341,14 @@ export class Scenery implements LinkEvents {
     for (const at of this.clients.held.keys()) this.clients.letGo(at);
   }
 
+  /** I10: when all is well no timer is late. */
+  checkTimers(): void {
+    const [first] = this.disk.rows.range({ from: TIMERS, to: prefixEnd(TIMERS), limit: 1 });
+    if (first === undefined || this.runtime.store.pendingCount > 0) return;
+    const lateMs = time.wallMs - parseTimerKey(first[0]).dueAtMs;
+    this.check(() => must(lateMs <= LATE_MS_MAX, `I10: a timer is ${lateMs} ms late`));
+  }
+
   ending(): Ending {
     const { durable, world, clients } = this;
     const { circles } = this.#programs;
@@ -372,7 +386,8 @@ export class Scenery implements LinkEvents {
     if (message.kind === "start") {
       const starts = this.#starts.get(link) ?? new Map<number, Start>();
       this.#starts.set(link, starts.set(message.attempt, message));
-      this.check(() => this.#checkStart(message));
+      // What a runtime sent that is dead by now means nothing any more.
+      if (!this.#isLost(link)) this.check(() => this.#checkStart(message));
     } else if (message.kind === "ack") this.check(() => this.#checkAck(link, message.upTo));
     else if (message.kind === "abort") this.check(() => this.#checkAbort(link, message.attempt));
     else if (message.kind === "welcome") this.check(() => this.#checkWelcome());
@@ -383,6 +398,7 @@ export class Scenery implements LinkEvents {
   }
 
   onSaid(link: Link, message: WorkerMessage, ordinal: number): void {
+    if (message.kind === "suspend") this.check(() => this.#checkSuspend(link, message.attempt));
     if (message.kind === "fail") this.check(() => this.#checkFail(link, message));
     if (message.kind !== "end") return;
     const start = this.#starts.get(link)?.get(message.attempt);
@@ -426,6 +442,16 @@ export class Scenery implements LinkEvents {
   #checkWelcome(): void {
     const known = this.disk.rows.range({ from: DEPLOYMENTS, to: prefixEnd(DEPLOYMENTS), limit: 1 });
     must(known.length > 0, "rule 2: a worker is welcome, and no deployment is on disk");
+  }
+
+  /** An attempt is never suspended while it executes a run. */
+  #checkSuspend(link: Link, attempt: number): void {
+    const start = this.#starts.get(link)?.get(attempt);
+    const step = start && this.world.closureAtWork(start.invocationId, link.id)?.step;
+    must(
+      step === undefined,
+      `section 4: an attempt is suspended while its ${step ?? ""} is at work`,
+    );
   }
 
   /** Rule 7: only code that differs is told that it does. */

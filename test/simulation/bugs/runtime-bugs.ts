@@ -395,9 +395,10 @@ const CONTROL: readonly SeededBug[] = [
     "rule 9: a false alarm",
     edit(
       core("deadlock"),
-      "return isBlocked(step, blocker) ? blocker : undefined;",
-      'return isBlocked(step, blocker) || blocker.status === "suspended" ? blocker : undefined;',
+      "if (wait === undefined) return undefined;",
+      "if (wait === undefined) continue;",
     ),
+    edit(core("deadlock"), "if (waits.length === before) return undefined;", ""),
   ),
   bug(
     "a worker that does not read is given more",

@@ -40,7 +40,7 @@ interface Verdict {
 async function judge(tree: BuggyTree): Promise<Verdict> {
   const buggy = buggyTree(base, tree);
   try {
-    const seeds = { from: FROM, count: COUNT, twice: 1 };
+    const seeds = { from: FROM, count: COUNT, twice: 3 };
     const { tally, failure } = await runSeeds(buggy, seeds, ["--quick"]);
     return { seeds: tally.seeds + 1, found: failure?.message };
   } catch (error) {

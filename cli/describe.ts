@@ -56,6 +56,7 @@ const SPENT_LABELS: readonly (readonly [keyof InvocationDescription["spentMs"], 
   ["disk", "  of it waiting for the disk"],
   ["suspended", "suspended, waiting for what it asked for"],
   ["backing-off", "backing off"],
+  ["runs-backing-off", "runs backing off, beside these"],
   ["paused", "paused"],
 ];
 

@@ -9,6 +9,7 @@ import { addInvoke } from "./invoke.ts";
 import type { Output } from "./output.ts";
 import { addServices } from "./services.ts";
 import { addStart } from "./start.ts";
+import { addVerify } from "./verify.ts";
 
 const EXAMPLES = `
 Examples:
@@ -30,6 +31,7 @@ export async function run(args: readonly string[], output: Output): Promise<numb
     .showHelpAfterError("(add --help for what is possible)")
     .addHelpText("after", EXAMPLES);
   addStart(program, output);
+  addVerify(program, output);
   addInvoke(program, output);
   addInvocations(program, output);
   addKeys(program, output);

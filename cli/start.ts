@@ -4,7 +4,7 @@ import { InvalidArgumentError, Option, type Command } from "commander";
 import type { Runtime } from "../runtime/index.ts";
 import { DEFAULT_LIMITS } from "../runtime/core/limits.ts";
 import { DEFAULT_HTTP_LIMITS } from "../runtime/http/http-limits.ts";
-import { CliError, ExitCode } from "./exit.ts";
+import { directoryError } from "./directory-error.ts";
 import type { Output } from "./output.ts";
 
 const LOG_LEVELS = ["trace", "debug", "info", "warn", "error", "silent"] as const;
@@ -103,20 +103,12 @@ async function start(options: StartCommandOptions, output: Output): Promise<void
 }
 
 async function open(options: StartCommandOptions): Promise<Runtime> {
-  const { startRuntime, DirectoryInUseError, UnknownFormatError } =
-    await import("../runtime/index.ts");
+  const { startRuntime } = await import("../runtime/index.ts");
   try {
     const { limit, ...rest } = options;
     return await startRuntime({ ...rest, dataDir: resolve(options.dataDir), limits: limit });
   } catch (error) {
-    if (!(error instanceof Error)) throw error;
-    if (error instanceof DirectoryInUseError) {
-      throw new CliError(error.message, ExitCode.directoryInUse);
-    }
-    if (error instanceof UnknownFormatError) {
-      throw new CliError(error.message, ExitCode.unknownFormat);
-    }
-    throw new CliError(`the runtime did not start: ${error.message}`);
+    throw directoryError(error, "the runtime did not start");
   }
 }
 

@@ -23,12 +23,11 @@ function waitText(wait: WaitView, nowMs: number): string {
       const failed = wait.lastFailure === null ? "" : `, last failure: ${wait.lastFailure.message}`;
       const next =
         wait.nextTryAt === null ? "" : `, next try ${formatUntil(wait.nextTryAt, nowMs)}`;
-      return `${named("run", wait.name)}, try ${wait.tries}${failed}${next}`;
+      return `${named("run", wait.name)} (${wait.mode}), try ${wait.tries}${failed}${next}`;
     }
     case "key": {
-      const ahead = wait.ahead === null ? "more than 10000" : String(wait.ahead);
       const held = formatAge(wait.heldSince, nowMs);
-      return `its turn on ${wait.service}/${wait.key}, held for ${held} by ${formatPeer(wait.holder)}, ${ahead} ahead in the inbox`;
+      return `its turn on ${wait.service}/${wait.key}, held for ${held} by ${formatPeer(wait.holder)}, ${aheadText(wait)}`;
     }
     case "start-time":
       return `its start at ${formatUntil(wait.until, nowMs)}`;
@@ -44,6 +43,10 @@ function waitText(wait: WaitView, nowMs: number): string {
       return `the pause of this ${wait.scope} to end${reason}`;
     }
   }
+}
+
+function aheadText({ ahead, waiting }: WaitView & { kind: "key" }): string {
+  return ahead === null ? `far behind in an inbox of ${waiting}` : `${ahead} ahead in the inbox`;
 }
 
 function workerText(wait: WaitView & { kind: "worker" }): string {

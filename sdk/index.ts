@@ -35,4 +35,5 @@ export type {
 } from "./promise.ts";
 export type { ContextDate, Rand, Request } from "./request.ts";
 export type { ProbeAnswer, RunAction, RunContext, RunOptions, RunProbe } from "./run.ts";
+export type { RunMode } from "../protocol/command.ts";
 export type { AwakeableId, InvocationId } from "../protocol/ids.ts";

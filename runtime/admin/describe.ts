@@ -7,7 +7,7 @@ import { decodeInput, decodeOutcome } from "../core/rows.ts";
 import type { ReadTx } from "../core/tx.ts";
 import type { LiveFacts } from "./facts.ts";
 import { viewJournal } from "./journal-view.ts";
-import { isoOrNull, loadInvocation, peer, summarize } from "./summary.ts";
+import { isoOrNull, loadInvocation, peer, readRuns, summarize } from "./summary.ts";
 import type {
   InvocationDescription,
   InvocationSummary,
@@ -16,7 +16,7 @@ import type {
 } from "./views.ts";
 import { waitsFor } from "./waits.ts";
 
-const BOUNDS = { commandsMax: 1_000, aheadMax: 10_000, signalEntriesMax: 10_000 };
+const BOUNDS = { commandsMax: 1_000, aheadMax: 2_000, signalEntriesMax: 10_000 };
 /** The command of the last failure is one of the last, and all commands are in order. */
 const LOOKUP_ROWS_MAX = 1_000;
 
@@ -41,7 +41,7 @@ export function describeInvocation(
     pauseRequested: invocation.holdRequested,
     waitsFor: waits,
     waitsForCut: cut,
-    spentMs: spentUntil(invocation, live.nowMs()),
+    spentMs: spentUntil(tx, invocation, live.nowMs()),
     outcome: outcomeOf(tx, invocation),
     lastFailureStack: invocation.lastFailure?.stack ?? "",
     inputBytes: input ? decodeInput(input).parameter.length : 0,
@@ -63,10 +63,16 @@ function withKeptJournal(tx: ReadTx, invocation: Invocation): Invocation {
   return kept ? invocation : { ...invocation, commands: 0, deliveries: 0 };
 }
 
-/** The record knows what went before its present status. */
-function spentUntil({ status, statusSinceMs, spentMs }: Invocation, nowMs: number): SpentMs {
+/** The record knows what went before its present status, and all of the waits of runs. */
+function spentUntil(tx: ReadTx, invocation: Invocation, nowMs: number): SpentMs {
+  const { status, statusSinceMs, spentMs } = invocation;
   if (status === "completed") return spentMs;
-  return { ...spentMs, [status]: spentMs[status] + Math.max(0, nowMs - statusSinceMs) };
+  const here = spentMs[status] + Math.max(0, nowMs - statusSinceMs);
+  const toCome = [...readRuns(tx, invocation).values()].map((run) =>
+    Math.max(0, (run.nextTryAtMs ?? 0) - nowMs),
+  );
+  const runs = toCome.reduce((rest, ms) => rest - ms, spentMs["runs-backing-off"]);
+  return { ...spentMs, [status]: here, "runs-backing-off": runs };
 }
 
 /** The journal knows what the command was that the last failure has to do with. */

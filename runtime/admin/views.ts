@@ -13,7 +13,7 @@
  *
  * Times are ISO 8601 strings in UTC with milliseconds; durations and sizes carry their unit.
  */
-import type { CommandKind, Delivery, Target } from "../../protocol/command.ts";
+import type { CommandKind, Delivery, RunMode, Target } from "../../protocol/command.ts";
 import type { Failure } from "../../protocol/failure.ts";
 import type { AwakeableId, InvocationId, InvocationIdParts } from "../../protocol/ids.ts";
 import type { HandlerMode, RetryPolicy, ServiceKind } from "../../protocol/manifest.ts";
@@ -124,7 +124,10 @@ export interface InvocationDescription extends InvocationSummary {
   readonly waitsFor: readonly WaitView[];
   /** What is cut from `waitsFor`, as sentences; empty when nothing is. */
   readonly waitsForCut: readonly string[];
-  /** Where its time went until now, in milliseconds. "disk" is a part of "running". */
+  /**
+   * Where its time went until now, in milliseconds. "disk" is a part of "running"; "runs-backing-off"
+   * lies beside the statuses, and adds up over runs.
+   */
   readonly spentMs: SpentMs;
   /** How it ended; null until it has. */
   readonly outcome: OutcomeView | null;
@@ -174,8 +177,9 @@ export type WaitView =
       readonly holder: InvocationPeer;
       /** When this holder took it; what waits is older or younger. */
       readonly heldSince: IsoTime;
-      /** null: more than could be counted. */
+      /** null: too many to be counted here; `waiting` is how many are in the inbox in all. */
       readonly ahead: number | null;
+      readonly waiting: number;
       readonly since: IsoTime;
     }
   /** Scheduled: the delay of a send. */
@@ -244,7 +248,9 @@ export interface WaitedForBy {
 
 /** A run that has no result yet. */
 export interface RunView {
-  /** Times that its closure was allowed to start. */
+  /** What becomes of it if it is cut off. */
+  readonly mode: RunMode;
+  /** Times that its closure or its probe was allowed to start. */
   readonly tries: number;
   readonly failures: number;
   /** While it backs off; null while its closure may be executing. */

@@ -95,7 +95,7 @@ function keyWait({ tx, bounds }: WaitSource, invocation: Invocation): WaitView {
   const key = invocation.target.key ?? "";
   const row = tx.get(lockKey(service, key));
   assert(row !== undefined, `${invocationIdOf(invocation)} waits for a key that nobody holds`);
-  const { holder, sinceMs } = decodeLock(row);
+  const { holder, sinceMs, waiting } = decodeLock(row);
   const range = {
     from: inboxPrefix(service, key),
     to: inboxKey(service, key, invocation.inboxOrder),
@@ -109,6 +109,7 @@ function keyWait({ tx, bounds }: WaitSource, invocation: Invocation): WaitView {
     holder: peerOrGone(tx, holder, invocation),
     heldSince: iso(sinceMs),
     ahead: ahead > bounds.aheadMax ? null : ahead,
+    waiting,
     since: iso(invocation.statusSinceMs),
   };
 }
@@ -172,6 +173,7 @@ function runWaits(tx: ReadTx, invocation: Invocation): WaitView[] {
     command,
     name: run.name,
     since: iso(run.firstTryAtMs ?? invocation.statusSinceMs),
+    mode: run.mode,
     tries: run.tries,
     failures: run.failures,
     nextTryAt: isoOrNull(run.nextTryAtMs),

@@ -68,6 +68,11 @@ export const SPENT_ON = [
   "paused",
   /** Part of "running": a go, or a delivery beside a run, that waited for its commit. */
   "disk",
+  /**
+   * Beside the status: runs that waited for their next try, each by itself. Of a wait that is still
+   * going on all is in here already, also what is to come.
+   */
+  "runs-backing-off",
 ] as const;
 
 /** Milliseconds, up to the last change of its status. */
@@ -83,6 +88,7 @@ export function noTimeSpent(): SpentMs {
     "backing-off": 0,
     paused: 0,
     disk: 0,
+    "runs-backing-off": 0,
   };
 }
 

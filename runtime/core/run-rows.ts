@@ -29,8 +29,11 @@ export function removeRuns(step: Step, invocation: Invocation): void {
   }
 }
 
+/** The wait for its next try ends before its time. */
 export function clearRetry(step: Step, invocation: Invocation, index: number, run: Run): void {
   if (run.nextTryAtMs === null) return;
   const { sequence } = invocation;
   clearTimer(step, { dueAtMs: run.nextTryAtMs, sequence, kind: "run-retry", id: index });
+  invocation.spentMs["runs-backing-off"] -= Math.max(0, run.nextTryAtMs - step.nowMs);
+  changed(step, invocation);
 }

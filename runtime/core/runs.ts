@@ -189,6 +189,8 @@ function afterLastTry(step: Step, invocation: Invocation, run: Run): "fail" | "p
 function backOff(step: Step, invocation: Invocation, index: number, run: Run): void {
   assert(run.nextTryAtMs !== null, "a run that backs off knows when its next try is due");
   step.tx.put(runKey(invocation.sequence, index), encodeRun(run));
+  invocation.spentMs["runs-backing-off"] += run.nextTryAtMs - step.nowMs;
+  changed(step, invocation);
   const { sequence } = invocation;
   setTimer(step, { dueAtMs: run.nextTryAtMs, sequence, kind: "run-retry", id: index });
 }

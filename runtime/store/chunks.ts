@@ -10,6 +10,8 @@ import type { RowKey } from "../core/tx.ts";
 import { checkRow, corrupt, ROW_HEADER_BYTES, rowChecksum } from "./row.ts";
 
 export const CHUNK_BYTES: number = 256 * 1024;
+/** At the end of the key of a piece. */
+export const CHUNK_INDEX_BYTES = 4;
 
 const CHUNKED_FORMAT = 2;
 const HEAD_BYTES = ROW_HEADER_BYTES + 4;
@@ -39,7 +41,7 @@ export function chunkCount(stored: Uint8Array): number {
 
 /** Injective, since the index always takes four bytes; and the pieces of a value lie side by side. */
 export function chunkKey(key: Buffer, index: number): Buffer {
-  const bytes = Buffer.alloc(key.length + 4);
+  const bytes = Buffer.alloc(key.length + CHUNK_INDEX_BYTES);
   bytes.set(key);
   bytes.writeUInt32BE(index, key.length);
   return bytes;

@@ -51,6 +51,22 @@ export function prepareDataDirectory(dataDir: string, partition: number): string
   return join(partitions, String(partition));
 }
 
+/**
+ * The partition's path in a directory that is there; nothing is made.
+ *
+ * @throws UnknownFormatError when it is no data directory, or one of another format
+ */
+export function findPartition(dataDir: string, partition: number): string {
+  const path = join(dataDir, FORMAT_FILE);
+  if (!existsSync(path)) {
+    throw new UnknownFormatError(
+      `${dataDir} is no data directory of Holdfast: it has no ${FORMAT_FILE}. Name the directory that --data-dir named.`,
+    );
+  }
+  checkFormat(dataDir, readFormat(path));
+  return join(dataDir, "partitions", String(partition));
+}
+
 /** Makes a partition's store when it is not there. What a power loss left of an earlier try goes. */
 export async function makePartition(
   path: string,

@@ -24,7 +24,14 @@ import { mkdirSync } from "node:fs";
 import { open, type Database, type RootDatabase, type RootDatabaseOptionsWithPath } from "lmdb";
 import type { Range, Row, RowKey } from "../core/tx.ts";
 import { batchDigest, checkFollows, decodeBatch, type Batch, type StoredWrite } from "./batch.ts";
-import { CHUNK_BYTES, chunkCount, chunkHead, chunkKey, joinChunks } from "./chunks.ts";
+import {
+  CHUNK_BYTES,
+  CHUNK_INDEX_BYTES,
+  chunkCount,
+  chunkHead,
+  chunkKey,
+  joinChunks,
+} from "./chunks.ts";
 import { CommitFailedError, watchCommit } from "./commit-watch.ts";
 import { openRow, ROW_HEADER_BYTES, sealedRow } from "./row.ts";
 import { FencedError, type Store } from "./store.ts";
@@ -94,6 +101,44 @@ export async function makeLmdbStore(path: string): Promise<void> {
   await env.close();
 }
 
+/** A store that nobody has open, to be looked at row by row, damaged ones among them. */
+export interface StoreInspection {
+  readonly batchNumber: number;
+  get(key: RowKey): Inspected | undefined;
+  /** In key order. */
+  range(range: Range): (readonly [RowKey, Inspected])[];
+  /** Pieces of values that no row speaks of. */
+  loosePieces(): number;
+  close(): Promise<void>;
+}
+
+/** A value, or what is wrong with its row. */
+export type Inspected = { readonly value: Uint8Array } | { readonly damage: string };
+
+/** Changes nothing in there. @throws when there is no store, or none that LMDB can open */
+export function inspectLmdbStore(path: string): StoreInspection {
+  const env = openEnvironment(path, { readOnly: true });
+  const { meta, rows, chunks } = openTables(env);
+  const inspect = (key: RowKey, stored: Buffer): Inspected => {
+    try {
+      return { value: valueOf(chunks, key, stored) };
+    } catch (error) {
+      return { damage: error instanceof Error ? error.message : String(error) };
+    }
+  };
+  return {
+    batchNumber: decodeLast(openRow("last", meta.getBinary(LAST) ?? NOTHING)).number,
+    get: (key) => {
+      const stored = rows.getBinary(Buffer.from(key, "latin1"));
+      return stored && inspect(key, stored);
+    },
+    range: (range) =>
+      rangeOf(rows, range).map(([key, stored]) => [key, inspect(key, stored)] as const),
+    loosePieces: () => countLoosePieces(rows, chunks),
+    close: () => env.close(),
+  };
+}
+
 class LmdbStore implements Store {
   readonly epoch: number;
   readonly batchNumber: number;
@@ -130,17 +175,8 @@ class LmdbStore implements Store {
     return stored === undefined ? undefined : this.#value(key, stored);
   }
 
-  range({ from, to, limit }: Range): Row[] {
-    const start = from < "\x01" ? FIRST_KEY : Buffer.from(from, "latin1");
-    const end = Buffer.from(to, "latin1");
-    const rows: Row[] = [];
-    // To LMDB an empty end would mean "no end".
-    if (limit <= 0 || Buffer.compare(start, end) >= 0) return rows;
-    for (const { key, value } of this.#rows.getRange({ start, end, limit })) {
-      const name = key.toString("latin1");
-      rows.push([name, this.#value(name, value)]);
-    }
-    return rows;
+  range(range: Range): Row[] {
+    return rangeOf(this.#rows, range).map(([key, stored]) => [key, this.#value(key, stored)]);
   }
 
   commit(bytes: Uint8Array): Promise<void> {
@@ -233,8 +269,7 @@ class LmdbStore implements Store {
   }
 
   #value(key: RowKey, stored: Buffer): Uint8Array {
-    if (chunkCount(stored) === 0) return openRow(key, stored);
-    return joinChunks(key, stored, (chunk) => this.#chunks.getBinary(chunk));
+    return valueOf(this.#chunks, key, stored);
   }
 
   /** The last synchronous write: nothing else is under way yet. */
@@ -269,9 +304,40 @@ class LmdbStore implements Store {
   }
 }
 
-function openEnvironment(path: string): RootDatabase<Buffer, Buffer> {
+function rangeOf(rows: Table, { from, to, limit }: Range): (readonly [RowKey, Buffer])[] {
+  const start = from < "\x01" ? FIRST_KEY : Buffer.from(from, "latin1");
+  const end = Buffer.from(to, "latin1");
+  const found: (readonly [RowKey, Buffer])[] = [];
+  // To LMDB an empty end would mean "no end".
+  if (limit <= 0 || Buffer.compare(start, end) >= 0) return found;
+  for (const { key, value } of rows.getRange({ start, end, limit })) {
+    found.push([key.toString("latin1"), value]);
+  }
+  return found;
+}
+
+function valueOf(chunks: Table, key: RowKey, stored: Buffer): Uint8Array {
+  if (chunkCount(stored) === 0) return openRow(key, stored);
+  return joinChunks(key, stored, (chunk) => chunks.getBinary(chunk));
+}
+
+function countLoosePieces(rows: Table, chunks: Table): number {
+  let loose = 0;
+  for (const key of chunks.getKeys({ start: FIRST_KEY })) {
+    const row = rows.getBinary(key.subarray(0, -CHUNK_INDEX_BYTES));
+    const index = key.readUInt32BE(key.length - CHUNK_INDEX_BYTES);
+    if (row === undefined || index >= chunkCount(row)) loose++;
+  }
+  return loose;
+}
+
+function openEnvironment(
+  path: string,
+  { readOnly = false }: { readonly readOnly?: boolean } = {},
+): RootDatabase<Buffer, Buffer> {
   const options: Options = {
     path,
+    readOnly,
     encoding: "binary",
     keyEncoding: "binary",
     overlappingSync: false,

@@ -90,6 +90,18 @@ test("two ways to one invocation are two edges, and no cycle", async () => {
   expect(cycles).toEqual([]);
 });
 
+test("a cycle that two ways lead to is named once", async () => {
+  const h = harness();
+  const stuck = calls(h, "z", "z");
+  const root = h.accept("counter/root/add");
+  const attempt = h.attemptOf(1, root);
+  attempt.issue({ kind: "attach", invocationId: calls(h, "x", "z"), completionId: 1 });
+  attempt.issue({ kind: "attach", invocationId: calls(h, "y", "z"), completionId: 2 });
+  const { cycles } = await h.graph(root);
+  expect(cycles).toHaveLength(1);
+  expect(cycles[0]).toContain(stuck);
+});
+
 test("nearest first, and what is cut says so: an edge still names where it leads", async () => {
   const h = harness();
   const root = h.accept("counter/root/add");

@@ -48,6 +48,7 @@ describe("before it runs", () => {
         holder: { id: holder, target, status: "running", statusSince: at(100) },
         heldSince: at(100),
         ahead: 1,
+        waiting: 2,
         since: at(200),
       },
     ]);
@@ -63,6 +64,17 @@ describe("before it runs", () => {
     expect(await h.waits(third)).toMatchObject([
       { kind: "key", heldSince: at(800), ahead: 0, since: at(100), holder: { id: second } },
     ]);
+  });
+
+  test("who is far behind in a long inbox is not counted for", async () => {
+    const h = harness();
+    const ids = Array.from({ length: 2_003 }, () => h.accept("counter/a/add"));
+    const [, first] = ids;
+    const [nearly, last] = ids.slice(-2);
+    if (first === undefined || nearly === undefined || last === undefined) throw new Error("none");
+    expect(await h.waits(first)).toMatchObject([{ kind: "key", ahead: 0, waiting: 2_002 }]);
+    expect(await h.waits(nearly)).toMatchObject([{ kind: "key", ahead: 2_000 }]);
+    expect(await h.waits(last)).toMatchObject([{ kind: "key", ahead: null, waiting: 2_002 }]);
   });
 
   test.each([
@@ -133,7 +145,7 @@ describe("while it runs or is suspended", () => {
         awakeableId: expect.stringMatching(/^sign_|^prom_|^awk_/),
       },
       { kind: "promise", promise: "done", command: 4, since: at(120) },
-      { kind: "run", name: "charge", command: 6, tries: 1, since: at(130) },
+      { kind: "run", name: "charge", mode: "at-least-once", command: 6, tries: 1, since: at(130) },
       { kind: "signal", signal: "go", command: 5, since: at(120) },
     ]);
   });
@@ -147,8 +159,10 @@ describe("while it runs or is suspended", () => {
     const failure = { name: "Error", message: "card declined", code: 500 };
     const said = { attempt: attempt.handle, command, try: 1, failure, retryAfterMs: 5_000 };
     h.say(1, { kind: "run-failed", ...said });
+    h.advance(1_200);
     expect(await h.describe(id)).toMatchObject({
       status: "backing-off",
+      spentMs: { running: 1_200, "runs-backing-off": 1_200 },
       waitsFor: [
         { kind: "run", name: "charge", failures: 1, lastFailure: failure, nextTryAt: at(5_100) },
       ],

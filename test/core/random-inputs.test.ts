@@ -72,7 +72,8 @@ class Chaos {
     const draw = random.int(0, 99);
     if (draw < 20) this.#request();
     else if (draw < 70) this.#worker();
-    else if (draw < 80) this.h.advance(random.pick([1, 20, 500, 3_000]));
+    else if (draw < 77) this.h.advance(random.pick([1, 20, 500, 3_000]));
+    else if (draw < 80) this.h.jump(random.pick([20, 500, 3_000]));
     else if (draw < 85) this.#control();
     else if (draw < 88) this.#hold();
     else if (draw < 92) this.#connect();
@@ -254,6 +255,11 @@ class Chaos {
         const name = `${connection}/${start.attempt}`;
         if (this.#seen.has(name)) continue;
         this.#seen.add(name);
+        // A worker without patience: what is resumed leads to nothing, again and again.
+        if (start.commandCount > 0 && this.#random.chance(0.4)) {
+          this.h.attempt(connection, nth).suspend();
+          continue;
+        }
         this.#live.set(name, {
           attempt: this.h.attempt(connection, nth),
           completionId: this.#highest(connection, start.attempt),

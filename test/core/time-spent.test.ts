@@ -14,8 +14,11 @@ const records = (h: CoreHarness): Invocation[] =>
 const spent = (it: Invocation | undefined): Record<string, number> =>
   Object.fromEntries(Object.entries(it?.spentMs ?? {}).filter(([, ms]) => ms > 0));
 
+/** What is told beside the statuses. */
+const BESIDE = new Set(["disk", "runs-backing-off"]);
+
 const total = ({ spentMs }: Invocation): number =>
-  Object.entries(spentMs).reduce((sum, [what, ms]) => (what === "disk" ? sum : sum + ms), 0);
+  Object.entries(spentMs).reduce((sum, [what, ms]) => (BESIDE.has(what) ? sum : sum + ms), 0);
 
 test("a call that goes through everything: scheduled, ready, running, backing off, suspended", () => {
   const h = new CoreHarness();
@@ -87,4 +90,24 @@ test("what the shell says of the disk is added up, for the attempt that it is sa
   h.apply({ kind: "worker-message", connection: 1, ordinal: 4, message: zombie, diskWaitMs: 9 });
   attempt.end("1");
   expect(spent(records(h)[0])).toEqual({ running: 10, disk: 7 });
+});
+
+test("a run that waits for its next try is told beside the status, as far as it has waited", () => {
+  const h = new CoreHarness();
+  h.connect(1);
+  const request = h.invoke("greeter/greet", { mode: "send" });
+  const attempt = h.attempt(1);
+  const run = { kind: "run", mode: "at-least-once", retry: null, completionId: 1 } as const;
+  const command = attempt.issue(run);
+  const failure = { name: "Error", message: "boom", code: 500 };
+  const failed = { kind: "run-failed", attempt: attempt.handle, command, failure } as const;
+  h.say(1, { ...failed, try: 1, retryAfterMs: 2_000 });
+  h.advance(2_000);
+  h.advance(40);
+  h.say(1, { ...failed, try: 2, retryAfterMs: 5_000 });
+  h.advance(1_500);
+  // A cancellation takes the second wait back before its time.
+  h.ask((ask) => ({ kind: "cancel", request: ask, invocationId: h.admittedId(request) }));
+  h.attempt(1).end("1");
+  expect(spent(records(h)[0])).toEqual({ running: 3_540, "runs-backing-off": 3_500 });
 });

@@ -111,6 +111,7 @@ export class Answers {
   #checkControl(kind: Question["kind"], id: string): void {
     const invocation = this.#durable.find(id);
     if (kind === "purge") {
+      // Its rows follow in pieces.
       const gone = invocation === undefined || invocation.purging;
       must(gone, `I1: ${id} is purged, they say, and is on disk`);
       return;
@@ -129,8 +130,9 @@ export class Answers {
     if (owner === undefined || owner.invocation.status === "completed") return;
     const journal = this.#durable.journal(owner.invocation.sequence);
     const command = journal?.issued.get(owner.completionId);
-    // What a cancellation covers nobody waits for.
-    if (command?.kind !== "awakeable" || (journal?.cancellations.length ?? 0) > 0) return;
+    if (command?.kind !== "awakeable") return;
+    // A cancellation covers it: nobody waits for it any more, and nothing of it is recorded.
+    if (command.after < owner.invocation.cancelledAt) return;
     must(
       journal?.completions.has(owner.completionId) ?? false,
       `I1: a completion of ${awakeableId} was acknowledged and is not on disk`,

@@ -181,6 +181,14 @@ export class CoreHarness {
     this.nowMs = until;
   }
 
+  /** The clock jumps, as after a pause of the process: all that is due comes at once. */
+  jump(ms: number): void {
+    this.nowMs += ms;
+    while ((this.machine.nextDueAtMs(this.tx) ?? Infinity) <= this.nowMs) {
+      this.apply({ kind: "timers-due" });
+    }
+  }
+
   connect(
     connection: number,
     {

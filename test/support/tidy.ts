@@ -39,7 +39,7 @@ export const BORDERS: readonly Border[] = [
     from: /^cli\//,
     may: [
       /^cli\//,
-      /^runtime\/(index|admin\/views|core\/limits|http\/http-limits)\.ts$/,
+      /^runtime\/(index|admin\/views|core\/limits|http\/http-limits|verify\/directory)\.ts$/,
       /^sdk\/client\//,
       /^node:/,
       /^commander$/,

@@ -169,6 +169,8 @@ function describeInput(input: Input, name: (id: string) => string): string {
     case "pause-service":
     case "resume-service":
       return `request ${input.request}: ${input.kind} ${input.service}`;
+    case "remove-deployment":
+      return `request ${input.request}: remove deployment ${input.version}`;
     default:
       return input.kind;
   }

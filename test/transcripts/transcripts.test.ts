@@ -198,6 +198,25 @@ const SCENARIOS: Readonly<Record<string, (t: Transcript) => void>> = {
     t.say("The key is free: the older call gets its turn and its answer.");
     t.harness.attempt(1).end("7");
   },
+  "a deployment that drains": (t) => {
+    const { harness } = t;
+    harness.connect(2, { version: "v1" });
+    harness.invoke("greeter/greet", { body: '"began with v1"' });
+    t.say("A worker of a new version comes: it takes what is new.");
+    harness.connect(3, { version: "v2" });
+    harness.invoke("greeter/greet", { body: '"began with v2"' });
+    t.say("The old one drains: it has an invocation, and cannot be removed.");
+    harness.ask((request) => ({ kind: "remove-deployment", request, version: "v1" }));
+    t.say(
+      "Its worker is lost. The invocation waits for another of its version, and takes no other.",
+    );
+    harness.lose(2);
+    harness.connect(4, { version: "v1" });
+    harness.attempt(4).end('"ended with v1"');
+    t.say("Drained: its worker may leave, and then it may be forgotten.");
+    harness.lose(4);
+    harness.ask((request) => ({ kind: "remove-deployment", request, version: "v1" }));
+  },
 };
 
 test.each(Object.keys(SCENARIOS))("%s", async (title) => {

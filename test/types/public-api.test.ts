@@ -17,6 +17,7 @@ const { handlers, object, service, workflow } = sdk;
 test("the entry points export these names and no others", () => {
   expect(Object.keys(sdk).sort()).toEqual([
     "CancelledError",
+    "DeadlockError",
     "RetryableError",
     "RunInterruptedError",
     "TerminalError",

@@ -181,7 +181,7 @@ function targetOf(path: string): { service: string; handler: string; key: string
   return { service, handler: handler ?? "", key };
 }
 
-function allInvocations(store: ReadTx): Invocation[] {
+export function allInvocations(store: ReadTx): Invocation[] {
   const range = { from: INVOCATIONS, to: prefixEnd(INVOCATIONS), limit: ALL };
   return store.range(range).map(([key, row]) => decodeInvocation(readU48(key, 1), row));
 }

@@ -141,8 +141,8 @@ const FENCES: readonly SeededBug[] = [
     "rule 4",
     edit(
       core("inbox"),
-      "  const held = decodeLock(row);\n",
-      '  const held = decodeLock(row);\n  if (load(step, held.holder)?.status === "suspended") return makeReady(step, invocation);\n',
+      "  const held = decodeLock(row);\n  step.tx.put(lock, encodeLock({ ...held, waiting: held.waiting + 1 }));",
+      '  const held = decodeLock(row);\n  if (load(step, held.holder)?.status === "suspended") return makeReady(step, invocation);\n  step.tx.put(lock, encodeLock({ ...held, waiting: held.waiting + 1 }));',
     ),
   ),
 ];
@@ -211,9 +211,13 @@ const LOST: readonly SeededBug[] = [
     edit(core("recover"), "  restartActive(step);\n", ""),
   ),
   bug(
-    "a recovery forgets who was ready",
+    "after a restart nobody looks who was ready",
     "rule 6",
-    edit(core("recover"), "  rememberQueues(step);\n", ""),
+    edit(
+      core("workers"),
+      "for (const { prefix } of connection.queues) step.memory.queues.add(prefix);",
+      "",
+    ),
   ),
   bug(
     "a recovery takes numbers again that were given out",

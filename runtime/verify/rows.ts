@@ -1,0 +1,83 @@
+/**
+ * What the checks read through: the rows of a store that nobody writes to, damaged ones among them.
+ *
+ * A row that cannot be read is told once, by the pass over all rows; to every other check it is there,
+ * and says nothing. So one damaged row is one finding and not a dozen.
+ */
+import { invocationIdOf, type Invocation } from "../core/invocation.ts";
+import { invocationKey, type Sequence } from "../core/keys.ts";
+import { decodeInvocation } from "../core/rows.ts";
+import type { RowKey } from "../core/tx.ts";
+
+/** Of a row that is there: its value, or why it cannot be read. */
+export type Stored = { readonly value: Uint8Array } | { readonly damage: string };
+
+export interface VerifySource {
+  /** Undefined when there is no such row. */
+  look(key: RowKey): Stored | undefined;
+  /** The rows whose keys start with `prefix` ("": all), in order. */
+  scan(prefix: string): Iterable<readonly [RowKey, Stored]>;
+}
+
+/** Decoded records that are kept: rows of one invocation lie side by side in most ranges. */
+const KEPT_MAX = 4_096;
+
+export class Rows {
+  readonly #source: VerifySource;
+  readonly #kept = new Map<Sequence, Invocation | undefined>();
+
+  constructor(source: VerifySource) {
+    this.#source = source;
+  }
+
+  has(key: RowKey): boolean {
+    return this.#source.look(key) !== undefined;
+  }
+
+  /** Undefined when it is not there or cannot be read. */
+  read<T>(key: RowKey, decode: (row: Uint8Array) => T): T | undefined {
+    const stored = this.#source.look(key);
+    return stored && "value" in stored ? attempt(() => decode(stored.value)) : undefined;
+  }
+
+  /** Every row, readable or not. */
+  everything(): Iterable<readonly [RowKey, Stored]> {
+    return this.#source.scan("");
+  }
+
+  *all(prefix: string): Generator<readonly [RowKey, Uint8Array]> {
+    for (const [key, stored] of this.#source.scan(prefix)) {
+      if ("value" in stored) yield [key, stored.value];
+    }
+  }
+
+  count(prefix: string): number {
+    let count = 0;
+    for (const _ of this.#source.scan(prefix)) count++;
+    return count;
+  }
+
+  invocation(sequence: Sequence): Invocation | undefined {
+    if (this.#kept.has(sequence)) return this.#kept.get(sequence);
+    const found = this.read(invocationKey(sequence), (row) => decodeInvocation(sequence, row));
+    if (this.#kept.size >= KEPT_MAX) this.#kept.clear();
+    this.#kept.set(sequence, found);
+    return found;
+  }
+}
+
+/** For people: "suspended counter/ann/add inv_...". */
+export function named(invocation: Invocation): string {
+  const { service, key, handler } = invocation.target;
+  const path = key === null ? `${service}/${handler}` : `${service}/${key}/${handler}`;
+  return `${invocation.status} ${path} ${invocationIdOf(invocation)}`;
+}
+
+function attempt<T>(act: () => T): T | undefined {
+  try {
+    return act();
+  } catch {
+    // The pass over all rows has told of it.
+    return undefined;
+  }
+}

@@ -211,7 +211,7 @@ export class Chaos {
     if (scenery.disk.rows.get(serviceKey("flow")) === undefined) return false;
     const link = scenery.newLink();
     scenery.note(`a foreign worker connects by link ${link.id}`);
-    scenery.expectRefusal(link);
+    scenery.watch.expectRefusal(link);
     scenery.runtime.connect(link);
     link.attachWorker({ onMessage: () => undefined, onClose: () => undefined });
     const run = handler("run", "exclusive");

@@ -232,7 +232,9 @@ export class Chaos {
     const { durable, world, clients } = this.#scenery;
     const known = [...world.awakeables.values()];
     if (known.length > 0 && this.#random.chance(0.5)) {
-      clients.completeAwakeable(this.#random.pick(known) as AwakeableId); // it came from ctx.awakeable
+      // The youngest one may not even be recorded yet.
+      const id = this.#random.chance(0.5) ? known.at(-1) : this.#random.pick(known);
+      clients.completeAwakeable(id as AwakeableId); // it came from ctx.awakeable
       return true;
     }
     const invocations = durable.invocations();

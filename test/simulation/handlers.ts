@@ -71,7 +71,7 @@ async function perform(at: Attempt, it: Operation): Promise<string[]> {
       void ctx.sleep(it.ms, id);
       return [];
     case "outside":
-      await new Promise((resolve) => setImmediate(resolve));
+      await new Promise((resolve) => setTimeout(resolve, 5));
       await ctx.sleep(1, id);
       return [];
     case "patched":

@@ -115,7 +115,7 @@ export class ProgramWriter {
       draw("detached-sleep", 1),
       draw("date", 2),
       draw("patched", 1),
-      draw("outside", 1.5),
+      draw("outside", 2),
       draw("awakeable", 3),
       draw("call", 8),
       draw("send", 4),

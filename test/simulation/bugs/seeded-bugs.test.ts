@@ -44,7 +44,10 @@ async function judge(tree: BuggyTree): Promise<Verdict> {
     const { tally, failure } = await runSeeds(buggy, seeds, ["--quick"]);
     return { seeds: tally.seeds + 1, found: failure?.message };
   } catch (error) {
-    return { seeds: 1, found: error instanceof Error ? error.message : String(error) };
+    const message = error instanceof Error ? error.message : String(error);
+    // A bug that does not even load has been found by nobody.
+    if (/SyntaxError|ReferenceError|ERR_MODULE/.test(message)) throw error;
+    return { seeds: 1, found: message };
   } finally {
     removeFolder(buggy);
   }
@@ -62,6 +65,9 @@ describe("the simulation finds", () => {
         `seed ${seeds}: ${tree.bug.name}: ${found?.slice(0, 100) ?? "missed"}\n`,
       );
       expect(found, `missed in ${seeds} seeds`).toBeDefined();
+      expect(found, "it is a bug, not a slip of the pen").not.toMatch(
+        /is not (defined|a function)/,
+      );
     },
     TIMEOUT_MS,
   );

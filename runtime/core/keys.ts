@@ -203,7 +203,8 @@ function u48(value: number): string {
 }
 
 function u32(value: number): string {
-  assert(value >= 0 && value < 2 ** 32, `${value} does not fit 32 bits`);
+  const fits = Number.isInteger(value) && value >= 0 && value < 2 ** 32;
+  assert(fits, `${value} does not fit 32 bits`);
   return String.fromCharCode(
     (value >>> 24) & 255,
     (value >>> 16) & 255,

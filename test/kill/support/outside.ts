@@ -26,6 +26,7 @@ export class Outside {
   readonly #ticks: Ticks;
   readonly #onWake: (awakeableId: string) => void;
   #count = 0;
+  #waiting: (() => void)[] = [];
 
   private constructor(ticks: Ticks, onWake: (awakeableId: string) => void) {
     this.#ticks = ticks;
@@ -60,6 +61,11 @@ export class Outside {
     this.#arrivals.delete(step);
   }
 
+  /** Resolves as soon as a handler reaches out again. */
+  nextArrival(): Promise<void> {
+    return new Promise((resolve) => this.#waiting.push(resolve));
+  }
+
   async close(): Promise<void> {
     this.#server.closeAllConnections();
     this.#server.close();
@@ -69,6 +75,7 @@ export class Outside {
   #arrive({ url = "/", headers }: IncomingMessage): number {
     const step = decodeURIComponent(url.slice(1));
     const number = ++this.#count;
+    for (const resolve of this.#waiting.splice(0)) resolve();
     if (step.startsWith("wake ")) {
       this.#onWake(step.slice("wake ".length));
       return number;

@@ -6,6 +6,7 @@
  * 2. What `expectAllIsWell` looks at has come to rest: everything asked is answered, nothing is left.
  */
 import { once } from "node:events";
+import { writeFile } from "node:fs/promises";
 import { connect } from "node:net";
 import { setTimeout as delay } from "node:timers/promises";
 import { verifyDirectory } from "../../../runtime/verify/directory.ts";
@@ -64,9 +65,9 @@ export class World {
   /** Without a runtime: nothing can be asked yet. */
   static async make(options: WorldOptions): Promise<World> {
     const ticks = new Ticks();
-    let world: World | undefined;
-    const outside = await Outside.start(ticks, (id) => void world?.wake(id));
-    world = new World(options, ticks, outside, await newDirectory());
+    // Nothing arrives before there is a world.
+    const outside = await Outside.start(ticks, (id) => void world.wake(id));
+    const world = new World(options, ticks, outside, await newDirectory());
     return world;
   }
 
@@ -112,6 +113,15 @@ export class World {
     this.#runtime = runtime;
     this.#ports = runtime.ports;
     this.client.baseUrl = runtime.ingressUrl;
+  }
+
+  /** Wakes a failpoint in a runtime that has them (failpoints.ts): `<index>:<pass>`. */
+  async arm(file: string, failpoint: string): Promise<void> {
+    const armed = (): number => count(this.runtime.log, "a failpoint is armed");
+    const before = armed();
+    await writeFile(file, failpoint);
+    this.runtime.child.kill("SIGUSR2");
+    await until(() => armed() > before, "a failpoint is armed");
   }
 
   async killRuntime(): Promise<void> {
@@ -185,11 +195,14 @@ export class World {
   }
 
   /** The directory as it is now, while no runtime has it. */
-  async verify(): Promise<number> {
+  verify(): Promise<number> {
+    return World.verify(this.dataDir);
+  }
+
+  /** Gives the number of its rows. */
+  static async verify(dataDir: string): Promise<number> {
     const found: string[] = [];
-    const { rows } = await verifyDirectory(this.dataDir, (it) =>
-      found.push(`${it.row}: ${it.problem}`),
-    );
+    const { rows } = await verifyDirectory(dataDir, (it) => found.push(`${it.row}: ${it.problem}`));
     if (found.length > 0) throw new Error(`verify found: ${found.slice(0, 10).join("; ")}`);
     return rows;
   }

@@ -129,7 +129,6 @@ class PartitionLoop implements Loop {
   async close(): Promise<void> {
     if (this.#phase !== "dead") {
       this.#phase = "closing";
-      this.#committer.demand();
       this.#scheduleTurn();
       await this.#settled();
       this.#phase = "dead";
@@ -162,7 +161,9 @@ class PartitionLoop implements Loop {
     this.#inputs.splice(0, taken);
     this.#fireTimers();
     this.#options.afterPerform?.();
-    if (this.#phase === "closing" && !this.#isSettled()) this.#committer.demand();
+    // Only for what is written: a batch without writes would be waited for like any other, and another
+    // demanded meanwhile, for ever.
+    if (this.#phase === "closing" && this.#overlay.openWrites > 0) this.#committer.demand();
     this.#committer.commitIfDue();
     this.#confirm();
     this.#setPressure(this.#overloaded());

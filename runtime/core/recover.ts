@@ -8,9 +8,9 @@
 import { assert } from "../../protocol/assert.ts";
 import { recoverCounts } from "./counts.ts";
 import { setStatus } from "./invocation.ts";
-import { ACTIVE, NEXT_SEQUENCE, prefixEnd, readU48, readyKey, readyPrefix } from "./keys.ts";
+import { ACTIVE, NEXT_SEQUENCE, prefixEnd, readU48, readyKey } from "./keys.ts";
 import { recoverPauses } from "./pauses.ts";
-import { readDeployments, recoverServices } from "./registry.ts";
+import { recoverServices } from "./registry.ts";
 import { decodeNumber } from "./rows.ts";
 import { changed, flush, load, type Step } from "./step.ts";
 
@@ -25,20 +25,7 @@ export function recover(step: Step): void {
   recoverServices(tx, memory);
   recoverCounts(tx, memory);
   recoverPauses(tx, memory);
-  rememberQueues(step);
   restartActive(step);
-}
-
-/** Every queue may hold rows: whether it does is found out when a worker asks. */
-function rememberQueues(step: Step): void {
-  for (const deployment of readDeployments(step.tx)) {
-    for (const service of deployment.services) {
-      for (const handler of service.handlers) {
-        step.memory.queues.add(readyPrefix(deployment.version, service.name, handler.name));
-        step.memory.queues.add(readyPrefix("", service.name, handler.name));
-      }
-    }
-  }
 }
 
 function restartActive(step: Step): void {

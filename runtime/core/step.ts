@@ -85,7 +85,7 @@ export interface Memory {
   /** Requests that wait for an outcome. */
   readonly waiting: Map<Sequence, Set<RequestId>>;
   readonly waitsFor: Map<RequestId, Sequence>;
-  /** Ready queues that may hold rows; a queue that is not in here is empty. */
+  /** Ready queues that may hold rows, of all that a connection serves: those that are not in here are empty. */
   readonly queues: Set<string>;
   readonly pauses: Pauses;
   /** Connections that looked at as many ready rows as one step may, and go on in the next one. */

@@ -50,6 +50,8 @@ export function onHello(step: Step, id: ConnectionId, hello: Hello): void {
     congested: true,
   };
   step.memory.connections.set(id, connection);
+  // Whether they do hold rows is found out when it first has room.
+  for (const { prefix } of connection.queues) step.memory.queues.add(prefix);
   const { limits, epoch } = step.memory;
   tellWorker(
     step,

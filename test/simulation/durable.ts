@@ -35,8 +35,10 @@ export interface Journal {
   }[];
   readonly completions: Map<number, Completion>;
   readonly issued: Map<number, Command>;
+  readonly patches: Set<string>;
   /** By the label that programs give. */
   readonly byName: Map<string, Command>;
+  lastAtMs: number;
   deliveries: number;
   cancellations: number;
   signals: { readonly signal: string; readonly result: Result }[];
@@ -154,7 +156,9 @@ function emptyJournal(): Journal {
     commands: [],
     completions: new Map(),
     issued: new Map(),
+    patches: new Set(),
     byName: new Map(),
+    lastAtMs: 0,
     deliveries: 0,
     cancellations: 0,
     signals: [],
@@ -163,6 +167,11 @@ function emptyJournal(): Journal {
 
 function append(journal: Journal, value: Uint8Array, name: string): void {
   const entry = decodeJournalEntry(value);
+  must(
+    entry.atMs >= journal.lastAtMs,
+    `I10: time went back by ${journal.lastAtMs - entry.atMs} ms`,
+  );
+  journal.lastAtMs = entry.atMs;
   if (entry.kind === "command") {
     const { command, atMs, child } = entry;
     must(
@@ -171,6 +180,7 @@ function append(journal: Journal, value: Uint8Array, name: string): void {
     );
     must(command.after <= journal.deliveries, `rule 8: a command of ${name} saw what is not there`);
     journal.commands.push({ command, atMs, child });
+    if (command.kind === "patched") journal.patches.add(command.patch);
     if (command.name !== "") journal.byName.set(command.name, command);
     if (!("completionId" in command) || command.kind === "withdraw") return;
     must(!journal.issued.has(command.completionId), `a completion id of ${name} came twice`);

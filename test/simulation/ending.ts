@@ -14,7 +14,9 @@ import type { Program } from "./program.ts";
 import { must } from "./violation.ts";
 import type { World } from "./world.ts";
 
-interface Ending {
+export interface Ending {
+  /** Whether programs may call back to who called them. */
+  readonly circles: boolean;
   readonly durable: Durable;
   readonly answers: Answers;
   readonly world: World;
@@ -83,7 +85,7 @@ function textOfValue(result: { readonly kind: string; readonly value?: Uint8Arra
 }
 
 /** I10: no sleep ends before its time. I8: a recorded result is one that a closure returned. */
-function checkJournal({ durable, answers }: Ending, invocation: Invocation): void {
+function checkJournal({ durable, answers, circles }: Ending, invocation: Invocation): void {
   const journal = durable.journal(invocation.sequence);
   const name = nameOf(invocation);
   for (const { command, atMs } of journal?.commands ?? []) {
@@ -96,13 +98,16 @@ function checkJournal({ durable, answers }: Ending, invocation: Invocation): voi
   }
   const result = durable.outcome(invocation.sequence);
   must(result !== undefined, `${name} has ended without an outcome`);
-  if (!result.ok) checkFailure(durable, answers, invocation, result.failure.message);
+  if (!result.ok) checkFailure({ durable, answers, circles }, invocation, result.failure.message);
+  for (const { result: it } of journal?.completions.values() ?? []) {
+    const isDeadlock = it.kind === "failure" && it.failure.name === "DeadlockError";
+    must(circles || !isDeadlock, `rule 9: ${name} is told of a deadlock, and there is no circle`);
+  }
 }
 
 /** A failure has a reason. */
 function checkFailure(
-  durable: Durable,
-  answers: Answers,
+  { durable, answers, circles }: Pick<Ending, "durable" | "answers" | "circles">,
   invocation: Invocation,
   message: string,
 ): void {
@@ -115,16 +120,18 @@ function checkFailure(
     const byParent = above?.ok === false && above.failure.message === "killed";
     must(answers.killed.has(id) || byParent, `nobody killed ${name}`);
   } else if (message === "Cancelled") {
-    const told = (journal?.cancellations ?? 0) > 0 || hasCancelledCallee(journal);
+    // Its journal may have gone before the rest of it; then nothing says who its callees were.
+    const told = invocation.cancelledAt > 0 || journal === undefined || hasCancelledCallee(journal);
     must(told || invocation.attempts === 0, `nobody cancelled ${name}`);
+  } else if (message.startsWith("deadlock: ")) {
+    must(circles && invocation.attempts === 0, `rule 9: ${name} ended as a deadlock`);
   } else {
     must(/^op\d+ is terminal$/.test(message), `${name} failed for no reason: ${message}`);
   }
 }
 
-function hasCancelledCallee(journal: Journal | undefined): boolean {
-  const completions = [...(journal?.completions.values() ?? [])];
-  return completions.some(
+function hasCancelledCallee(journal: Journal): boolean {
+  return [...journal.completions.values()].some(
     ({ result }) => result.kind === "failure" && result.failure.message === "Cancelled",
   );
 }

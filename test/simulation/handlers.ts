@@ -68,6 +68,8 @@ async function perform(at: Attempt, it: Operation): Promise<string[]> {
     case "detached-sleep":
       void ctx.sleep(it.ms, id);
       return [];
+    case "patched":
+      return [`${id}=${ctx.patched(id)}`];
     case "date":
       return [`${id}@${await ctx.date.now()}`];
     case "throw-transient":
@@ -127,6 +129,7 @@ type Reaching = Exclude<
       | "sleep"
       | "detached-sleep"
       | "date"
+      | "patched"
       | "throw-transient"
       | "throw-terminal"
       | "all"
@@ -148,16 +151,18 @@ async function reach(at: Attempt, it: Reaching): Promise<string[]> {
   const invocationId = ctx.request().id;
   switch (it.op) {
     case "run": {
-      const options = it.tries === null ? {} : { maxRetryAttempts: it.tries };
+      const start = { invocationId, step: id, saw };
       const run = ctx.run(
         id,
-        ({ idempotencyToken, signal }) => {
+        ({ idempotencyToken: token, signal }) => {
           if (it.throwsTerminal) throw new TerminalError(`${id} threw`);
-          const zombie = scene.isZombie();
-          const start = { invocationId, step: id, token: idempotencyToken, saw, zombie };
-          return world.execute(start, it, signal);
+          return world.execute({ ...start, token, zombie: scene.isZombie() }, it, signal);
         },
-        options,
+        {
+          mode: it.mode,
+          ...(it.tries === null ? {} : { maxRetryAttempts: it.tries }),
+          ...(it.mode === "probe" ? { probe: () => world.probe(start) } : {}),
+        },
       );
       return outcomeOf(run, (value) => world.observe(invocationId, id, value));
     }

@@ -12,7 +12,7 @@ import { canonical, type Execution, type Observation } from "./world.ts";
 
 /** Rule 2: a closure starts when its command and its try are durable. I8: never after its result is. */
 export function checkExecution(durable: Durable, execution: Execution): void {
-  const { step, saw } = execution;
+  const { step } = execution;
   const invocation = durable.find(execution.invocationId);
   must(invocation !== undefined, `rule 2: a go for ${step} of an invocation that is not on disk`);
   const journal = durable.journal(invocation.sequence);
@@ -33,6 +33,14 @@ export function checkExecution(durable: Durable, execution: Execution): void {
   const row = durable.disk.rows.get(runKey(invocation.sequence, command.index));
   if (row !== undefined)
     must(decodeRun(row).tries > 0, `rule 2: the try of ${step} is not on disk`);
+  checkSeen(durable, execution);
+}
+
+/** Rule 2: while a closure is at work, its code is given only what is durable. */
+export function checkSeen(durable: Durable, { invocationId, step, saw }: Execution): void {
+  const invocation = durable.find(invocationId);
+  const journal = invocation && durable.journal(invocation.sequence);
+  if (journal === undefined) return;
   for (const earlier of saw) {
     const durably = hasSeen(journal, earlier);
     must(durably, `rule 2: ${step} runs, and its code saw ${earlier}, which is not on disk`);

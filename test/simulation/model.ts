@@ -83,6 +83,8 @@ export class Model {
         return;
       case "throw-terminal":
         return must(false, `the model expects ${id} to throw, and it came back`);
+      case "patched":
+        return this.#expect(`${id}=${this.#oracle.journal.patches.has(id)}`);
       case "date":
         return this.#date(id);
       case "all":

@@ -5,10 +5,13 @@
 import type { Invocation } from "../../runtime/core/invocation.ts";
 import { invocationIdOf } from "../../runtime/core/invocation.ts";
 import { MemoryDisk } from "../../runtime/store/memory.ts";
-import type { RuntimeMessage, Start, WorkerMessage } from "../../protocol/message.ts";
+import { DEPLOYMENTS, prefixEnd } from "../../runtime/core/keys.ts";
+import { FailureCode } from "../../protocol/failure.ts";
+import type { Fail, RuntimeMessage, Start, WorkerMessage } from "../../protocol/message.ts";
 import { Clients } from "./clients.ts";
 import { Durable, nameOf } from "./durable.ts";
-import { checkExecution, checkObservation, checkRows } from "./invariants.ts";
+import { checkExecution, checkObservation, checkRows, checkSeen } from "./invariants.ts";
+import type { Ending } from "./ending.ts";
 import { Link, type LinkEvents } from "./network.ts";
 import { ProgramWriter } from "./program.ts";
 import { Random } from "./random.ts";
@@ -20,6 +23,8 @@ import { World } from "./world.ts";
 
 /** What a runtime may say as it ends the connection of an honest worker. */
 const HONEST_ENDS = /^(no hello within|\d+ bytes were not read in time|the runtime is shutting)/;
+/** No wait between two attempts is shorter. */
+const BACKOFF_MS_MIN = 10;
 const LONGEST_WAIT_MS = 20_000;
 /** Rows are looked at as a whole after some of the crashes: it costs a scan. */
 const ROWS_CHECKED_EVERY = 6;
@@ -36,6 +41,7 @@ export class Scenery implements LinkEvents {
   readonly log: string[] = [];
   readonly code: Code;
   readonly #settings: { readonly inactivityTimeoutMs: number; readonly eagerStateBytesMax: number };
+  readonly #programs: ProgramWriter;
   readonly #starts = new Map<Link, Map<number, Start>>();
   readonly #ends = new Map<Link, { ordinal: number; start: Start }[]>();
   readonly #foreign = new Set<Link>();
@@ -67,17 +73,19 @@ export class Scenery implements LinkEvents {
       concurrency: settings.pick([1, 2, 8]),
       lazyState: settings.chance(0.2),
     };
-    const programs = new ProgramWriter(new Random(seed, "programs"));
+    this.#programs = new ProgramWriter(new Random(seed, "programs"));
     const { durable, random, world } = this;
     this.clients = new Clients({
       random,
-      programs,
+      programs: this.#programs,
       durable,
       runtime: () => this.runtime,
       note: (event) => this.note(event),
       check: (check) => this.check(check),
     });
     world.onExecution = (it) => this.check(() => checkExecution(durable, it));
+    world.onExecuted = (it) => this.check(() => checkSeen(durable, it));
+    world.onBroken = (what) => this.check(() => must(false, what));
     world.onObservation = (it) => this.check(() => checkObservation(durable, it));
     for (const name of ["w0", "w1"]) {
       const hasCommands = (id: string): boolean => (durable.find(id)?.commands ?? 0) > 0;
@@ -129,10 +137,14 @@ export class Scenery implements LinkEvents {
     const wishes = world.dueWishes(time.wallMs, (id) => this.#isOpen(id));
     if (wishes.length > 0) choices.push([1, () => this.clients.grant(random.pick(wishes))]);
     if (world.closures.length > 0) choices.push([2, () => this.#finishClosure()]);
-    const held = this.workers.filter((it) => it.stopped);
-    if (held.length > 0) choices.push([0.3, () => (random.pick(held).stopped = false)]);
+    const stopped = this.workers.filter((it) => it.stopped);
+    if (stopped.length > 0) choices.push([0.3, () => (random.pick(stopped).stopped = false)]);
+    const { held } = this.clients;
+    if (held.length > 0 && this.clients.waiting < 20) {
+      choices.push([0.2, () => this.clients.letGo(random.int(0, held.length - 1))]);
+    }
     const clogged = links.filter((it) => it.clogBytes > 0);
-    if (clogged.length > 0) choices.push([0.3, () => (random.pick(clogged).clogBytes = 0)]);
+    if (clogged.length > 0) choices.push([0.3, () => (random.pick(clogged).clogged = 0)]);
     const away = this.workers.filter((it) => it.link === undefined);
     if (away.length > 0) choices.push([2, () => this.#connect(random.pick(away))]);
     if (links.some((it) => it.runtimeOpen !== it.workerOpen))
@@ -293,15 +305,22 @@ export class Scenery implements LinkEvents {
     } else this.#dead = true;
   }
 
+  /** What the guard of the disk says; after a restart it has to say so again. */
+  guardDisk(low: boolean): void {
+    this.note(low ? "the disk is nearly full" : "the disk has room again");
+    this.runtime.submit({ kind: "disk-space", low });
+  }
+
   // ------------------------------------------------------------------ the end
 
   heal(): void {
     for (const ghost of this.ghosts.splice(0)) ghost.crash(0);
     this.stalledSteps = 0;
     this.fullFor = 0;
+    this.guardDisk(false);
     time.jumpWall(this.wallBehindMs);
     this.wallBehindMs = 0;
-    for (const link of this.links()) link.clogBytes = 0;
+    for (const link of this.links()) link.clogged = 0;
     for (const [at, worker] of this.workers.entries()) {
       worker.kill();
       worker.code = { ...this.code, version: at === 1 && this.hasNewVersion ? "v2" : "v1" };
@@ -313,6 +332,13 @@ export class Scenery implements LinkEvents {
     for (const it of this.durable.invocations()) {
       if (it.status === "paused") this.clients.control("resume", invocationIdOf(it));
     }
+    for (const at of this.clients.held.keys()) this.clients.letGo(at);
+  }
+
+  ending(): Ending {
+    const { durable, world, clients } = this;
+    const { circles } = this.#programs;
+    return { durable, answers: clients.answers, world, circles, nowMs: time.wallMs };
   }
 
   isQuiet(): boolean {
@@ -348,9 +374,16 @@ export class Scenery implements LinkEvents {
       this.#starts.set(link, starts.set(message.attempt, message));
       this.check(() => this.#checkStart(message));
     } else if (message.kind === "ack") this.check(() => this.#checkAck(link, message.upTo));
+    else if (message.kind === "abort") this.check(() => this.#checkAbort(link, message.attempt));
+    else if (message.kind === "welcome") this.check(() => this.#checkWelcome());
+  }
+
+  onStartSent(link: Link): void {
+    this.check(() => must(false, `F20: link ${link.id} is clogged, and was given one more start`));
   }
 
   onSaid(link: Link, message: WorkerMessage, ordinal: number): void {
+    if (message.kind === "fail") this.check(() => this.#checkFail(link, message));
     if (message.kind !== "end") return;
     const start = this.#starts.get(link)?.get(message.attempt);
     if (start) this.#ends.set(link, [...(this.#ends.get(link) ?? []), { ordinal, start }]);
@@ -365,11 +398,41 @@ export class Scenery implements LinkEvents {
   /** I18: nothing starts before its back-off is over. */
   #checkStart(start: Start): void {
     const invocation = this.durable.find(start.invocationId);
-    if (invocation?.status !== "backing-off" || start.attemptNumber <= invocation.attempts) return;
-    if (this.#mayBeWoken(invocation)) return;
+    if (invocation === undefined || start.attemptNumber < invocation.attempts) return;
     const nowMs = time.wallMs + this.wallBehindMs;
+    const { lastFailure } = invocation;
+    if (this.#mayBeWoken(invocation)) return;
+    if (lastFailure?.command === null) {
+      const sinceMs = nowMs - lastFailure.atMs;
+      must(
+        sinceMs >= BACKOFF_MS_MIN,
+        `I18: ${nameOf(invocation)} starts ${sinceMs} ms after it failed`,
+      );
+    }
+    if (invocation.status !== "backing-off" || start.attemptNumber === invocation.attempts) return;
     const dueAtMs = invocation.nextAttemptAtMs ?? 0;
     must(dueAtMs <= nowMs, `I18: ${nameOf(invocation)} starts ${dueAtMs - nowMs} ms early`);
+  }
+
+  /** Rule 2: an abort reaches a worker when what caused it is durable. */
+  #checkAbort(link: Link, attempt: number): void {
+    const start = this.#starts.get(link)?.get(attempt);
+    const invocation = start && this.durable.find(start.invocationId);
+    if (invocation?.status !== "running") return;
+    const over = invocation.attempts !== start?.attemptNumber;
+    must(over, `rule 2: an abort of ${nameOf(invocation)}, which runs as far as is on disk`);
+  }
+
+  #checkWelcome(): void {
+    const known = this.disk.rows.range({ from: DEPLOYMENTS, to: prefixEnd(DEPLOYMENTS), limit: 1 });
+    must(known.length > 0, "rule 2: a worker is welcome, and no deployment is on disk");
+  }
+
+  /** Rule 7: only code that differs is told that it does. */
+  #checkFail(link: Link, { failure }: Fail): void {
+    const strays = this.#workerOf(link)?.code.strays ?? true;
+    const mismatch = failure.code === FailureCode.journalMismatch;
+    must(strays || !mismatch, `rule 7: the same code does not match: ${failure.message}`);
   }
 
   /** By a resume, or by a cancellation of it or of who called it: then it starts at once. */

@@ -69,9 +69,7 @@ export class Simulation {
       await time.quiet();
       while (this.#steps < UNSAFE_STEPS) await this.#step(true);
       await this.#heal();
-      const { durable, clients, world } = scenery;
-      const nowMs = time.wallMs;
-      scenery.check(() => checkEnding({ durable, answers: clients.answers, world, nowMs }));
+      scenery.check(() => checkEnding(scenery.ending()));
       scenery.throwViolation();
     } catch (error) {
       throw new Failure(error, this.#fired, scenery.log);
@@ -97,6 +95,7 @@ export class Simulation {
       scenery.event(faulty);
     } else this.#fired.push({ step, fault });
     await time.quiet();
+    for (const link of scenery.links()) link.settle();
     scenery.throwViolation();
   }
 

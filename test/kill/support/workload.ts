@@ -3,6 +3,7 @@
  * they asked and what came back. They go on through kills: what has an idempotency key is asked again
  * until it is answered, what has none may stay unknown.
  */
+import { setTimeout as delay } from "node:timers/promises";
 import type { Random } from "../../simulation/random.ts";
 import type { Ask, Client, HttpAnswer } from "./client.ts";
 import type { Entry, Expected, Ledger, Op } from "./ledger.ts";
@@ -27,11 +28,14 @@ export interface WorkloadOptions {
   readonly random: Random;
   /** Of invocations and keys, so that several can share a runtime. */
   readonly name: string;
+  /** How long after its answer something may be asked again. Default: as long as its list is there. */
+  readonly askAgainMs?: number;
 }
 
 interface Kept {
   readonly ask: Ask;
   readonly answer: HttpAnswer;
+  readonly atMs: number;
 }
 
 export class Workload {
@@ -62,9 +66,10 @@ export class Workload {
     this.#kept = [];
   }
 
-  start(clients: number): void {
+  /** `thinkMs`: how long a client rests between two of what it asks for. */
+  start(clients: number, thinkMs = 0): void {
     this.#stopping = false;
-    for (let i = 0; i < clients; i++) this.#track(this.#keepAsking());
+    for (let i = 0; i < clients; i++) this.#track(this.#keepAsking(thinkMs));
   }
 
   /** One of each of these kinds, all at once. */
@@ -84,9 +89,11 @@ export class Workload {
 
   /** I12: what was answered is answered again, to the letter; with another payload it is refused. */
   async askAgain(times: number): Promise<void> {
-    const { client, ledger, random } = this.#options;
-    for (let i = 0; i < Math.min(times, this.#kept.length); i++) {
-      const { ask, answer } = random.pick(this.#kept);
+    const { client, ledger, random, askAgainMs = Infinity } = this.#options;
+    for (let i = 0; i < times; i++) {
+      const fresh = this.#kept.filter(({ atMs }) => performance.now() - atMs < askAgainMs);
+      if (fresh.length === 0) return;
+      const { ask, answer } = random.pick(fresh);
       const again = await client.insist(ask);
       if (again.text !== answer.text || again.invocationId !== answer.invocationId) {
         ledger.complain(`I12: ${say(ask)} gave ${say(answer)}, later ${say(again)}`);
@@ -105,8 +112,11 @@ export class Workload {
     void tracked.then(() => this.#running.delete(tracked));
   }
 
-  async #keepAsking(): Promise<void> {
-    while (!this.#stopping) await this.#one(this.#options.random.pick(ALL_KINDS));
+  async #keepAsking(thinkMs: number): Promise<void> {
+    while (!this.#stopping) {
+      await this.#one(this.#options.random.pick(ALL_KINDS));
+      if (thinkMs > 0) await delay(thinkMs);
+    }
   }
 
   async #one(kind: Kind): Promise<void> {
@@ -191,7 +201,7 @@ export class Workload {
   async #answered(op: Op, ask: Ask): Promise<HttpAnswer> {
     const answer = await this.#options.client.insist(ask);
     this.#settle(op, answer);
-    if (ask.idempotencyKey !== undefined) this.#keep({ ask, answer });
+    if (ask.idempotencyKey !== undefined) this.#keep({ ask, answer, atMs: performance.now() });
     return answer;
   }
 

@@ -36,6 +36,7 @@ export interface WorldOptions {
   readonly name: string;
   readonly seed: number;
   readonly runtime?: Omit<RuntimeOptions, "dataDir" | "ports">;
+  readonly askAgainMs?: number;
 }
 
 export class World {
@@ -59,7 +60,8 @@ export class World {
     this.ledger = new Ledger(outside);
     const random = new Random(options.seed, `workload ${options.name}`);
     const { client, ledger } = this;
-    this.workload = new Workload({ client, ledger, ticks, random, name: options.name });
+    const { name, askAgainMs = Infinity } = options;
+    this.workload = new Workload({ client, ledger, ticks, random, name, askAgainMs });
   }
 
   /** Without a runtime: nothing can be asked yet. */

@@ -135,7 +135,7 @@ export class World {
   /** A runtime that is killed before it is ready, or just as it is. */
   async startAndKill(when: number | "as it recovers"): Promise<void> {
     const starting = this.launchRuntime();
-    if (when === "as it recovers") await this.#portAccepts(starting);
+    if (when === "as it recovers") await this.portAccepts(starting);
     else await delay(when);
     this.kills++;
     await starting.kill();
@@ -229,7 +229,8 @@ export class World {
     return invocations.map((it) => JSON.stringify(it)).join("\n");
   }
 
-  async #portAccepts(starting: StartingRuntime): Promise<void> {
+  /** Resolves when it listens: it recovers now, or has just done so. */
+  async portAccepts(starting: StartingRuntime): Promise<void> {
     const port = Number(this.runtime.ports[0]);
     while (starting.child.exitCode === null && starting.child.signalCode === null) {
       const socket = connect(port, "127.0.0.1");

@@ -205,8 +205,11 @@ export interface WorkerWait {
 export interface PauseWait {
   /** What is paused: this invocation, its key, or its whole service. */
   readonly scope: "invocation" | "key" | "service";
-  /** Somebody asked, or its policy allows no further try; null when that is not known. */
-  readonly reason: "asked" | "exhausted" | null;
+  /**
+   * Somebody asked, its policy allows no further try, or a row that it needs is damaged; null when
+   * that is not known.
+   */
+  readonly reason: "asked" | "exhausted" | "damaged" | null;
   /** What to do. */
   readonly hint: string;
 }

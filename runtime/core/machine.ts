@@ -13,6 +13,7 @@ import { unreachable } from "../../protocol/assert.ts";
 import type { Machine } from "../machine.ts";
 import { noCounts } from "./counts.ts";
 import { onControl, onHoldKey, onHoldService } from "./control-requests.ts";
+import { noDamage } from "./damage.ts";
 import { onTimersDue } from "./due.ts";
 import type { Effect } from "./effect.ts";
 import type { Input } from "./input.ts";
@@ -77,6 +78,7 @@ function emptyMemory({ epoch, limits, idempotencyPayloadCheck = true }: MachineO
     waitsFor: new Map(),
     queues: new Set(),
     pauses: noPauses(),
+    damage: noDamage(),
     refill: new Set(),
     nextDueAtMs: "unknown",
     nextExpiryAtMs: "unknown",

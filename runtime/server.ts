@@ -94,8 +94,9 @@ function join(options: CheckedOptions, store: Store, log: Log): Parts {
   const requests = createRequests(submit);
   const clock = systemClock();
   const workers = createWorkerListener({ hub, limits, log, token: options.workerToken });
+  const machine = createMachine({ epoch: store.epoch, limits, idempotencyPayloadCheck });
   const loop = createLoop({
-    machine: createMachine({ epoch: store.epoch, limits, idempotencyPayloadCheck }),
+    machine,
     store,
     clock,
     perform: (effect) => perform(effect, hub, requests, log),
@@ -104,7 +105,8 @@ function join(options: CheckedOptions, store: Store, log: Log): Parts {
   });
   const directory = createServiceDirectory(store);
   const ingressCore: IngressCore = { ask: requests.ask, directory };
-  const live = { workersOf: hub.workersOf.bind(hub), nowMs: () => clock.nowMs() };
+  const { quarantined } = machine;
+  const live = { workersOf: hub.workersOf.bind(hub), nowMs: () => clock.nowMs(), quarantined };
   const reads = createAdminReads(store, live);
   const adminCore: AdminCore = { ask: requests.ask, reads };
   let ready = false;

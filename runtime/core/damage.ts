@@ -13,7 +13,7 @@
 import { FailureCode, type Failure } from "../../protocol/failure.ts";
 import { invocationIdOf, setStatus, type Invocation } from "./invocation.ts";
 import type { Sequence } from "./keys.ts";
-import { changed, type Step } from "./step.ts";
+import type { Step } from "./step.ts";
 import { DamagedRow, DamagedRowError } from "./tx.ts";
 
 const RESTORE = "check the data directory with holdfast verify, and restore it from a backup";
@@ -109,7 +109,7 @@ export function pauseDamaged(step: Step, invocation: Invocation, { message }: Er
   invocation.pauseReason = "damaged";
   invocation.nextAttemptAtMs = null;
   invocation.lastFailure = { failure, stack: "", command: null, atMs: step.nowMs };
-  changed(step, invocation);
+  step.changed.add(invocation);
   const warning = `${invocationIdOf(invocation)} is paused: ${failure.message}`;
   const facts = { invocation: invocationIdOf(invocation) };
   step.effects.push({ kind: "warn", when: "durable", demand: false, message: warning, facts });

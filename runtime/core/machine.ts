@@ -35,12 +35,15 @@ export interface MachineOptions {
   readonly idempotencyPayloadCheck?: boolean;
 }
 
-export function createMachine(options: MachineOptions): Machine {
+export function createMachine(
+  options: MachineOptions,
+): Machine & { readonly quarantined: () => number } {
   const memory = emptyMemory(options);
   return {
     recover: (tx, nowMs) => run(memory, tx, nowMs, recover),
     apply: (tx, input, nowMs) => run(memory, tx, nowMs, (step) => applyInput(step, input)),
     nextDueAtMs: (tx) => earlier(nextDueAtMs(tx, memory), nextPurgeAtMs(tx, memory)),
+    quarantined: () => memory.damage.records.size,
   };
 }
 

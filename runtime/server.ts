@@ -87,14 +87,20 @@ interface Parts {
 }
 
 function join(options: CheckedOptions, store: Store, log: Log): Parts {
-  const { limits, idempotencyPayloadCheck } = options;
+  const { limits, httpLimits, idempotencyPayloadCheck } = options;
   // Submitting is possible before the loop is there only because nothing submits before it.
   const submit: Loop["submit"] = (input) => loop.submit(input);
   const hub = createHub({ submit, log });
   const requests = createRequests(submit);
   const clock = systemClock();
-  const workers = createWorkerListener({ hub, limits, log, token: options.workerToken });
   const machine = createMachine({ epoch: store.epoch, limits, idempotencyPayloadCheck });
+  const workers = createWorkerListener({
+    hub,
+    limits,
+    httpLimits,
+    log,
+    token: options.workerToken,
+  });
   const loop = createLoop({
     machine,
     store,

@@ -1,7 +1,7 @@
 /**
  * Real processes for end-to-end tests: the runtime as users start it, workers, and an outside
  * service that sees every arrival. Everything that was started is ended by `stopAll`, whatever the
- * test did. Plain `node`, so that a SIGKILL hits the process itself.
+ * test did, and every data directory that is left must be sound. Plain `node`, so that a SIGKILL hits the process itself.
  */
 import { spawn, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
@@ -11,6 +11,8 @@ import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 
+import { requireSound } from "../../support/sound-directory.ts";
+
 const ROOT = fileURLToPath(new URL("../../../", import.meta.url));
 const CLI = join(ROOT, "dist/cli/main.js");
 
@@ -19,8 +21,13 @@ const directories = new Set<string>();
 
 export async function stopAll(): Promise<void> {
   await Promise.all([...running].map((child) => end(child, "SIGKILL")));
-  await Promise.all([...directories].map((path) => rm(path, { recursive: true, force: true })));
+  const left = [...directories];
   directories.clear();
+  try {
+    for (const path of left) await requireSound(path);
+  } finally {
+    await Promise.all(left.map((path) => rm(path, { recursive: true, force: true })));
+  }
 }
 
 export async function newDirectory(): Promise<string> {

@@ -8,8 +8,6 @@ import { SERVICES, VERSION } from "./services.ts";
 
 const [dataDir = "", limits = "{}"] = process.argv.slice(2);
 const runtime = await startRuntime({
-  // The disk is to become full: nobody guards it.
-  limits: { diskFreeBytesMin: 0 },
   dataDir,
   services: SERVICES,
   version: VERSION,

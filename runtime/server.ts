@@ -14,6 +14,7 @@ import { createAdminReads } from "./admin/reads.ts";
 import { systemClock } from "./clock.ts";
 import type { Effect } from "./core/effect.ts";
 import { createMachine } from "./core/machine.ts";
+import { DamagedRowError } from "./core/tx.ts";
 import { createDiskGuard } from "./disk-guard.ts";
 import { watchDeployments } from "./deployment-watch.ts";
 import { listen, openServer, urlOf, type HttpApp, type Listening } from "./http/listen.ts";
@@ -167,7 +168,11 @@ function perform(effect: Effect, hub: Hub, requests: Requests, log: Log): void {
 
 /** What is on disk is not known any more: stop at once. The next start recovers from what is there. */
 function failStop(error: Error, options: CheckedOptions, log: Log): void {
-  log.fatal({ error: textOf(error) }, "the runtime stops itself; start it again to recover");
+  const advice =
+    error instanceof DamagedRowError
+      ? "a stored row that it cannot do without is damaged"
+      : "start it again to recover";
+  log.fatal({ error: textOf(error) }, `the runtime stops itself; ${advice}`);
   try {
     options.onFatal(error);
   } finally {

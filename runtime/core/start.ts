@@ -9,7 +9,7 @@ import type { ReplayEntry } from "../../protocol/command.ts";
 import { countPinned } from "./counts.ts";
 import { grantGos } from "./gos.ts";
 import { invocationIdOf, setStatus, type Invocation } from "./invocation.ts";
-import { activeKey, inputKey, parseName, prefixEnd, statePrefix } from "./keys.ts";
+import { activeKey, bytesOf, inputKey, parseName, prefixEnd, statePrefix } from "./keys.ts";
 import { readJournal } from "./journal.ts";
 import { decodeInput } from "./rows.ts";
 import { changed, tell, type Attempt, type Connection, type Step } from "./step.ts";
@@ -73,7 +73,7 @@ function sendStart(step: Step, attempt: Attempt): void {
       invocationId: invocationIdOf(invocation),
       target: invocation.target,
       attemptNumber: invocation.attempts,
-      seed: Uint8Array.from(invocation.seed, (character) => character.charCodeAt(0)),
+      seed: bytesOf(invocation.seed),
       createdAtMs: invocation.createdAtMs,
       headers: input.headers,
       idempotencyKey: invocation.idempotencyKey,

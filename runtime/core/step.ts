@@ -3,13 +3,14 @@
  * memory of what is live (connections and attempts, never what merely waits).
  *
  * 1. Memory is a function of the inputs since the last `recover`: nothing else changes it.
- * 2. `load` gives one object per invocation within a step; `flush` writes those that changed.
+ * 2. `load` gives one object per invocation within a step; `flush` marks those that changed, and
+ *    their rows are made when the batch is closed, or read.
  */
 import { assert } from "../../protocol/assert.ts";
 import type { InvocationIdParts } from "../../protocol/ids.ts";
 import type { ServiceManifest } from "../../protocol/manifest.ts";
 import type { RuntimeMessage } from "../../protocol/message.ts";
-import { flushCounts, type Counts } from "./counts.ts";
+import type { Counts } from "./counts.ts";
 import type { Effect, Response } from "./effect.ts";
 import type { ConnectionId, RequestId } from "./input.ts";
 import { invocationKey, type Sequence } from "./keys.ts";
@@ -17,7 +18,7 @@ import type { Invocation } from "./invocation.ts";
 import type { Limits } from "./limits.ts";
 import type { Pauses } from "./pauses.ts";
 import { decodeInvocation, encodeInvocation } from "./rows.ts";
-import type { Tx } from "./tx.ts";
+import type { LateRow, Tx } from "./tx.ts";
 
 /** A go that a run holds. */
 export interface Granted {
@@ -136,11 +137,17 @@ export function changed(step: Step, invocation: Invocation): void {
 }
 
 export function flush(step: Step): void {
-  for (const invocation of step.changed) {
-    step.tx.put(invocationKey(invocation.sequence), encodeInvocation(invocation));
-  }
+  for (const invocation of step.changed) step.tx.putLate(rowOf(invocation));
   step.changed.clear();
-  flushCounts(step);
+}
+
+/** One for each object: while it is marked in a batch, marking it again costs nothing. */
+function rowOf(invocation: Invocation): LateRow {
+  invocation.row ??= {
+    key: invocationKey(invocation.sequence),
+    encode: () => encodeInvocation(invocation),
+  };
+  return invocation.row;
 }
 
 export function respond(step: Step, request: RequestId, response: Response): void {

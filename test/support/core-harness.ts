@@ -36,10 +36,10 @@ export class PlainTx implements Tx {
     this.rows.set(key, value);
   }
   /** At once: what is written has no batch here. */
-  putLate({ key, encode }: LateRow): void {
-    const value = encode();
-    if (value === undefined) this.remove(key);
-    else this.put(key, value);
+  putLate(row: LateRow): void {
+    const value = row.encode();
+    if (value === undefined) this.remove(row.key);
+    else this.put(row.key, value);
   }
   insert(key: string, value: Uint8Array): void {
     if (this.rows.has(key)) throw new Error(`insert of a key that exists: ${JSON.stringify(key)}`);

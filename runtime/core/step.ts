@@ -10,6 +10,7 @@ import { assert } from "../../protocol/assert.ts";
 import type { InvocationIdParts } from "../../protocol/ids.ts";
 import type { ServiceManifest } from "../../protocol/manifest.ts";
 import type { RuntimeMessage } from "../../protocol/message.ts";
+import type { NumberMap } from "../../protocol/number-map.ts";
 import type { Counts } from "./counts.ts";
 import type { Effect, Response } from "./effect.ts";
 import type { ConnectionId, RequestId } from "./input.ts";
@@ -56,7 +57,7 @@ export interface Connection {
   readonly version: string;
   readonly concurrency: number;
   readonly services: ReadonlyMap<string, ServiceManifest>;
-  readonly attempts: Map<number, Attempt>;
+  readonly attempts: NumberMap<Attempt>;
   /** The ready queues that it may serve, and which of them has its turn: see ready.ts. */
   readonly queues: readonly ReadyQueue[];
   turn: number;
@@ -78,13 +79,13 @@ export interface Memory {
   readonly epoch: number;
   readonly connections: Map<ConnectionId, Connection>;
   /** Live attempts by invocation. */
-  readonly attempts: Map<Sequence, Attempt>;
+  readonly attempts: NumberMap<Attempt>;
   readonly services: Map<string, ServiceEntry>;
   /** The services of deployments that were asked for, by version and name. */
   readonly manifests: Map<string, ReadonlyMap<string, ServiceManifest>>;
   readonly counts: Counts;
-  /** Requests that wait for an outcome. */
-  readonly waiting: Map<Sequence, Set<RequestId>>;
+  /** Requests that wait for an outcome, by invocation. */
+  readonly waiting: NumberMap<Set<RequestId>>;
   readonly waitsFor: Map<RequestId, Sequence>;
   /** Ready queues that may hold rows; a queue that is not in here is empty. */
   readonly queues: Set<string>;
@@ -203,6 +204,6 @@ export function takeSequence(step: Step, writeBound: (bound: number) => void): n
     memory.sequenceBound = sequence + SEQUENCE_BLOCK;
     writeBound(memory.sequenceBound);
   }
-  assert(sequence < memory.sequenceBound, `sequence ${sequence} is not covered by the bound`);
+  assert(sequence < memory.sequenceBound, "a sequence is covered by the bound");
   return sequence;
 }

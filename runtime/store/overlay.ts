@@ -29,17 +29,23 @@ interface Entry extends Placed {
   inserted: boolean;
 }
 
+interface Sealed {
+  readonly number: number;
+  readonly entries: readonly Entry[];
+}
+
 export class Overlay implements Tx {
   readonly #base: ReadTx;
-  readonly #index = new Map<RowKey, Entry>();
+  #index = new Map<RowKey, Entry>();
   readonly #sorted = new LateSorted<Entry>();
   /** Entries of the open batch. */
   #open = new Set<Entry>();
   /** Late rows of the open batch whose bytes are not made. */
-  readonly #late = new Set<LateRow>();
+  #late = new Set<LateRow>();
   #openNumber: number;
   #openBytes = 0;
-  readonly #sealed = new Map<number, readonly Entry[]>();
+  /** Oldest first. */
+  readonly #sealed: Sealed[] = [];
 
   constructor(base: ReadTx, lastDurable: number) {
     this.#base = base;
@@ -113,18 +119,25 @@ export class Overlay implements Tx {
     const writes = entries.map((entry): Write => [entry.key, this.#valueOf(entry)]);
     assert(this.#late.size === 0, `${this.#late.size} late rows are in no entry`);
     const number = this.#openNumber++;
-    this.#sealed.set(number, entries);
+    this.#sealed.push({ number, entries });
     this.#open = new Set();
+    this.#late = new Set();
     this.#openBytes = 0;
     return { number, writes };
   }
 
   /** A batch is durable: the store shows its rows from now on. */
   release(number: number): void {
-    const entries = this.#sealed.get(number);
-    assert(entries !== undefined, `batch ${number} was not sealed, or was released before`);
-    this.#sealed.delete(number);
-    for (const entry of entries) if (entry.batch === number) this.#drop(entry);
+    const sealed = this.#sealed.shift();
+    assert(sealed?.number === number, `batch ${number} was not sealed, or is not the next one`);
+    const { entries } = sealed;
+    for (const entry of entries) {
+      if (entry.batch !== number) continue;
+      this.#index.delete(entry.key);
+      this.#sorted.delete(entry);
+    }
+    // A new one, as long as little is in it: see protocol/number-map.ts for what a Map keeps.
+    if (this.#index.size <= 2 * entries.length) this.#index = new Map(this.#index);
   }
 
   #write(

@@ -280,6 +280,8 @@ function create(step: Step, admission: Admission, addressed: Addressed): Invocat
     purging: false,
     journalExpiresAtMs: null,
     signalsKept: 0,
+    id: undefined,
+    row: undefined,
   };
   const { sequence } = invocation;
   step.loaded.set(sequence, invocation);

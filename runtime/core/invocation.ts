@@ -27,6 +27,7 @@ import {
 } from "../../protocol/ids.ts";
 import type { HandlerMode, ServiceKind } from "../../protocol/manifest.ts";
 import type { Sequence } from "./keys.ts";
+import type { LateRow } from "./tx.ts";
 
 export type Status =
   | "scheduled"
@@ -153,6 +154,10 @@ export interface Invocation {
   journalExpiresAtMs: number | null;
   /** Signals that came less those that were awaited: below 0 while it waits for one. */
   signalsKept: number;
+  /** Of `invocationIdOf` and nobody else: its id, once it was asked for. Not in the row. */
+  id: InvocationId | undefined;
+  /** Of `flush` and nobody else: how this object is written. Not in the row. */
+  row: LateRow | undefined;
 }
 
 export function setStatus(invocation: Invocation, status: Status, nowMs: number): void {
@@ -171,8 +176,10 @@ export function idPartsOf({ target, tag, epoch, sequence }: Invocation): Invocat
   return { slot: slotOf(target.service, target.key ?? tag), epoch, sequence, tag };
 }
 
+/** Asked for at every turn, by assertions too: formatted once for each object. */
 export function invocationIdOf(invocation: Invocation): InvocationId {
-  return formatInvocationId(idPartsOf(invocation));
+  invocation.id ??= formatInvocationId(idPartsOf(invocation));
+  return invocation.id;
 }
 
 /** Whether it takes its turn on a key: one at a time, in order. */

@@ -235,6 +235,13 @@ function text(value: string): string {
   return String.fromCharCode(bytes.length >>> 8, bytes.length & 255) + bytes;
 }
 
+/** A binary string as bytes. */
+export function bytesOf(binary: string): Uint8Array {
+  const bytes = new Uint8Array(binary.length);
+  for (let i = 0; i < bytes.length; i++) bytes[i] = binary.charCodeAt(i);
+  return bytes;
+}
+
 /** UTF-8 as a binary string. Names are checked for lone surrogates where they enter. */
 export function utf8(value: string): string {
   for (let i = 0; i < value.length; i++) {

@@ -10,6 +10,7 @@
  * 3. Recovery costs what ran, not what waits.
  */
 import { unreachable } from "../../protocol/assert.ts";
+import { NumberMap } from "../../protocol/number-map.ts";
 import type { Machine } from "../machine.ts";
 import { noCounts } from "./counts.ts";
 import { onControl, onHoldKey, onHoldService } from "./control-requests.ts";
@@ -73,11 +74,11 @@ function emptyMemory({ epoch, limits, idempotencyPayloadCheck = true }: MachineO
     idempotencyPayloadCheck,
     epoch,
     connections: new Map(),
-    attempts: new Map(),
+    attempts: new NumberMap(),
     services: new Map(),
     manifests: new Map(),
     counts: noCounts(),
-    waiting: new Map(),
+    waiting: new NumberMap(),
     waitsFor: new Map(),
     queues: new Set(),
     pauses: noPauses(),

@@ -26,7 +26,7 @@ import {
   type LastFailure,
   type SpentMs,
 } from "./invocation.ts";
-import type { Sequence } from "./keys.ts";
+import { bytesOf, type Sequence } from "./keys.ts";
 import { DamagedRow, DamagedRowError } from "./tx.ts";
 
 /**
@@ -41,8 +41,6 @@ function fields<T extends readonly Plain[]>(row: Uint8Array, count: number): T {
   return value as unknown as T;
 }
 
-const bytesOf = (binary: string): Uint8Array =>
-  Uint8Array.from(binary, (character) => character.charCodeAt(0));
 const binaryOf = (bytes: Uint8Array): string => String.fromCharCode(...bytes);
 
 export function encodeInvocation(it: Invocation): Uint8Array {
@@ -178,6 +176,8 @@ export function decodeInvocation(sequence: Sequence, row: Uint8Array): Invocatio
     purging: f[38],
     journalExpiresAtMs: f[39],
     signalsKept: f[40],
+    id: undefined,
+    row: undefined,
   };
 }
 

@@ -11,7 +11,7 @@ import { countPinned } from "./counts.ts";
 import { pauseDamaged, tryRead } from "./damage.ts";
 import { grantGos } from "./gos.ts";
 import { invocationIdOf, setStatus, type Invocation } from "./invocation.ts";
-import { activeKey, inputKey, parseName, prefixEnd, statePrefix } from "./keys.ts";
+import { activeKey, bytesOf, inputKey, parseName, prefixEnd, statePrefix } from "./keys.ts";
 import { readJournal } from "./journal.ts";
 import { decodeInput, type InputRow, type Run } from "./rows.ts";
 import { readRuns } from "./run-rows.ts";
@@ -107,7 +107,7 @@ function sendStart(step: Step, attempt: Attempt, { input, state }: Needed): void
       invocationId: invocationIdOf(invocation),
       target: invocation.target,
       attemptNumber: invocation.attempts,
-      seed: Uint8Array.from(invocation.seed, (character) => character.charCodeAt(0)),
+      seed: bytesOf(invocation.seed),
       createdAtMs: invocation.createdAtMs,
       headers: input.headers,
       idempotencyKey: invocation.idempotencyKey,

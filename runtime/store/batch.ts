@@ -16,7 +16,7 @@
  */
 import { hash } from "node:crypto";
 import { crc32 } from "node:zlib";
-import { assert } from "../../protocol/assert.ts";
+import { assert, broken } from "../../protocol/assert.ts";
 import { DamagedRow, type RowKey } from "../core/tx.ts";
 import { openRow, ROW_HEADER_BYTES, ROW_KEY_BYTES_MAX, sealRow } from "./row.ts";
 
@@ -64,7 +64,7 @@ export function encodeBatch(header: BatchHeader, writes: readonly Write[]): Uint
   let offset = HEADER_BYTES;
   let before: RowKey = "";
   for (const [key, value] of writes) {
-    assert(before < key, `the writes of batch ${header.number} are not in key order`);
+    if (before >= key) broken(`the writes of batch ${header.number} are not in key order`);
     before = key;
     offset = writeWrite(bytes, offset, key, value);
   }
@@ -151,10 +151,9 @@ function writeWrite(
   key: RowKey,
   value: Uint8Array | undefined,
 ): number {
-  assert(
-    key.length > 0 && key.length <= ROW_KEY_BYTES_MAX,
-    `a row's key has ${key.length} bytes; 1 to ${ROW_KEY_BYTES_MAX} are possible`,
-  );
+  if (key.length === 0 || key.length > ROW_KEY_BYTES_MAX) {
+    broken(`a row's key has ${key.length} bytes; 1 to ${ROW_KEY_BYTES_MAX} are possible`);
+  }
   assert(key.charCodeAt(0) !== 0, "keys that start with a zero byte belong to the store");
   assert(!(value instanceof DamagedRow), "what a damaged row says is never written");
   bytes.writeUInt16BE(key.length, offset);

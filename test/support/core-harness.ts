@@ -6,7 +6,7 @@ import { DEFAULT_LIMITS, type Limits } from "../../runtime/core/limits.ts";
 import { createMachine, type MachineOptions } from "../../runtime/core/machine.ts";
 import type { Effect, Response } from "../../runtime/core/effect.ts";
 import type { Input } from "../../runtime/core/input.ts";
-import type { Range, Row, Tx } from "../../runtime/core/tx.ts";
+import type { LateRow, Range, Row, Tx } from "../../runtime/core/tx.ts";
 import { SortedRows } from "../../runtime/store/sorted-rows.ts";
 import type { Machine } from "../../runtime/machine.ts";
 import type { Command, CommandKind } from "../../protocol/command.ts";
@@ -34,6 +34,12 @@ export class PlainTx implements Tx {
   }
   put(key: string, value: Uint8Array): void {
     this.rows.set(key, value);
+  }
+  /** At once: what is written has no batch here. */
+  putLate(row: LateRow): void {
+    const value = row.encode();
+    if (value === undefined) this.remove(row.key);
+    else this.put(row.key, value);
   }
   insert(key: string, value: Uint8Array): void {
     if (this.rows.has(key)) throw new Error(`insert of a key that exists: ${JSON.stringify(key)}`);

@@ -66,6 +66,7 @@ export async function openRuntime(given: Partial<Limits & HttpLimits> = {}): Pro
   const core = { ask, directory: createServiceDirectory(store) };
   const reads = createAdminReads(store, {
     workersOf: (version, serving) => hub.workersOf(version, serving),
+    quarantined: () => 0,
     nowMs: () => Date.now(),
   });
   const on = (app: HttpApp): Promise<Listening> =>

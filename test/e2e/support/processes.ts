@@ -41,6 +41,7 @@ export interface RuntimeProcess {
   readonly ingressUrl: string;
   readonly adminUrl: string;
   readonly workerUrl: string;
+  readonly ports: readonly [ingress: string, admin: string, worker: string];
   readonly child: ChildProcess;
   readonly log: readonly string[];
   kill(): Promise<void>;
@@ -50,16 +51,46 @@ export interface RuntimeProcess {
 }
 
 export interface RuntimeOptions {
+  /** Of another build than ours. */
+  readonly cli?: string;
   readonly dataDir?: string;
   readonly ports?: readonly [ingress: string, admin: string, worker: string];
   readonly env?: Readonly<Record<string, string>>;
+  /** More of the command line. */
+  readonly flags?: readonly string[];
+}
+
+/** A runtime from its first moment on, so that it can be killed before it is ready. */
+export interface StartingRuntime {
+  readonly child: ChildProcess;
+  /** Rejects if it ends before. */
+  readonly ready: Promise<RuntimeProcess>;
+  kill(): Promise<void>;
 }
 
 export async function startRuntimeProcess(options: RuntimeOptions = {}): Promise<RuntimeProcess> {
   const dataDir = options.dataDir ?? (await newDirectory());
+  return launchRuntimeProcess({ ...options, dataDir }).ready;
+}
+
+export function launchRuntimeProcess(
+  options: RuntimeOptions & { readonly dataDir: string },
+): StartingRuntime {
+  const { dataDir, cli = CLI, flags: more = [] } = options;
   const [ingress, admin, worker] = options.ports ?? ["0", "0", "0"];
-  const flags = ["--data-dir", dataDir, "--ingress-port", ingress, "--admin-port", admin];
-  const child = launch([CLI, "start", ...flags, "--worker-port", worker], options.env);
+  const ports = ["--ingress-port", ingress, "--admin-port", admin, "--worker-port", worker];
+  const child = launch([cli, "start", "--data-dir", dataDir, ...ports, ...more], options.env);
+  const ready = readyRuntime(child, options);
+  // Who kills it before it is ready need not look.
+  ready.catch(() => undefined);
+  return { child, ready, kill: () => end(child, "SIGKILL") };
+}
+
+async function readyRuntime(
+  child: ChildProcess,
+  options: RuntimeOptions & { readonly dataDir: string },
+): Promise<RuntimeProcess> {
+  const { dataDir } = options;
   const log = collect(child);
   const line = await firstLine(child, child.stdout, /^holdfast ready /, log);
   const [, ingressUrl = "", adminUrl = "", workerUrl = ""] =
@@ -71,6 +102,7 @@ export async function startRuntimeProcess(options: RuntimeOptions = {}): Promise
     ingressUrl,
     adminUrl,
     workerUrl,
+    ports,
     child,
     log,
     kill: () => end(child, "SIGKILL"),

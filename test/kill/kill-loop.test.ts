@@ -16,7 +16,7 @@ const setting = (name: string, usual: number): number => Number(process.env[name
 const SEED = setting("HOLDFAST_KILL_SEED", Date.now() % 1_000_000);
 const COUNT = setting("HOLDFAST_KILL_COUNT", 200);
 /** While one waits for its workers to dial again, the other runs. */
-const LANES = setting("HOLDFAST_KILL_LANES", 2);
+const LANES = setting("HOLDFAST_KILL_LANES", 3);
 const LIMIT_MS = 120_000 + COUNT * 5_000;
 
 afterEach(stopAll);

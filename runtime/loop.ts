@@ -15,6 +15,7 @@
  */
 import type { Clock } from "./clock.ts";
 import { Committer } from "./committer.ts";
+import { readVital } from "./core/damage.ts";
 import type { Effect } from "./core/effect.ts";
 import type { Input } from "./core/input.ts";
 import { CLOCK_HIGH_WATER } from "./core/keys.ts";
@@ -86,7 +87,7 @@ class PartitionLoop implements Loop {
     this.#overlay = new Overlay(store, store.batchNumber);
     this.#outlet = new Outlet(options.perform, () => clock.nowMs());
     const stored = store.get(CLOCK_HIGH_WATER);
-    this.#highWaterMs = stored === undefined ? 0 : decodeNumber(stored);
+    this.#highWaterMs = stored === undefined ? 0 : readVital(() => decodeNumber(stored));
     this.#nowMs = this.#highWaterMs;
     this.#committer = new Committer({
       store,

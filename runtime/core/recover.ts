@@ -7,6 +7,7 @@
  */
 import { assert } from "../../protocol/assert.ts";
 import { recoverCounts } from "./counts.ts";
+import { isQuarantined, readVital } from "./damage.ts";
 import { setStatus } from "./invocation.ts";
 import { ACTIVE, NEXT_SEQUENCE, prefixEnd, readU48, readyKey } from "./keys.ts";
 import { recoverPauses } from "./pauses.ts";
@@ -20,10 +21,10 @@ const BATCH = 256;
 export function recover(step: Step): void {
   const { memory, tx } = step;
   const bound = tx.get(NEXT_SEQUENCE);
-  memory.nextSequence = bound === undefined ? 1 : decodeNumber(bound);
+  memory.nextSequence = bound === undefined ? 1 : readVital(() => decodeNumber(bound));
   memory.sequenceBound = memory.nextSequence;
-  recoverServices(tx, memory);
-  recoverCounts(tx, memory);
+  recoverServices(step);
+  readVital(() => recoverCounts(tx, memory));
   recoverPauses(tx, memory);
   restartActive(step);
 }
@@ -35,6 +36,7 @@ function restartActive(step: Step): void {
     for (const [key] of rows) {
       step.tx.remove(key);
       const invocation = load(step, readU48(key, ACTIVE.length));
+      if (invocation === undefined && isQuarantined(step, readU48(key, ACTIVE.length))) continue;
       assert(invocation?.status === "running", "an active row belongs to a running invocation");
       setStatus(invocation, "ready", step.nowMs);
       changed(step, invocation);

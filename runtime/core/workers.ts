@@ -13,6 +13,7 @@ import type { AttemptMessage, Hello } from "../../protocol/message.ts";
 import { PROTOCOL_VERSION } from "../../protocol/message.ts";
 import { applyCommand, violation } from "./commands/apply-command.ts";
 import { excessOf, resultExcess } from "./commands/command-limits.ts";
+import { damagedBy } from "./commands/damaged.ts";
 import { breakDeadlock } from "./deadlock.ts";
 import { resume } from "./deliver.ts";
 import { onFail } from "./fail.ts";
@@ -132,8 +133,11 @@ function onAttemptMessage(step: Step, attempt: Attempt, message: AttemptMessage)
         breakOff(step, attempt.connection, wrong);
         return;
       }
-      const excess = excessOf(step, attempt, command) ?? applyCommand(step, attempt, command);
-      if (excess !== undefined) refuseAttempt(step, attempt, command.index, excess);
+      const refused =
+        damagedBy(step, attempt, command) ??
+        excessOf(step, attempt, command) ??
+        applyCommand(step, attempt, command);
+      if (refused !== undefined) refuseAttempt(step, attempt, command.index, refused);
       return;
     }
     case "run-result":

@@ -81,12 +81,7 @@ test(
   LIMIT_MS,
 );
 
-/**
- * Off until a runtime quarantines: today it stops at the row, and at every start again. Once it does,
- * this test is switched on for good by taking the setting away.
- */
-const QUARANTINED_KINDS = process.env["HOLDFAST_QUARANTINE"] === "1" ? ["I", "i", "j", "p"] : [];
-test.each(QUARANTINED_KINDS)(
+test.each(["I", "i", "j", "p"])(
   "an invocation with a damaged row %s is quarantined and named, and the rest serves on",
   async (kind) => {
     const random = new Random(SEED, kind);

@@ -120,7 +120,7 @@ export class Answers {
     const { status } = invocation;
     if (kind === "kill") must(status === "completed", `I17: ${id} is killed, they say: ${status}`);
     if (kind === "cancel") {
-      const seen = this.#durable.journal(invocation.sequence)?.cancellations ?? 0;
+      const seen = this.#durable.journal(invocation.sequence)?.cancellations.length ?? 0;
       must(seen > 0 || status === "completed", `I1: the cancellation of ${id} is not on disk`);
     }
   }

@@ -211,7 +211,7 @@ export class Chaos {
     if (scenery.disk.rows.get(serviceKey("flow")) === undefined) return false;
     const link = scenery.newLink();
     scenery.note(`a foreign worker connects by link ${link.id}`);
-    scenery.expectRefusal(link);
+    scenery.watch.expectRefusal(link);
     scenery.runtime.connect(link);
     link.attachWorker({ onMessage: () => undefined, onClose: () => undefined });
     const run = handler("run", "exclusive");
@@ -232,7 +232,9 @@ export class Chaos {
     const { durable, world, clients } = this.#scenery;
     const known = [...world.awakeables.values()];
     if (known.length > 0 && this.#random.chance(0.5)) {
-      clients.completeAwakeable(this.#random.pick(known) as AwakeableId); // it came from ctx.awakeable
+      // The youngest one may not even be recorded yet.
+      const id = this.#random.chance(0.5) ? known.at(-1) : this.#random.pick(known);
+      clients.completeAwakeable(id as AwakeableId); // it came from ctx.awakeable
       return true;
     }
     const invocations = durable.invocations();

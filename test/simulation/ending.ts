@@ -56,7 +56,9 @@ function checkCalls({ durable }: Ending, invocations: readonly Invocation[]): vo
         `I16: ${child} is the child of ${other ?? ""} and of ${nameOf(parent)}`,
       );
       parents.set(child, nameOf(parent));
-      if (command.kind === "call") checkCall(durable, parent, command.completionId, child);
+      if (command.kind !== "call") continue;
+      checkCall(durable, parent, command.completionId, child);
+      checkReached(durable, parent, command, child);
     }
   }
 }
@@ -74,6 +76,36 @@ function checkCall(
     textOf(outcome) === (answer.kind === "failure" ? answer.failure.message : textOfValue(answer)),
     `I16: ${nameOf(parent)} got another outcome than its child ${child} had`,
   );
+}
+
+/** In one turn a kill or a cancellation reaches the callees; a restart may come between. */
+const REACH_MS_MAX = 200;
+
+/** I17: whoever is killed or cancelled takes along the calls that it waits for. */
+function checkReached(
+  durable: Durable,
+  parent: Invocation,
+  { after, completionId }: { readonly after: number; readonly completionId: number },
+  sequence: number,
+): void {
+  const child = durable.invocation(sequence);
+  const outcome = durable.outcome(sequence);
+  const journal = durable.journal(parent.sequence);
+  if (child?.parent?.sequence !== parent.sequence || outcome === undefined) return;
+  const completion = journal?.completions.get(completionId);
+  const killed = outcome.ok === false && outcome.failure.message === "killed";
+  const endedBy = (atMs: number): boolean => (child.completedAtMs ?? 0) <= atMs + REACH_MS_MAX;
+  const end = durable.outcome(parent.sequence);
+  if (end?.ok === false && end.failure.message === "killed" && completion === undefined) {
+    const reached = killed || endedBy(parent.completedAtMs ?? 0);
+    must(reached, `I17: ${nameOf(child)} went on after ${nameOf(parent)} was killed`);
+  }
+  for (const { ordinal, atMs } of journal?.cancellations ?? []) {
+    if (after >= ordinal || (completion !== undefined && completion.ordinal < ordinal)) continue;
+    const told = durable.journal(sequence)?.cancellations.length !== 0;
+    const reached = killed || told || endedBy(atMs);
+    must(reached, `I17: ${nameOf(child)} went on after ${nameOf(parent)} was cancelled`);
+  }
 }
 
 function textOf(result: Result): string {

@@ -86,7 +86,7 @@ const RATES: { readonly [F in Fault]: number } = {
   "foreign worker": 0.002,
   "link clogs": 0.006,
   "client leaves": 0.01,
-  "odd awakeable": 0.006,
+  "odd awakeable": 0.015,
   cancel: 0.01,
   kill: 0.006,
   pause: 0.008,

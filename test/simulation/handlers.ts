@@ -10,6 +10,8 @@ export interface Scene {
   readonly strays: (invocationId: string) => boolean;
   /** The runtime has given this worker up, and it does not know it yet. */
   readonly isZombie: () => boolean;
+  /** The link that it works for. */
+  readonly link: number;
 }
 
 /** One attempt: what its code has seen so far. */
@@ -67,6 +69,10 @@ async function perform(at: Attempt, it: Operation): Promise<string[]> {
       return [];
     case "detached-sleep":
       void ctx.sleep(it.ms, id);
+      return [];
+    case "outside":
+      await new Promise((resolve) => setTimeout(resolve, 5));
+      await ctx.sleep(1, id);
       return [];
     case "patched":
       return [`${id}=${ctx.patched(id)}`];
@@ -130,6 +136,7 @@ type Reaching = Exclude<
       | "detached-sleep"
       | "date"
       | "patched"
+      | "outside"
       | "throw-transient"
       | "throw-terminal"
       | "all"
@@ -144,14 +151,15 @@ async function reach(at: Attempt, it: Reaching): Promise<string[]> {
   const { world } = scene;
   const { id } = it;
   const outcomeOf = <T>(promise: Promise<T>, onValue?: (value: T) => void): Promise<string[]> =>
-    seenOf(id, promise, onValue).finally(() => {
+    seenOf(id, promise, (value) => {
       // What carries the name of its step can be looked up in the journal.
       if (it.op === "run" || it.op === "call") saw.add(id);
+      onValue?.(value);
     });
   const invocationId = ctx.request().id;
   switch (it.op) {
     case "run": {
-      const start = { invocationId, step: id, saw };
+      const start = { invocationId, step: id, saw, link: scene.link };
       const run = ctx.run(
         id,
         ({ idempotencyToken: token, signal }) => {

@@ -75,6 +75,7 @@ export class Model {
       case "state-keys":
         return this.#expect(`${id}=${JSON.stringify([...state.keys()].sort(byBytes))}`);
       case "sleep":
+      case "outside":
       case "detached-sleep":
       case "send":
       case "send-signal":

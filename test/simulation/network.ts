@@ -115,7 +115,9 @@ export class Link {
       if (!this.runtimeOpen) return;
       if (this.clogBytes > 0) {
         if (this.#clogSeen === "yes" && message.kind === "start") this.#events.onStartSent(this);
-        if (this.#clogSeen === "no") this.#clogSeen = "now";
+        // At an acknowledgement and at a welcome nobody looks.
+        const looks = message.kind !== "ack" && message.kind !== "welcome";
+        if (looks && this.#clogSeen === "no") this.#clogSeen = "now";
       }
       this.#toWorker.send(message);
     },

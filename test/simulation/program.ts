@@ -28,6 +28,8 @@ export type Operation = { readonly id: string } & (
   | { readonly op: "detached-sleep"; readonly ms: number }
   | { readonly op: "date" }
   | { readonly op: "patched" }
+  /** Awaits something that is not of ctx, and goes on from outside a turn. */
+  | { readonly op: "outside" }
   | { readonly op: "awakeable"; readonly limitMs: number | null }
   | {
       readonly op: "call" | "send";
@@ -113,6 +115,7 @@ export class ProgramWriter {
       draw("detached-sleep", 1),
       draw("date", 2),
       draw("patched", 1),
+      draw("outside", 2),
       draw("awakeable", 3),
       draw("call", 8),
       draw("send", 4),
@@ -207,6 +210,7 @@ export class ProgramWriter {
       case "state-keys":
         return stateful ? { id, op } : { id, op: "date" };
       case "patched":
+      case "outside":
         return { id, op };
       case "sleep":
         return { id, op, ms: random.chance(0.1) ? 0 : random.int(1, 2_000) };

@@ -11,6 +11,7 @@ export interface Step {
   readonly step: string;
   /** The steps whose outcome the code of this attempt has seen. */
   readonly saw: ReadonlySet<string>;
+  readonly link: number;
 }
 
 export interface Start extends Step {
@@ -43,6 +44,8 @@ interface Effects {
 
 /** A closure at work: reaches outside until the simulator lets it end. */
 interface Closure {
+  readonly of: Step;
+  readonly signal: AbortSignal;
   readonly finish: () => void;
 }
 
@@ -102,7 +105,7 @@ export class World {
       effects.done = { value };
       return value;
     };
-    return it.slow ? this.#later(finish, signal) : finish();
+    return it.slow ? this.#later(start, finish, signal) : finish();
   }
 
   /** Whether the run happened, as somebody outside sees it. */
@@ -156,9 +159,19 @@ export class World {
     return due;
   }
 
-  #later(finish: () => unknown, signal: AbortSignal): Promise<unknown> {
+  /** A closure of this invocation that its attempt on this link still waits for. */
+  closureAtWork(invocationId: string, link: number): Step | undefined {
+    const found = this.closures.find(
+      ({ of, signal }) => of.invocationId === invocationId && of.link === link && !signal.aborted,
+    );
+    return found?.of;
+  }
+
+  #later(of: Step, finish: () => unknown, signal: AbortSignal): Promise<unknown> {
     return new Promise((resolve, reject) => {
       const closure: Closure = {
+        of,
+        signal,
         finish: () => {
           try {
             resolve(finish());

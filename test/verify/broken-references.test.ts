@@ -43,64 +43,10 @@ import {
   encodePause,
 } from "../../runtime/core/rows.ts";
 import { brokenReferences } from "../support/check-rows.ts";
-import { bytes, CoreHarness, type PlainTx } from "../support/core-harness.ts";
+import { bytes, type CoreHarness, type PlainTx } from "../support/core-harness.ts";
+import { world } from "../support/full-world.ts";
 
 const NOTHING = new Uint8Array(0);
-const call = (path: string, completionId: number) => {
-  const [service = "", key = "", handler = ""] = path.split("/");
-  const target = { service, key, handler };
-  const rest = { parameter: bytes("1"), headers: [], idempotencyKey: null, completionId };
-  return { kind: "call", target, ...rest } as const;
-};
-const run = (completionId: number) =>
-  ({ kind: "run", mode: "at-least-once", retry: null, completionId }) as const;
-
-/** Something of everything that a store can hold. */
-function world(): CoreHarness {
-  const h = new CoreHarness({ eagerStateBytesMax: 100 });
-  h.connect(1, { concurrency: 40 });
-  // counter/a holds its key, has state, sleeps, calls, waits for an outsider, and has a run.
-  h.invoke("counter/a/add");
-  const a = h.attempt(1);
-  a.issue({ kind: "set-state", key: "total", value: bytes("1") });
-  a.issue({ kind: "set-state", key: "large", value: new Uint8Array(70_000) });
-  a.issue({ kind: "sleep", durationMs: 5_000, completionId: 1 });
-  a.issue(call("counter/b/add", 2));
-  a.issue({ kind: "awakeable", completionId: 3 });
-  const command = a.issue(run(4), { name: "pay" });
-  const failure = { name: "Error", message: "no", code: 500 };
-  const failed = { kind: "run-failed", attempt: a.handle, command, try: 1, failure } as const;
-  h.say(1, { ...failed, retryAfterMs: 4_000 });
-  // Two wait for the key; one is to come later.
-  h.invoke("counter/a/add", { mode: "send" });
-  h.invoke("counter/a/add", { mode: "send" });
-  h.invoke("counter/a/add", { mode: "send", delayMs: 9_000 });
-  // A workflow waits for its promise, and another invocation for the workflow.
-  h.invoke("signup/w/run", { mode: "send" });
-  const w = h.attempt(1);
-  w.issue({ kind: "set-state", key: "step", value: bytes("1") });
-  w.issue({ kind: "get-promise", promise: "clicked", completionId: 1 });
-  h.invoke("greeter/greet", { mode: "send" });
-  h.attempt(1).issue({
-    kind: "attach",
-    invocationId: w.start.invocationId,
-    completionId: 1,
-  });
-  // One has ended and is kept under its idempotency key, its journal for less time.
-  h.invoke("greeter/greet", { idempotencyKey: "once" });
-  const once = h.attempt(1);
-  once.issue({ kind: "date", completionId: 1 });
-  once.end("1");
-  // One backs off.
-  h.invoke("greeter/greet", { mode: "send" });
-  h.attempt(1).fail("boom");
-  // A key and a service are paused; something is kept back for each.
-  const asked = (request: number) => ({ request, service: "counter" });
-  h.ask((request) => ({ kind: "pause-key", ...asked(request), key: "z" }) as const);
-  h.invoke("counter/z/add", { mode: "send" });
-  return h;
-}
-
 function all(h: CoreHarness): Invocation[] {
   const range = { from: INVOCATIONS, to: prefixEnd(INVOCATIONS), limit: 1_000 };
   return h.tx.range(range).map(([key, row]) => decodeInvocation(readU48(key, 1), row));

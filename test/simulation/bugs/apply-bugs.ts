@@ -10,7 +10,7 @@ import type { SeededBug } from "./seeded-bug.ts";
 const WHOLE = { recursive: true };
 
 /** Applies the edits of one bug: the changed sources by their paths. */
-export function changedSources(bug: SeededBug): Map<string, string> {
+function changedSources(bug: SeededBug): Map<string, string> {
   const sources = new Map<string, string>();
   for (const { file, find, replace } of bug.edits) {
     const source = sources.get(file) ?? readFileSync(join(TOP, file), "utf8");
@@ -31,6 +31,8 @@ export interface BuggyTree {
   readonly bug: SeededBug;
   /** Of the changed files, compiled: to be laid over a copy of the whole. */
   readonly overlay: string;
+  /** Why it cannot be applied. */
+  readonly broken: string | undefined;
 }
 
 /** Compiles the changed files of all bugs in one go. Removed with the folder that is given back. */
@@ -40,14 +42,20 @@ export function compileBugs(bugs: readonly SeededBug[]): {
 } {
   const folder = createFolder("bugs");
   const files: string[] = [];
-  for (const [at, bug] of bugs.entries()) {
-    for (const [file, text] of changedSources(bug)) {
-      const path = join(folder, "in", String(at), file);
-      mkdirSync(dirname(path), { recursive: true });
-      writeFileSync(path, text);
-      files.push(path);
+  const trees = bugs.map((bug, at): BuggyTree => {
+    const overlay = join(folder, "out", String(at));
+    try {
+      for (const [file, text] of changedSources(bug)) {
+        const path = join(folder, "in", String(at), file);
+        mkdirSync(dirname(path), { recursive: true });
+        writeFileSync(path, text);
+        files.push(path);
+      }
+      return { bug, overlay, broken: undefined };
+    } catch (error) {
+      return { bug, overlay, broken: error instanceof Error ? error.message : String(error) };
     }
-  }
+  });
   const options = ["--ignoreConfig", "--noCheck", "--noResolve", "--skipLibCheck"];
   const modules = [
     "--module",
@@ -58,7 +66,6 @@ export function compileBugs(bugs: readonly SeededBug[]): {
   ];
   const places = ["--rootDir", join(folder, "in"), "--outDir", join(folder, "out")];
   tsc([...options, ...modules, ...places, ...files]);
-  const trees = bugs.map((bug, at) => ({ bug, overlay: join(folder, "out", String(at)) }));
   return { folder, trees };
 }
 

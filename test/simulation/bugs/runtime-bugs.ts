@@ -137,12 +137,12 @@ const FENCES: readonly SeededBug[] = [
     ),
   ),
   bug(
-    "an invocation that is waiting takes the key from its holder",
+    "an invocation does not wait while the one before it is suspended",
     "rule 4",
     edit(
       core("inbox"),
-      "if (row === undefined) {\n    step.tx.insert(lock,",
-      "if (row === undefined || decodeLock(row).waiting === 2) {\n    step.tx.put(lock,",
+      "  const held = decodeLock(row);\n  step.tx.put(lock, encodeLock({ ...held, waiting: held.waiting + 1 }));",
+      '  const held = decodeLock(row);\n  if (load(step, held.holder)?.status === "suspended") return makeReady(step, invocation);\n  step.tx.put(lock, encodeLock({ ...held, waiting: held.waiting + 1 }));',
     ),
   ),
 ];
@@ -211,9 +211,13 @@ const LOST: readonly SeededBug[] = [
     edit(core("recover"), "  restartActive(step);\n", ""),
   ),
   bug(
-    "a recovery forgets who was ready",
+    "after a restart nobody looks who was ready",
     "rule 6",
-    edit(core("recover"), "  rememberQueues(step);\n", ""),
+    edit(
+      core("workers"),
+      "for (const { prefix } of connection.queues) step.memory.queues.add(prefix);",
+      "",
+    ),
   ),
   bug(
     "a recovery takes numbers again that were given out",
@@ -395,9 +399,10 @@ const CONTROL: readonly SeededBug[] = [
     "rule 9: a false alarm",
     edit(
       core("deadlock"),
-      "return isBlocked(step, blocker) ? blocker : undefined;",
-      'return isBlocked(step, blocker) || blocker.status === "suspended" ? blocker : undefined;',
+      "if (wait === undefined) return undefined;",
+      "if (wait === undefined) continue;",
     ),
+    edit(core("deadlock"), "if (waits.length === before) return undefined;", ""),
   ),
   bug(
     "a worker that does not read is given more",

@@ -40,11 +40,14 @@ interface Verdict {
 async function judge(tree: BuggyTree): Promise<Verdict> {
   const buggy = buggyTree(base, tree);
   try {
-    const seeds = { from: FROM, count: COUNT, twice: 1 };
+    const seeds = { from: FROM, count: COUNT, twice: 3 };
     const { tally, failure } = await runSeeds(buggy, seeds, ["--quick"]);
     return { seeds: tally.seeds + 1, found: failure?.message };
   } catch (error) {
-    return { seeds: 1, found: error instanceof Error ? error.message : String(error) };
+    const message = error instanceof Error ? error.message : String(error);
+    // A bug that does not even load has been found by nobody.
+    if (/SyntaxError|ReferenceError|ERR_MODULE/.test(message)) throw error;
+    return { seeds: 1, found: message };
   } finally {
     removeFolder(buggy);
   }
@@ -56,11 +59,15 @@ describe("the simulation finds", () => {
     async (_name, _breaks, at) => {
       const tree = trees[at];
       if (tree === undefined) throw new Error("each bug has a tree");
+      if (tree.broken !== undefined) throw new Error(tree.broken);
       const { seeds, found } = await judge(tree);
       process.stderr.write(
         `seed ${seeds}: ${tree.bug.name}: ${found?.slice(0, 100) ?? "missed"}\n`,
       );
       expect(found, `missed in ${seeds} seeds`).toBeDefined();
+      expect(found, "it is a bug, not a slip of the pen").not.toMatch(
+        /is not (defined|a function)/,
+      );
     },
     TIMEOUT_MS,
   );

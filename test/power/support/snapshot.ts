@@ -21,8 +21,8 @@ export class Snapshot implements ReadTx {
   constructor(store: Store) {
     this.batchNumber = store.batchNumber;
     this.rows = store.range({ from: "\x01", to: "\xff", limit: ALL });
-    for (const [, row] of this.rows) {
-      if (row instanceof DamagedRow) throw new DamagedRowError(row.problem);
+    for (const [, value] of this.rows) {
+      if (value instanceof DamagedRow) throw new DamagedRowError(value.problem);
     }
     this.#byKey = new Map(this.rows);
   }

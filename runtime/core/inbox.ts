@@ -11,6 +11,7 @@ import { inboxKey, inboxPrefix, lockKey, NEXT_SEQUENCE, prefixEnd, readU48 } fro
 import { makeReady } from "./ready.ts";
 import { decodeLock, decodeNumber, encodeLock, encodeNumber } from "./rows.ts";
 import { changed, load, takeSequence, type Step } from "./step.ts";
+import type { RowKey } from "./tx.ts";
 
 /** Lets an accepted invocation start: at once, or when its turn on its key comes. */
 export function enqueue(step: Step, invocation: Invocation): void {
@@ -20,8 +21,9 @@ export function enqueue(step: Step, invocation: Invocation): void {
   }
   const { service, key } = addressOf(invocation);
   const lock = lockKey(service, key);
-  const row = step.tx.get(lock);
+  const row = readLock(step, lock);
   if (row === undefined) {
+    step.memory.keys.setFree(lock, false);
     step.tx.insert(
       lock,
       encodeLock({ holder: invocation.sequence, waiting: 0, sinceMs: step.nowMs }),
@@ -47,6 +49,7 @@ export function releaseKey(step: Step, invocation: Invocation): void {
   assert(holder === invocation.sequence, `the key is held by another invocation: ${holder}`);
   if (waiting === 0) {
     step.tx.remove(lock);
+    step.memory.keys.setFree(lock, true);
     return;
   }
   const prefix = inboxPrefix(service, key);
@@ -75,6 +78,14 @@ export function leaveInbox(step: Step, invocation: Invocation): void {
   step.tx.put(lock, encodeLock({ ...held, waiting: held.waiting - 1 }));
   invocation.inboxOrder = 0;
   changed(step, invocation);
+}
+
+/** The lock row; undefined when nobody holds the key. */
+export function readLock({ tx, memory: { keys } }: Step, lock: RowKey): Uint8Array | undefined {
+  if (keys.isFree(lock)) return undefined;
+  const row = tx.get(lock);
+  if (row === undefined) keys.setFree(lock, true);
+  return row;
 }
 
 /** The next number of this partition: of an invocation, or of a place in an inbox. */

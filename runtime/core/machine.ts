@@ -17,6 +17,7 @@ import { onControl, onHoldKey, onHoldService } from "./control-requests.ts";
 import { onTimersDue } from "./due.ts";
 import type { Effect } from "./effect.ts";
 import type { Input } from "./input.ts";
+import { KeyCache } from "./key-cache.ts";
 import type { Limits } from "./limits.ts";
 import { noPauses } from "./pauses.ts";
 import { nextPurgeAtMs } from "./purge.ts";
@@ -78,6 +79,7 @@ function emptyMemory({ epoch, limits, idempotencyPayloadCheck = true }: MachineO
     waitsFor: new Map(),
     queues: new Set(),
     pauses: noPauses(),
+    keys: new KeyCache(),
     refill: new Set(),
     nextDueAtMs: "unknown",
     nextExpiryAtMs: "unknown",

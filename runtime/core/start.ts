@@ -4,12 +4,14 @@
  * 1. The start, the journal and the deliveries may run ahead of the disk; a go never does.
  * 2. A handle is taken from the connection's own counter, so it means nothing on another one.
  */
-import { assert } from "../../protocol/assert.ts";
+import { assert, broken } from "../../protocol/assert.ts";
 import type { ReplayEntry } from "../../protocol/command.ts";
+import type { Start } from "../../protocol/message.ts";
 import { countPinned } from "./counts.ts";
 import { grantGos } from "./gos.ts";
 import { invocationIdOf, setStatus, type Invocation } from "./invocation.ts";
 import { activeKey, bytesOf, inputKey, parseName, prefixEnd, statePrefix } from "./keys.ts";
+import type { StateEntry } from "./key-cache.ts";
 import { readJournal } from "./journal.ts";
 import { decodeInput } from "./rows.ts";
 import { changed, tell, type Attempt, type Connection, type Step } from "./step.ts";
@@ -19,10 +21,9 @@ const EMPTY = new Uint8Array(0);
 const REPLAY_ENTRIES_PER_MESSAGE = 256;
 
 export function startAttempt(step: Step, connection: Connection, invocation: Invocation): void {
-  assert(
-    !step.memory.attempts.has(invocation.sequence),
-    `${invocationIdOf(invocation)} already has an attempt`,
-  );
+  if (step.memory.attempts.has(invocation.sequence)) {
+    broken(`${invocationIdOf(invocation)} already has an attempt`);
+  }
   setStatus(invocation, "running", step.nowMs);
   invocation.attempts++;
   countPinned(step, invocation.deployment, connection.version);
@@ -51,7 +52,7 @@ export function startAttempt(step: Step, connection: Connection, invocation: Inv
 /** Forgets the attempt; what becomes of the invocation is the caller's business. */
 export function dropAttempt(step: Step, attempt: Attempt): void {
   const { connection, handle, invocation } = attempt;
-  assert(connection.attempts.get(handle) === attempt, `attempt ${handle} is not live`);
+  if (connection.attempts.get(handle) !== attempt) broken(`attempt ${handle} is not live`);
   connection.attempts.delete(handle);
   step.freed.add(connection);
   step.memory.attempts.delete(invocation.sequence);
@@ -104,7 +105,7 @@ function sendReplay(step: Step, attempt: Attempt): void {
   send();
 }
 
-type EagerState = { complete: boolean; entries: (readonly [string, Uint8Array])[] };
+type EagerState = Start["state"];
 
 /** As much of the key's state as the limit lets through; the rest is fetched when asked for. */
 function eagerState(step: Step, attempt: Attempt): EagerState {
@@ -113,8 +114,26 @@ function eagerState(step: Step, attempt: Attempt): EagerState {
   if (key === null) return { complete: true, entries: [] };
   const manifest = connection.services.get(service)?.handlers.find((it) => it.name === handler);
   if (manifest?.lazyState) return { complete: false, entries: [] };
+  const { keys, limits } = step.memory;
+  const known = keys.stateOf(service, key);
+  if (known !== undefined && known.bytes <= limits.eagerStateBytesMax) {
+    attempt.stateBytes = known.bytes;
+    return { complete: true, entries: known.entries.map(named) };
+  }
+  return readState(step, attempt, { service, key });
+}
+
+function named([name, value]: StateEntry): readonly [string, Uint8Array] {
+  return [parseName(name, 0), value];
+}
+
+function readState(
+  step: Step,
+  attempt: Attempt,
+  { service, key }: { readonly service: string; readonly key: string },
+): EagerState {
   const prefix = statePrefix(service, key);
-  const entries: (readonly [string, Uint8Array])[] = [];
+  const entries: StateEntry[] = [];
   let bytes = 0;
   let from = prefix;
   const batch = 64;
@@ -122,13 +141,16 @@ function eagerState(step: Step, attempt: Attempt): EagerState {
     const rows = step.tx.range({ from, to: prefixEnd(prefix), limit: batch });
     for (const [rowKey, value] of rows) {
       bytes += rowKey.length - prefix.length + value.length;
-      if (bytes > step.memory.limits.eagerStateBytesMax) return { complete: false, entries };
-      entries.push([parseName(rowKey, prefix.length), value]);
+      if (bytes > step.memory.limits.eagerStateBytesMax) {
+        return { complete: false, entries: entries.map(named) };
+      }
+      entries.push([rowKey.slice(prefix.length), value]);
       from = `${rowKey}\0`;
     }
     if (rows.length < batch) {
       attempt.stateBytes = bytes;
-      return { complete: true, entries };
+      step.memory.keys.keepState(service, key, { entries, bytes });
+      return { complete: true, entries: entries.map(named) };
     }
   }
 }

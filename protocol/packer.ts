@@ -10,7 +10,7 @@
  * 2. Half of a surrogate pair, an undefined, a number that is not finite are refused.
  * 3. After an error the bytes so far mean nothing: `reset` begins anew.
  */
-import { assert } from "./assert.ts";
+import { assert, broken } from "./assert.ts";
 import type { Plain } from "./fields.ts";
 
 const KEPT_BYTES = 16 * 1024;
@@ -74,7 +74,7 @@ export class Packer {
         else this.#binary(value);
         return;
       default:
-        assert(false, `a value of type ${typeof value} cannot be packed`);
+        broken(`a value of type ${typeof value} cannot be packed`);
     }
   }
 
@@ -82,7 +82,7 @@ export class Packer {
     if (value >>> 0 === value) this.#whole(value);
     else if (value >> 0 === value) this.#negative(value);
     else {
-      assert(Number.isFinite(value), `the number ${value} cannot be packed`);
+      if (!Number.isFinite(value)) broken(`the number ${value} cannot be packed`);
       this.#room(9);
       this.#bytes[this.#at] = 0xcb;
       this.#view.setFloat64(this.#at + 1, value);
@@ -130,10 +130,11 @@ export class Packer {
 
   #encodedText(value: string): void {
     // Node 20 has it, the types of ES2023 do not.
-    assert(
-      (value as string & { isWellFormed(): boolean }).isWellFormed(),
-      `a text with half of a surrogate pair cannot be packed: ${JSON.stringify(value.slice(0, 64))}`,
-    );
+    if (!(value as string & { isWellFormed(): boolean }).isWellFormed()) {
+      broken(
+        `a text with half of a surrogate pair cannot be packed: ${JSON.stringify(value.slice(0, 64))}`,
+      );
+    }
     const length = Buffer.byteLength(value);
     assert(length <= value.length * BYTES_PER_UNIT_MAX, "UTF-8 takes no more than that");
     this.#room(length + 5);

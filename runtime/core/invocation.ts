@@ -16,7 +16,7 @@
  * 4. Every change of status goes through `setStatus`, which adds the time in the one before to
  *    `spentMs`: with the time in the present status they add up to its age.
  */
-import { assert } from "../../protocol/assert.ts";
+import { broken } from "../../protocol/assert.ts";
 import type { Target } from "../../protocol/command.ts";
 import type { Failure } from "../../protocol/failure.ts";
 import {
@@ -154,6 +154,8 @@ export interface Invocation {
   journalExpiresAtMs: number | null;
   /** Signals that came less those that were awaited: below 0 while it waits for one. */
   signalsKept: number;
+  /** An invocation attached to it and had to wait: there may be rows of waiters. */
+  waitedFor: boolean;
   /** Of `invocationIdOf` and nobody else: its id, once it was asked for. Not in the row. */
   id: InvocationId | undefined;
   /** Of `flush` and nobody else: how this object is written. Not in the row. */
@@ -161,10 +163,9 @@ export interface Invocation {
 }
 
 export function setStatus(invocation: Invocation, status: Status, nowMs: number): void {
-  assert(
-    MAY_FOLLOW[invocation.status].includes(status),
-    `${invocationIdOf(invocation)} is ${invocation.status} and cannot become ${status}`,
-  );
+  if (!MAY_FOLLOW[invocation.status].includes(status)) {
+    broken(`${invocationIdOf(invocation)} is ${invocation.status} and cannot become ${status}`);
+  }
   const before = invocation.status;
   // What has completed changes no more: its time is not spent on anything.
   if (before !== "completed") invocation.spentMs[before] += nowMs - invocation.statusSinceMs;

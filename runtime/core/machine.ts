@@ -18,6 +18,7 @@ import { noDamage } from "./damage.ts";
 import { onTimersDue } from "./due.ts";
 import type { Effect } from "./effect.ts";
 import type { Input } from "./input.ts";
+import { KeyCache } from "./key-cache.ts";
 import type { Limits } from "./limits.ts";
 import { noPauses } from "./pauses.ts";
 import { nextPurgeAtMs } from "./purge.ts";
@@ -83,6 +84,7 @@ function emptyMemory({ epoch, limits, idempotencyPayloadCheck = true }: MachineO
     queues: new Set(),
     pauses: noPauses(),
     damage: noDamage(),
+    keys: new KeyCache(),
     refill: new Set(),
     nextDueAtMs: "unknown",
     nextExpiryAtMs: "unknown",

@@ -86,6 +86,7 @@ export function encodeInvocation(it: Invocation): Uint8Array {
     it.purging,
     it.journalExpiresAtMs,
     it.signalsKept,
+    it.waitedFor,
   ]);
 }
 
@@ -131,10 +132,11 @@ type InvocationFields = [
   purging: boolean,
   journalExpiresAtMs: number | null,
   signalsKept: number,
+  waitedFor: boolean,
 ];
 
 export function decodeInvocation(sequence: Sequence, row: Uint8Array): Invocation {
-  const f = fields<InvocationFields>(row, 41);
+  const f = fields<InvocationFields>(row, 42);
   return {
     sequence,
     epoch: f[0],
@@ -176,6 +178,7 @@ export function decodeInvocation(sequence: Sequence, row: Uint8Array): Invocatio
     purging: f[38],
     journalExpiresAtMs: f[39],
     signalsKept: f[40],
+    waitedFor: f[41],
     id: undefined,
     row: undefined,
   };

@@ -16,6 +16,7 @@ import { damageOf, quarantine, type Damage } from "./damage.ts";
 import type { Effect, Response } from "./effect.ts";
 import type { ConnectionId, RequestId } from "./input.ts";
 import { invocationKey, type Sequence } from "./keys.ts";
+import type { KeyCache } from "./key-cache.ts";
 import type { Invocation } from "./invocation.ts";
 import type { Limits } from "./limits.ts";
 import type { Pauses } from "./pauses.ts";
@@ -92,6 +93,7 @@ export interface Memory {
   readonly queues: Set<string>;
   readonly pauses: Pauses;
   readonly damage: Damage;
+  readonly keys: KeyCache;
   /** Connections that looked at as many ready rows as one step may, and go on in the next one. */
   readonly refill: Set<Connection>;
   /** Earliest timer; undefined when there is none, "unknown" when it must be looked up. */

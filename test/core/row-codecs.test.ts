@@ -80,6 +80,7 @@ const anyInvocation: fc.Arbitrary<Invocation> = fc.record({
   purging: fc.boolean(),
   journalExpiresAtMs: orNull(anyWhole),
   signalsKept: fc.integer(),
+  waitedFor: fc.boolean(),
   id: fc.constant(undefined),
   row: fc.constant(undefined),
 });

@@ -93,8 +93,9 @@ export class ProgramWriter {
   readonly #random: Random;
   readonly #weights: Weights;
   readonly #total: number;
-  /** Whether programs may call back to who called them: then some end as deadlocks. */
-  readonly circles: boolean;
+  readonly #callsBack: boolean;
+  /** Whether programs may wait for who waits for them: then some end as deadlocks. */
+  circles: boolean;
   /** Ids of invocations that a program may speak of. */
   readonly known: string[] = [];
   #ids = 0;
@@ -129,7 +130,8 @@ export class ProgramWriter {
       draw("throw-transient", 2),
       draw("fan-out", 0.02),
     ];
-    this.circles = random.chance(0.25);
+    this.#callsBack = random.chance(0.25);
+    this.circles = this.#callsBack;
     this.#total = this.#weights.reduce((sum, [, weight]) => sum + weight, 0);
   }
 
@@ -233,6 +235,7 @@ export class ProgramWriter {
           : { id, op: "sleep", ms: random.int(0, 100) };
       case "attach":
       case "cancel":
+        if (op === "attach") this.circles = true;
         return this.known.length > 0 ? { id, op, to: random.pick(this.known) } : this.#run();
       case "throw-transient":
         return sequential ? { id, op, times: random.int(1, 2) } : this.#run();
@@ -265,7 +268,7 @@ export class ProgramWriter {
 
   #other(op: "call" | "send", id: string, depth: number): Operation {
     const random = this.#random;
-    const back = this.circles && op === "call" && random.chance(0.3);
+    const back = this.#callsBack && op === "call" && random.chance(0.3);
     if (depth + 1 >= PLACES.length && !back) return this.#run();
     // Back to itself, or to a place from which it may have been called.
     const next = back ? random.int(0, depth) : random.int(depth + 1, PLACES.length - 1);

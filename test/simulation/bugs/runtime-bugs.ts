@@ -141,8 +141,8 @@ const FENCES: readonly SeededBug[] = [
     "rule 4",
     edit(
       core("inbox"),
-      "  const held = decodeLock(row);\n  step.tx.put(lock, encodeLock({ ...held, waiting: held.waiting + 1 }));",
-      '  const held = decodeLock(row);\n  if (load(step, held.holder)?.status === "suspended") return makeReady(step, invocation);\n  step.tx.put(lock, encodeLock({ ...held, waiting: held.waiting + 1 }));',
+      "  addWaiting(step, lock, row, 1);\n",
+      '  if (load(step, decodeLock(row).holder)?.status === "suspended") return makeReady(step, invocation);\n  addWaiting(step, lock, row, 1);\n',
     ),
   ),
 ];
@@ -224,8 +224,8 @@ const LOST: readonly SeededBug[] = [
     "rule 4",
     edit(
       core("recover"),
-      "memory.nextSequence = bound === undefined ? 1 : decodeNumber(bound);",
-      "memory.nextSequence = bound === undefined ? 1 : Math.max(1, decodeNumber(bound) - 1024);",
+      "bound === undefined ? 1 : readVital(() => decodeNumber(bound));",
+      "bound === undefined ? 1 : Math.max(1, decodeNumber(bound) - 1024);",
     ),
   ),
   bug(
@@ -233,8 +233,8 @@ const LOST: readonly SeededBug[] = [
     "I11: a resolve before the await is dropped",
     edit(
       core("commands/others"),
-      'decodePending(row).kind === "awakeable"',
-      'decodePending(row).kind === "awakeable" && invocation.status === "suspended"',
+      "if (isAwakeable(step, invocation, completionId)) {",
+      'if (isAwakeable(step, invocation, completionId) && invocation.status === "suspended") {',
     ),
   ),
   bug(

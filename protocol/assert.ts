@@ -8,6 +8,11 @@ export function assert(condition: unknown, facts: string): asserts condition {
   if (!condition) throw new AssertionError(facts);
 }
 
+/** For where the facts cost more than the check: `if (!holds) broken(`...`)`. */
+export function broken(facts: string): never {
+  throw new AssertionError(facts);
+}
+
 /** The end of an exhaustive switch: the compiler refuses it when a kind was forgotten. */
 export function unreachable(value: never): never {
   throw new AssertionError(`unreachable: ${JSON.stringify(value)}`);

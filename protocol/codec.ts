@@ -15,7 +15,8 @@ import { runtimeMessageFromPlain, workerMessageFromPlain } from "./decode-messag
 import { messageToPlain } from "./encode-message.ts";
 import { Fields, ProtocolError, type Plain } from "./fields.ts";
 import type { Replay, RuntimeMessage, WorkerMessage } from "./message.ts";
-import { countValues, packValue, unpackValue } from "./pack.ts";
+import { packValue, unpackValue } from "./pack.ts";
+import { Packer } from "./packer.ts";
 import {
   PIECE_BYTES_MIN,
   RUNTIME_FRAME_VALUES_MAX,
@@ -49,58 +50,77 @@ export function encodeFrames(
   return writer.finish();
 }
 
+/** Messages of the frames that are being made: one at a time, nothing of it outlives the call. */
+const packer = new Packer();
+
 class FrameWriter {
   readonly #partition: number;
   readonly #frameBytesMax: number;
   readonly #frames: Uint8Array[] = [];
-  #open: Uint8Array[] = [];
-  #openBytes = FRAME_HEAD_BYTES;
-  #openValues = 2;
+  /** Where the messages of the open frame begin in the packer, and how many there are. */
+  #start = 0;
+  #messages = 0;
+  #valuesBefore = 0;
 
   constructor(partition: number, frameBytesMax: number) {
     this.#partition = partition;
     this.#frameBytesMax = frameBytesMax;
+    packer.reset();
   }
 
   add(message: Message): void {
-    const plain = messageToPlain(message);
-    const packed = packValue(plain);
-    if (packed.length + FRAME_HEAD_BYTES > this.#frameBytesMax) {
-      if (message.kind === "replay" && message.entries.length > 1) {
-        for (const half of halves(message)) this.add(half);
-        return;
-      }
-      this.#close();
-      this.#frames.push(...pieces(this.#partition, packed, this.#frameBytesMax));
+    const at = packer.length;
+    const valuesAt = packer.values;
+    packer.add(messageToPlain(message));
+    if (packer.length - at + FRAME_HEAD_BYTES > this.#frameBytesMax) {
+      this.#closeAt(at, valuesAt);
+      this.#addLarge(message, at);
+      this.#openAtEnd();
       return;
     }
-    const values = countValues(plain);
     if (
-      this.#openBytes + packed.length > this.#frameBytesMax ||
-      this.#openValues + values > WORKER_FRAME_VALUES_MAX ||
-      this.#open.length === MESSAGES_PER_FRAME_MAX
+      FRAME_HEAD_BYTES + packer.length - this.#start > this.#frameBytesMax ||
+      2 + packer.values - this.#valuesBefore > WORKER_FRAME_VALUES_MAX ||
+      this.#messages === MESSAGES_PER_FRAME_MAX ||
+      // A worker learns from the welcome what it must take: nothing larger may stand beside it.
+      message.kind === "welcome"
     ) {
-      this.#close();
+      this.#closeAt(at, valuesAt);
     }
-    // A worker learns from the welcome what it must take: nothing larger may stand beside it.
-    if (message.kind === "welcome") this.#close();
-    this.#open.push(packed);
-    this.#openBytes += packed.length;
-    this.#openValues += values;
-    if (message.kind === "welcome") this.#close();
+    this.#messages++;
+    if (message.kind === "welcome") this.#closeAt(packer.length, packer.values);
   }
 
   finish(): Uint8Array[] {
-    this.#close();
+    this.#closeAt(packer.length, packer.values);
     return this.#frames;
   }
 
-  #close(): void {
-    if (this.#open.length === 0) return;
-    this.#frames.push(joinFrame(this.#partition, this.#open, this.#openBytes));
-    this.#open = [];
-    this.#openBytes = FRAME_HEAD_BYTES;
-    this.#openValues = 2;
+  /** One that is packed at `at`, and larger than a frame. */
+  #addLarge(message: Message, at: number): void {
+    if (message.kind === "replay" && message.entries.length > 1) {
+      this.#openAtEnd();
+      for (const half of halves(message)) this.add(half);
+      this.#closeAt(packer.length, packer.values);
+      return;
+    }
+    const packed = packer.copy(at, packer.length);
+    this.#frames.push(...pieces(this.#partition, packed, this.#frameBytesMax));
+  }
+
+  #openAtEnd(): void {
+    this.#start = packer.length;
+    this.#valuesBefore = packer.values;
+  }
+
+  /** Makes a frame of the messages before `at`; those from there on are the next frame's. */
+  #closeAt(at: number, values: number): void {
+    if (this.#messages > 0) {
+      this.#frames.push(frameOf(this.#partition, this.#messages, this.#start, at));
+    }
+    this.#messages = 0;
+    this.#start = at;
+    this.#valuesBefore = values;
   }
 }
 
@@ -113,28 +133,20 @@ function halves({ kind, attempt, entries }: Replay): [Replay, Replay] {
   ];
 }
 
-function joinFrame(partition: number, messages: readonly Uint8Array[], bytes: number): Uint8Array {
-  const count = messages.length + 1;
-  const frame = new Uint8Array(bytes);
-  const view = new DataView(frame.buffer);
-  let at = 0;
-  if (count < 16) frame[at++] = 0x90 | count;
-  else {
-    frame[at++] = 0xdc;
-    view.setUint16(at, count);
-    at += 2;
-  }
-  if (partition < 128) frame[at++] = partition;
-  else {
-    frame[at++] = 0xce;
-    view.setUint32(at, partition);
-    at += 4;
-  }
-  for (const message of messages) {
-    frame.set(message, at);
-    at += message.length;
-  }
-  return frame.subarray(0, at);
+/** The frame of so many messages, which stand side by side in the packer. */
+function frameOf(partition: number, messages: number, from: number, to: number): Uint8Array {
+  const head = frameHead(partition, messages + 1);
+  const frame = new Uint8Array(head.length + to - from);
+  frame.set(head);
+  packer.copyTo(frame, head.length, from, to);
+  return frame;
+}
+
+function frameHead(partition: number, count: number): number[] {
+  const array = count < 16 ? [0x90 | count] : [0xdc, count >>> 8, count & 0xff];
+  if (partition < 128) return [...array, partition];
+  const bytes = [24, 16, 8, 0].map((shift) => (partition >>> shift) & 0xff);
+  return [...array, 0xce, ...bytes];
 }
 
 function pieces(partition: number, packed: Uint8Array, frameBytesMax: number): Uint8Array[] {

@@ -116,21 +116,26 @@ function readInvocation(bytes: Uint8Array): InvocationIdParts | undefined {
 
 // Crockford's alphabet: no i, l, o, u, so an id survives being read aloud.
 const ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz";
-const DIGITS = new Map(ALPHABET.split("").map((character, digit) => [character, digit]));
+const CODES = Uint8Array.from(ALPHABET, (character) => character.charCodeAt(0));
+/** By the code of a character; NO_DIGIT for all that are in no id. */
+const NO_DIGIT = 255;
+const DIGITS = new Uint8Array(128).fill(NO_DIGIT);
+CODES.forEach((code, digit) => (DIGITS[code] = digit));
 
 function toBase32(bytes: Uint8Array): string {
-  let text = "";
+  const codes: number[] = [];
   let bits = 0;
   let held = 0;
-  for (const byte of bytes) {
-    held = ((held & 31) << 8) | byte;
+  for (let i = 0; i < bytes.length; i++) {
+    held = ((held & 31) << 8) | (bytes[i] ?? 0);
     bits += 8;
     while (bits >= 5) {
       bits -= 5;
-      text += ALPHABET[(held >> bits) & 31];
+      codes.push(CODES[(held >> bits) & 31] ?? 0);
     }
   }
-  return bits === 0 ? text : text + ALPHABET[(held << (5 - bits)) & 31];
+  if (bits > 0) codes.push(CODES[(held << (5 - bits)) & 31] ?? 0);
+  return String.fromCharCode(...codes);
 }
 
 /** One text per byte string and no other: anything that `toBase32` would not have written is refused. */
@@ -140,15 +145,17 @@ function fromBase32(text: string, length: number): Uint8Array | undefined {
   let bits = 0;
   let held = 0;
   let at = 0;
-  for (const character of text) {
-    const digit = DIGITS.get(character);
-    if (digit === undefined) return undefined;
+  for (let i = 0; i < text.length; i++) {
+    const digit = DIGITS[text.charCodeAt(i)] ?? NO_DIGIT;
+    if (digit === NO_DIGIT) return undefined;
     held = ((held & 255) << 5) | digit;
     bits += 5;
-    if (bits >= 8 && at < length) {
+    if (bits >= 8) {
       bits -= 8;
       bytes[at++] = (held >> bits) & 255;
     }
   }
-  return at === length && toBase32(bytes) === text ? bytes : undefined;
+  // What is left over of the last character was filled up with zeros.
+  const filling = held & ((1 << bits) - 1);
+  return at === length && filling === 0 ? bytes : undefined;
 }

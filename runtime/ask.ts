@@ -4,6 +4,7 @@
  */
 import type { Response } from "./core/effect.ts";
 import type { Input } from "./core/input.ts";
+import type { Departure } from "./http/client-signal.ts";
 
 type Asked = Exclude<Extract<Input, { readonly request: number }>, { kind: "forget-request" }>;
 type WithoutRequest<T> = T extends unknown ? Omit<T, "request"> : never;
@@ -16,4 +17,4 @@ export type Question = WithoutRequest<Asked>;
  * the machine forgets the request, and the promise rejects or stays open. Rejects when the runtime
  * stops before it could answer.
  */
-export type Ask = (question: Question, signal: AbortSignal) => Promise<Response>;
+export type Ask = (question: Question, signal: Departure) => Promise<Response>;

@@ -8,11 +8,13 @@
  * 2. An effect for which nothing is left to become durable waits for a confirmation that was asked
  *    for after the effect was made: an older one says nothing about what it was computed from.
  * 3. Within a lane (one attempt on one connection, or the connection itself) everything leaves in
- *    the order in which it was made, whatever each of them waits for.
+ *    the order in which it was made, whatever each of them waits for. Of acknowledgements in a row
+ *    that wait for the same batch the last one leaves.
  * 4. As long as something is held in the lane of an attempt, that attempt waits for the disk. The
  *    time is kept until it is taken, or the attempt is aborted or its connection lost.
  */
 import { assert } from "../protocol/assert.ts";
+import { NumberMap } from "../protocol/number-map.ts";
 import type { Effect } from "./core/effect.ts";
 import type { ConnectionId } from "./core/input.ts";
 
@@ -20,14 +22,16 @@ import type { ConnectionId } from "./core/input.ts";
 const WAITS_MAX = 10_000;
 
 export interface Held {
-  readonly effect: Effect;
+  effect: Effect;
   /** The batch it waits for; that of its predecessor in the lane if it could have gone at once. */
   readonly batch: number;
-  readonly lane: string | undefined;
+  readonly lane: Lane | undefined;
   ready: boolean;
 }
 
 interface Lane {
+  readonly connection: ConnectionId;
+  readonly attempt: number;
   readonly queue: Held[];
   /** When the first of those that it holds without a break was held; infinite once nobody asks. */
   sinceMs: number;
@@ -41,7 +45,7 @@ export class Outlet {
   #head = 0;
   #unconfirmed: Held[] = [];
   /** Those on their way out of each lane, first to last. */
-  readonly #lanes = new Map<string, Lane>();
+  readonly #lanes = new Lanes();
   /** How long lanes of attempts held something, not yet taken. */
   readonly #waitedMs = new Map<string, number>();
   #held = 0;
@@ -61,24 +65,32 @@ export class Outlet {
 
   /** Performs it, unless its lane waits: then it gives the batch that it now waits for. */
   now(effect: Effect): number | undefined {
-    const lane = laneOf(effect);
-    const before = lane === undefined ? undefined : this.#lanes.get(lane)?.queue.at(-1);
+    const lane = this.#lanes.of(effect);
+    const before = lane?.queue.at(-1);
     if (before === undefined) {
       this.#perform(effect);
       return undefined;
     }
-    this.#hold({ effect, batch: before.batch, lane, ready: true });
+    this.#hold(effect, before.batch, true);
     return before.batch;
   }
 
   /** Holds it until this batch is durable. */
   untilDurable(effect: Effect, batch: number): void {
-    this.#byBatch.push(this.#hold({ effect, batch, lane: laneOf(effect), ready: false }));
+    if (isAck(effect)) {
+      // The last one says all that those before it say.
+      const last = this.#lanes.of(effect)?.queue.at(-1);
+      if (last !== undefined && !last.ready && last.batch === batch && isAck(last.effect)) {
+        last.effect = effect;
+        return;
+      }
+    }
+    this.#byBatch.push(this.#hold(effect, batch, false));
   }
 
   /** Holds it until the epoch is confirmed; `batch` is durable already. */
   untilConfirmed(effect: Effect, batch: number): void {
-    this.#unconfirmed.push(this.#hold({ effect, batch, lane: laneOf(effect), ready: false }));
+    this.#unconfirmed.push(this.#hold(effect, batch, false));
   }
 
   /** Everything up to this batch is durable. */
@@ -121,42 +133,42 @@ export class Outlet {
     for (const lane of this.#waitedMs.keys()) {
       if (lane.startsWith(prefix)) this.#waitedMs.delete(lane);
     }
-    for (const [name, lane] of this.#lanes) {
-      if (name.startsWith(prefix)) lane.sinceMs = Number.POSITIVE_INFINITY;
+    for (const lane of this.#lanes.ofConnection(connection)) {
+      lane.sinceMs = Number.POSITIVE_INFINITY;
     }
   }
 
-  #hold(it: Held): Held {
+  #hold(effect: Effect, batch: number, ready: boolean): Held {
     this.#held++;
-    if (it.lane === undefined) return it;
-    const lane = this.#lanes.get(it.lane);
-    if (lane === undefined) this.#lanes.set(it.lane, { queue: [it], sinceMs: this.#nowMs() });
-    else lane.queue.push(it);
+    const lane = this.#lanes.of(effect) ?? this.#lanes.open(effect, this.#nowMs);
+    const it = { effect, batch, lane, ready };
+    lane?.queue.push(it);
     return it;
   }
 
   /** It may go; so may those of its lane that waited only for it. */
   #let(it: Held): void {
     it.ready = true;
-    if (it.lane === undefined) {
+    const { lane } = it;
+    if (lane === undefined) {
       this.#leave(it);
       return;
     }
-    const lane = this.#lanes.get(it.lane);
-    assert(lane !== undefined, `lane ${it.lane} is empty, but one of its effects is held`);
+    assert(lane.queue.length > 0, "a lane is empty, but one of its effects is held");
     let last: Held | undefined;
     while (lane.queue[0]?.ready) {
       last = lane.queue.shift();
       if (last) this.#leave(last);
     }
     if (lane.queue.length > 0) return;
-    this.#lanes.delete(it.lane);
-    if (last) this.#keepWait(it.lane, last.effect, this.#nowMs() - lane.sinceMs);
+    this.#lanes.close(lane);
+    if (last) this.#keepWait(lane, last.effect, this.#nowMs() - lane.sinceMs);
   }
 
   /** Of a clock that was set back nothing is kept. */
-  #keepWait(lane: string, last: Effect, waitedMs: number): void {
+  #keepWait({ connection, attempt }: Lane, last: Effect, waitedMs: number): void {
     if (last.kind !== "message" || last.attempt === 0) return;
+    const lane = laneName(connection, attempt);
     const before = this.#waitedMs.get(lane) ?? 0;
     this.#waitedMs.delete(lane);
     if (last.message.kind === "abort" || before + Math.max(waitedMs, 0) === 0) return;
@@ -172,15 +184,41 @@ export class Outlet {
   }
 }
 
-function laneOf(effect: Effect): string | undefined {
-  switch (effect.kind) {
-    case "message":
-      return laneName(effect.connection, effect.attempt);
-    case "close-connection":
-      return laneName(effect.connection, 0);
-    case "respond":
-    case "warn":
-      return undefined;
+function isAck(effect: Effect): boolean {
+  return effect.kind === "message" && effect.message.kind === "ack";
+}
+
+/** Those that hold something, by connection and attempt. */
+class Lanes {
+  readonly #byConnection = new Map<ConnectionId, NumberMap<Lane>>();
+
+  /** The lane of an effect, if it holds something. */
+  of(effect: Effect): Lane | undefined {
+    if (effect.kind !== "message" && effect.kind !== "close-connection") return undefined;
+    const attempt = effect.kind === "message" ? effect.attempt : 0;
+    return this.#byConnection.get(effect.connection)?.get(attempt);
+  }
+
+  ofConnection(connection: ConnectionId): readonly Lane[] {
+    return this.#byConnection.get(connection)?.values() ?? [];
+  }
+
+  /** Undefined for an effect that needs none. */
+  open(effect: Effect, nowMs: () => number): Lane | undefined {
+    if (effect.kind !== "message" && effect.kind !== "close-connection") return undefined;
+    const { connection } = effect;
+    const attempt = effect.kind === "message" ? effect.attempt : 0;
+    const lane: Lane = { connection, attempt, queue: [], sinceMs: nowMs() };
+    const lanes = this.#byConnection.get(connection) ?? new NumberMap<Lane>();
+    this.#byConnection.set(connection, lanes);
+    lanes.set(attempt, lane);
+    return lane;
+  }
+
+  close({ connection, attempt }: Lane): void {
+    const lanes = this.#byConnection.get(connection);
+    lanes?.delete(attempt);
+    if (lanes?.size === 0) this.#byConnection.delete(connection);
   }
 }
 

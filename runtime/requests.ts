@@ -4,9 +4,11 @@
  * A request whose client went away is forgotten on both sides. What is still open when the runtime
  * stops is rejected: nobody knows how it would have ended.
  */
+import { NumberMap } from "../protocol/number-map.ts";
 import type { Ask, Question } from "./ask.ts";
 import type { Response } from "./core/effect.ts";
 import type { Input, RequestId } from "./core/input.ts";
+import type { Departure } from "./http/client-signal.ts";
 
 interface Waiting {
   readonly resolve: (response: Response) => void;
@@ -27,17 +29,16 @@ export class RuntimeStoppedError extends Error {
 }
 
 export function createRequests(submit: (input: Input) => void): Requests {
-  const waiting = new Map<RequestId, Waiting>();
+  const waiting = new NumberMap<Waiting>();
   let nextRequest = 1;
   let stopped = false;
   const stoppedError = (): Error => new RuntimeStoppedError("the runtime is shutting down");
   const take = (request: RequestId): Waiting | undefined => {
-    const found = waiting.get(request);
-    waiting.delete(request);
+    const found = waiting.delete(request);
     found?.stopListening();
     return found;
   };
-  const ask = (question: Question, signal: AbortSignal): Promise<Response> =>
+  const ask = (question: Question, signal: Departure): Promise<Response> =>
     new Promise((resolve, reject) => {
       if (stopped) {
         reject(stoppedError());
@@ -59,7 +60,7 @@ export function createRequests(submit: (input: Input) => void): Requests {
     respond: (request, response) => take(request)?.resolve(response),
     stop: () => {
       stopped = true;
-      for (const request of [...waiting.keys()]) take(request)?.reject(stoppedError());
+      for (const request of waiting.keys()) take(request)?.reject(stoppedError());
     },
   };
 }

@@ -4,9 +4,16 @@
  */
 const LONE_SURROGATE = /\p{Surrogate}/u;
 
+/** Node 20 has it, the types of ES2023 do not. */
+function isWellFormed(text: string): boolean {
+  // From JavaScript anything may come; what is no text is somebody else's to refuse.
+  if (typeof text !== "string") return true;
+  return (text as string & { isWellFormed(): boolean }).isWellFormed();
+}
+
 /** Refuses a name or key that UTF-8 would change. `what` names it in the error. */
 export function requireWellFormed(text: string, what: string): void {
-  if (LONE_SURROGATE.test(text)) {
+  if (!isWellFormed(text)) {
     throw new TypeError(
       `${what} holds half of a surrogate pair (a character that was cut in two), which UTF-8 cannot carry: ${JSON.stringify(text)}`,
     );
@@ -23,8 +30,10 @@ export function requireWellFormedTexts(value: unknown, where: string): void {
     value.forEach((item, index) => requireWellFormedTexts(item, `${where}[${index}]`));
   } else if (typeof value === "object" && value !== null && !(value instanceof Uint8Array)) {
     for (const [key, member] of Object.entries(value)) {
+      // The places are put together only for what needs them.
+      if (typeof member === "string" && isWellFormed(key) && isWellFormed(member)) continue;
       requireWellFormed(key, `a name in ${where}`);
-      requireWellFormedTexts(member, `${where}.${key}`);
+      if (typeof member !== "number") requireWellFormedTexts(member, `${where}.${key}`);
     }
   }
 }

@@ -12,7 +12,7 @@ import type { HandlerManifest, ServiceKind } from "../../protocol/manifest.ts";
 import type { Payload } from "../../protocol/payload.ts";
 import { countOpened } from "./counts.ts";
 import { damagedRefusal, quarantineOf, readOr, tryRead } from "./damage.ts";
-import { enqueue, nextSequence } from "./inbox.ts";
+import { enqueue, nextSequence, readLock } from "./inbox.ts";
 import { isWorkflowRun, noTimeSpent, type Invocation } from "./invocation.ts";
 import { idempotencyKey, inputKey, lockKey, utf8, workflowKey } from "./keys.ts";
 import { purgeInOneGo } from "./purge.ts";
@@ -192,11 +192,11 @@ const STILL_PURGING: Admitted = {
  * nearly full running work goes on, and what it calls and sends.
  */
 function roomFor(
-  { tx, memory }: Step,
+  step: Step,
   { target, delayMs, external }: Admission,
   addressed: Addressed,
 ): Refusal | undefined {
-  const { limits, counts, diskLow } = memory;
+  const { limits, counts, diskLow } = step.memory;
   if (external && diskLow) {
     const message = `the disk is nearly full: less than diskFreeBytesMin (${limits.diskFreeBytesMin} bytes) is free, and nothing new is accepted; make room, or try again later`;
     return { code: FailureCode.unavailable, message };
@@ -207,7 +207,7 @@ function roomFor(
   }
   const queues = addressed.serviceKind === "object" && addressed.handler.mode === "exclusive";
   const lock =
-    queues && delayMs <= 0 ? tx.get(lockKey(target.service, target.key ?? "")) : undefined;
+    queues && delayMs <= 0 ? readLock(step, lockKey(target.service, target.key ?? "")) : undefined;
   // How many wait for a damaged lock is not known; it is counted when it is released.
   const waiting = lock === undefined ? 0 : readOr(() => decodeLock(lock).waiting, 0);
   if (lock === undefined || waiting < limits.inboxLengthMax) return undefined;
@@ -280,6 +280,9 @@ function create(step: Step, admission: Admission, addressed: Addressed): Invocat
     purging: false,
     journalExpiresAtMs: null,
     signalsKept: 0,
+    waitedFor: false,
+    id: undefined,
+    row: undefined,
   };
   const { sequence } = invocation;
   step.loaded.set(sequence, invocation);

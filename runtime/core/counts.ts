@@ -1,15 +1,15 @@
 /**
  * How many invocations are open (accepted and not ended): in all, and pinned to each deployment.
  *
- * 1. Memory holds the counts, rows keep them: each step writes those that it changed, so that a
- *    restart reads them and counts nothing.
+ * 1. Memory holds the counts, rows keep them: each change marks its row, so that a restart reads
+ *    them and counts nothing.
  * 2. An invocation counts for its deployment from its first attempt to its end.
  */
 import { assert } from "../../protocol/assert.ts";
 import { OPEN_COUNT, PINNED_COUNTS, parseName, pinnedCountKey, prefixEnd } from "./keys.ts";
 import { decodeNumber, encodeNumber } from "./rows.ts";
 import type { Memory, Step } from "./step.ts";
-import type { ReadTx, Tx } from "./tx.ts";
+import type { LateRow, ReadTx } from "./tx.ts";
 
 /** As many deployments as anybody will have. */
 const DEPLOYMENTS_MAX = 100_000;
@@ -18,40 +18,39 @@ export interface Counts {
   open: number;
   /** By version. A version that is not in here has none. */
   readonly pinned: Map<string, number>;
-  openChanged: boolean;
-  readonly pinnedChanged: Set<string>;
+  readonly openRow: LateRow;
+  readonly pinnedRows: Map<string, LateRow>;
 }
 
 export function noCounts(): Counts {
-  return { open: 0, pinned: new Map(), openChanged: false, pinnedChanged: new Set() };
+  const counts: Counts = {
+    open: 0,
+    pinned: new Map(),
+    openRow: { key: OPEN_COUNT, encode: () => encodeNumber(counts.open) },
+    pinnedRows: new Map(),
+  };
+  return counts;
 }
 
 export function countOpened(step: Step): void {
   const { counts } = step.memory;
   counts.open++;
-  counts.openChanged = true;
+  step.tx.putLate(counts.openRow);
 }
 
 /** An invocation that was pinned to `from` (to none: null) is now pinned to `to`. */
 export function countPinned(step: Step, from: string | null, to: string): void {
   if (from === to) return;
-  if (from !== null) addPinned(step.memory.counts, from, -1);
-  addPinned(step.memory.counts, to, 1);
+  if (from !== null) addPinned(step, from, -1);
+  addPinned(step, to, 1);
 }
 
 export function countEnded(step: Step, deployment: string | null): void {
   const { counts } = step.memory;
   assert(counts.open > 0, "an invocation ends although none is open");
   counts.open--;
-  counts.openChanged = true;
-  if (deployment !== null) addPinned(counts, deployment, -1);
-}
-
-export function flushCounts({ tx, memory: { counts } }: Step): void {
-  if (counts.openChanged) tx.put(OPEN_COUNT, encodeNumber(counts.open));
-  counts.openChanged = false;
-  for (const version of counts.pinnedChanged) writePinned(tx, version, counts.pinned.get(version));
-  counts.pinnedChanged.clear();
+  step.tx.putLate(counts.openRow);
+  if (deployment !== null) addPinned(step, deployment, -1);
 }
 
 export function recoverCounts(tx: ReadTx, memory: Memory): void {
@@ -72,15 +71,22 @@ export function readPinnedCounts(tx: ReadTx): Map<string, number> {
   );
 }
 
-function addPinned(counts: Counts, version: string, by: 1 | -1): void {
+function addPinned({ tx, memory: { counts } }: Step, version: string, by: 1 | -1): void {
   const count = (counts.pinned.get(version) ?? 0) + by;
   assert(count >= 0, `fewer than no invocations are pinned to deployment ${version}`);
   if (count === 0) counts.pinned.delete(version);
   else counts.pinned.set(version, count);
-  counts.pinnedChanged.add(version);
+  tx.putLate(pinnedRow(counts, version));
 }
 
-function writePinned(tx: Tx, version: string, count: number | undefined): void {
-  if (count === undefined) tx.remove(pinnedCountKey(version));
-  else tx.put(pinnedCountKey(version), encodeNumber(count));
+function pinnedRow(counts: Counts, version: string): LateRow {
+  const known = counts.pinnedRows.get(version);
+  if (known) return known;
+  const encode = (): Uint8Array | undefined => {
+    const count = counts.pinned.get(version);
+    return count === undefined ? undefined : encodeNumber(count);
+  };
+  const row = { key: pinnedCountKey(version), encode };
+  counts.pinnedRows.set(version, row);
+  return row;
 }

@@ -111,6 +111,7 @@ function tellParent(step: Step, invocation: Invocation, result: Result): void {
 const ATTACHED_BATCH = 256;
 
 function tellAttached(step: Step, invocation: Invocation, result: Result): void {
+  if (!invocation.waitedFor) return;
   const prefix = waiterPrefix(invocation.sequence);
   const to = prefixEnd(prefix);
   for (;;) {

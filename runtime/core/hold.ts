@@ -84,7 +84,7 @@ function letGo(step: Step, service: string, key: string): void {
 
 /** Costs what runs, not what waits. */
 function stop(step: Step, reason: string, meant: (attempt: Attempt) => boolean): void {
-  for (const attempt of [...step.memory.attempts.values()]) {
+  for (const attempt of step.memory.attempts.values()) {
     if (!meant(attempt)) continue;
     leaveStatus(step, attempt.invocation, reason);
     makeReady(step, attempt.invocation);

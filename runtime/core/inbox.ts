@@ -14,7 +14,7 @@ import { inboxKey, inboxPrefix, lockKey, NEXT_SEQUENCE, prefixEnd, readU48 } fro
 import { makeReady } from "./ready.ts";
 import { decodeLock, decodeNumber, encodeLock, encodeNumber } from "./rows.ts";
 import { changed, load, takeSequence, type Step } from "./step.ts";
-import { DamagedRowError } from "./tx.ts";
+import { DamagedRowError, type RowKey } from "./tx.ts";
 
 const COUNT_BATCH = 1_000;
 
@@ -26,8 +26,9 @@ export function enqueue(step: Step, invocation: Invocation): void {
   }
   const { service, key } = addressOf(invocation);
   const lock = lockKey(service, key);
-  const row = step.tx.get(lock);
+  const row = readLock(step, lock);
   if (row === undefined) {
+    step.memory.keys.setFree(lock, false);
     step.tx.insert(
       lock,
       encodeLock({ holder: invocation.sequence, waiting: 0, sinceMs: step.nowMs }),
@@ -64,6 +65,7 @@ export function releaseKey(step: Step, invocation: Invocation): void {
     return;
   }
   step.tx.remove(lock);
+  step.memory.keys.setFree(lock, true);
 }
 
 /** Undefined when damage hides who has the first place: then that is given up. */
@@ -135,6 +137,14 @@ export function leaveInbox(step: Step, invocation: Invocation): void {
   const row = step.tx.get(lock);
   assert(row !== undefined, "a key with an inbox is held");
   addWaiting(step, lock, row, -1);
+}
+
+/** The lock row; undefined when nobody holds the key. */
+export function readLock({ tx, memory: { keys } }: Step, lock: RowKey): Uint8Array | undefined {
+  if (keys.isFree(lock)) return undefined;
+  const row = tx.get(lock);
+  if (row === undefined) keys.setFree(lock, true);
+  return row;
 }
 
 /** The next number of this partition: of an invocation, or of a place in an inbox. */

@@ -16,7 +16,7 @@
  * 4. Every change of status goes through `setStatus`, which adds the time in the one before to
  *    `spentMs`: with the time in the present status they add up to its age.
  */
-import { assert } from "../../protocol/assert.ts";
+import { broken } from "../../protocol/assert.ts";
 import type { Target } from "../../protocol/command.ts";
 import type { Failure } from "../../protocol/failure.ts";
 import {
@@ -27,6 +27,7 @@ import {
 } from "../../protocol/ids.ts";
 import type { HandlerMode, ServiceKind } from "../../protocol/manifest.ts";
 import type { Sequence } from "./keys.ts";
+import type { LateRow } from "./tx.ts";
 
 export type Status =
   | "scheduled"
@@ -153,13 +154,18 @@ export interface Invocation {
   journalExpiresAtMs: number | null;
   /** Signals that came less those that were awaited: below 0 while it waits for one. */
   signalsKept: number;
+  /** An invocation attached to it and had to wait: there may be rows of waiters. */
+  waitedFor: boolean;
+  /** Of `invocationIdOf` and nobody else: its id, once it was asked for. Not in the row. */
+  id: InvocationId | undefined;
+  /** Of `flush` and nobody else: how this object is written. Not in the row. */
+  row: LateRow | undefined;
 }
 
 export function setStatus(invocation: Invocation, status: Status, nowMs: number): void {
-  assert(
-    MAY_FOLLOW[invocation.status].includes(status),
-    `${invocationIdOf(invocation)} is ${invocation.status} and cannot become ${status}`,
-  );
+  if (!MAY_FOLLOW[invocation.status].includes(status)) {
+    broken(`${invocationIdOf(invocation)} is ${invocation.status} and cannot become ${status}`);
+  }
   const before = invocation.status;
   // What has completed changes no more: its time is not spent on anything.
   if (before !== "completed") invocation.spentMs[before] += nowMs - invocation.statusSinceMs;
@@ -171,8 +177,10 @@ export function idPartsOf({ target, tag, epoch, sequence }: Invocation): Invocat
   return { slot: slotOf(target.service, target.key ?? tag), epoch, sequence, tag };
 }
 
+/** Asked for at every turn, by assertions too: formatted once for each object. */
 export function invocationIdOf(invocation: Invocation): InvocationId {
-  return formatInvocationId(idPartsOf(invocation));
+  invocation.id ??= formatInvocationId(idPartsOf(invocation));
+  return invocation.id;
 }
 
 /** Whether it takes its turn on a key: one at a time, in order. */

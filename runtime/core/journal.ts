@@ -1,5 +1,5 @@
 /** Appends to and reads an invocation's journal. Nothing else writes journal rows. */
-import { assert } from "../../protocol/assert.ts";
+import { assert, broken } from "../../protocol/assert.ts";
 import type { Command, Delivery } from "../../protocol/command.ts";
 import { invocationIdOf, type Invocation } from "./invocation.ts";
 import { journalKey, journalPrefix, prefixEnd, type Sequence } from "./keys.ts";
@@ -16,10 +16,11 @@ export function appendCommand(
   command: Command,
   child: Sequence | null,
 ): void {
-  assert(
-    command.index === invocation.commands,
-    `command ${command.index} of ${invocationIdOf(invocation)} follows ${invocation.commands - 1}`,
-  );
+  if (command.index !== invocation.commands) {
+    broken(
+      `command ${command.index} of ${invocationIdOf(invocation)} follows ${invocation.commands - 1}`,
+    );
+  }
   append(step, invocation, { kind: "command", command, atMs: step.nowMs, child });
   invocation.commands++;
   if (command.kind === "await-signal") invocation.signalsKept--;

@@ -27,7 +27,7 @@
  * 3. Rows of an invocation hang on its sequence number, so that new rows land at the right edge of
  *    their kind's range: scattered keys cost four to seven times as much.
  */
-import { assert } from "../../protocol/assert.ts";
+import { assert, broken } from "../../protocol/assert.ts";
 import type { RowKey } from "./tx.ts";
 
 /** Partition-local number of an invocation. */
@@ -210,17 +210,17 @@ export function readU32(key: RowKey, at: number): number {
 }
 
 function u48(value: number): string {
-  assert(
-    Number.isSafeInteger(value) && value >= 0 && value < 2 ** 48,
-    `${value} does not fit 48 bits`,
-  );
+  if (!(Number.isSafeInteger(value) && value >= 0 && value < 2 ** 48)) {
+    broken(`${value} does not fit 48 bits`);
+  }
   const high = Math.floor(value / 2 ** 32);
   return String.fromCharCode(high >>> 8, high & 255) + u32(value % 2 ** 32);
 }
 
 function u32(value: number): string {
-  const fits = Number.isInteger(value) && value >= 0 && value < 2 ** 32;
-  assert(fits, `${value} does not fit 32 bits`);
+  if (!(Number.isInteger(value) && value >= 0 && value < 2 ** 32)) {
+    broken(`${value} does not fit 32 bits`);
+  }
   return String.fromCharCode(
     (value >>> 24) & 255,
     (value >>> 16) & 255,
@@ -233,6 +233,13 @@ function text(value: string): string {
   const bytes = utf8(value);
   assert(bytes.length < 65_536, `a name of ${bytes.length} bytes does not fit a key`);
   return String.fromCharCode(bytes.length >>> 8, bytes.length & 255) + bytes;
+}
+
+/** A binary string as bytes. */
+export function bytesOf(binary: string): Uint8Array {
+  const bytes = new Uint8Array(binary.length);
+  for (let i = 0; i < bytes.length; i++) bytes[i] = binary.charCodeAt(i);
+  return bytes;
 }
 
 /** UTF-8 as a binary string. Names are checked for lone surrogates where they enter. */

@@ -10,6 +10,7 @@
  * 3. Recovery costs what ran, not what waits.
  */
 import { unreachable } from "../../protocol/assert.ts";
+import { NumberMap } from "../../protocol/number-map.ts";
 import type { Machine } from "../machine.ts";
 import { noCounts } from "./counts.ts";
 import { onControl, onHoldKey, onHoldService } from "./control-requests.ts";
@@ -17,6 +18,7 @@ import { noDamage } from "./damage.ts";
 import { onTimersDue } from "./due.ts";
 import type { Effect } from "./effect.ts";
 import type { Input } from "./input.ts";
+import { KeyCache } from "./key-cache.ts";
 import type { Limits } from "./limits.ts";
 import { noPauses } from "./pauses.ts";
 import { nextPurgeAtMs } from "./purge.ts";
@@ -73,15 +75,16 @@ function emptyMemory({ epoch, limits, idempotencyPayloadCheck = true }: MachineO
     idempotencyPayloadCheck,
     epoch,
     connections: new Map(),
-    attempts: new Map(),
+    attempts: new NumberMap(),
     services: new Map(),
     manifests: new Map(),
     counts: noCounts(),
-    waiting: new Map(),
+    waiting: new NumberMap(),
     waitsFor: new Map(),
     queues: new Set(),
     pauses: noPauses(),
     damage: noDamage(),
+    keys: new KeyCache(),
     refill: new Set(),
     nextDueAtMs: "unknown",
     nextExpiryAtMs: "unknown",

@@ -146,6 +146,7 @@ function firstEntry({ tx }: Step, invocation: Invocation, entries: number): numb
 
 function removeWorkflow(step: Step, { target }: Invocation, budget: Budget): boolean {
   const key = target.key ?? "";
+  step.memory.keys.forgetState(target.service, key);
   if (!removeRows(step, statePrefix(target.service, key), budget)) return false;
   if (!removeRows(step, promisePrefix(target.service, key), budget)) return false;
   step.tx.remove(stateBytesKey(target.service, key));

@@ -26,7 +26,7 @@ import {
   type LastFailure,
   type SpentMs,
 } from "./invocation.ts";
-import type { Sequence } from "./keys.ts";
+import { bytesOf, type Sequence } from "./keys.ts";
 import { DamagedRow, DamagedRowError } from "./tx.ts";
 
 /**
@@ -41,8 +41,6 @@ function fields<T extends readonly Plain[]>(row: Uint8Array, count: number): T {
   return value as unknown as T;
 }
 
-const bytesOf = (binary: string): Uint8Array =>
-  Uint8Array.from(binary, (character) => character.charCodeAt(0));
 const binaryOf = (bytes: Uint8Array): string => String.fromCharCode(...bytes);
 
 export function encodeInvocation(it: Invocation): Uint8Array {
@@ -88,6 +86,7 @@ export function encodeInvocation(it: Invocation): Uint8Array {
     it.purging,
     it.journalExpiresAtMs,
     it.signalsKept,
+    it.waitedFor,
   ]);
 }
 
@@ -133,10 +132,11 @@ type InvocationFields = [
   purging: boolean,
   journalExpiresAtMs: number | null,
   signalsKept: number,
+  waitedFor: boolean,
 ];
 
 export function decodeInvocation(sequence: Sequence, row: Uint8Array): Invocation {
-  const f = fields<InvocationFields>(row, 41);
+  const f = fields<InvocationFields>(row, 42);
   return {
     sequence,
     epoch: f[0],
@@ -178,6 +178,9 @@ export function decodeInvocation(sequence: Sequence, row: Uint8Array): Invocatio
     purging: f[38],
     journalExpiresAtMs: f[39],
     signalsKept: f[40],
+    waitedFor: f[41],
+    id: undefined,
+    row: undefined,
   };
 }
 

@@ -5,13 +5,14 @@
  * 2. All that a start needs is read before anything is changed: damage among it starts nothing.
  * 3. A handle is taken from the connection's own counter, so it means nothing on another one.
  */
-import { assert } from "../../protocol/assert.ts";
+import { assert, broken } from "../../protocol/assert.ts";
 import type { ReplayEntry } from "../../protocol/command.ts";
 import { countPinned } from "./counts.ts";
 import { pauseDamaged, tryRead } from "./damage.ts";
 import { grantGos } from "./gos.ts";
 import { invocationIdOf, setStatus, type Invocation } from "./invocation.ts";
-import { activeKey, inputKey, parseName, prefixEnd, statePrefix } from "./keys.ts";
+import { activeKey, bytesOf, inputKey, parseName, prefixEnd, statePrefix } from "./keys.ts";
+import type { StateEntry } from "./key-cache.ts";
 import { readJournal } from "./journal.ts";
 import { decodeInput, type InputRow, type Run } from "./rows.ts";
 import { readRuns } from "./run-rows.ts";
@@ -27,10 +28,9 @@ const REPLAY_ENTRIES_PER_MESSAGE = 256;
  * damaged: whoever has looked at it says how it goes on.
  */
 export function startAttempt(step: Step, connection: Connection, invocation: Invocation): void {
-  assert(
-    !step.memory.attempts.has(invocation.sequence),
-    `${invocationIdOf(invocation)} already has an attempt`,
-  );
+  if (step.memory.attempts.has(invocation.sequence)) {
+    broken(`${invocationIdOf(invocation)} already has an attempt`);
+  }
   const needed = tryRead(() => readNeeded(step, connection, invocation));
   if (needed instanceof DamagedRowError) {
     pauseDamaged(step, invocation, needed);
@@ -88,7 +88,7 @@ function readNeeded(step: Step, connection: Connection, invocation: Invocation):
 /** Forgets the attempt; what becomes of the invocation is the caller's business. */
 export function dropAttempt(step: Step, attempt: Attempt): void {
   const { connection, handle, invocation } = attempt;
-  assert(connection.attempts.get(handle) === attempt, `attempt ${handle} is not live`);
+  if (connection.attempts.get(handle) !== attempt) broken(`attempt ${handle} is not live`);
   connection.attempts.delete(handle);
   step.freed.add(connection);
   step.memory.attempts.delete(invocation.sequence);
@@ -107,7 +107,7 @@ function sendStart(step: Step, attempt: Attempt, { input, state }: Needed): void
       invocationId: invocationIdOf(invocation),
       target: invocation.target,
       attemptNumber: invocation.attempts,
-      seed: Uint8Array.from(invocation.seed, (character) => character.charCodeAt(0)),
+      seed: bytesOf(invocation.seed),
       createdAtMs: invocation.createdAtMs,
       headers: input.headers,
       idempotencyKey: invocation.idempotencyKey,
@@ -140,8 +140,21 @@ function eagerState(step: Step, connection: Connection, { target }: Invocation):
   if (key === null) return { complete: true, entries: [], bytes: null };
   const manifest = connection.services.get(service)?.handlers.find((it) => it.name === handler);
   if (manifest?.lazyState) return { complete: false, entries: [], bytes: null };
+  const { keys, limits } = step.memory;
+  const known = keys.stateOf(service, key);
+  if (known !== undefined && known.bytes <= limits.eagerStateBytesMax) {
+    return { complete: true, entries: known.entries.map(named), bytes: known.bytes };
+  }
+  return readState(step, service, key);
+}
+
+function named([name, value]: StateEntry): readonly [string, Uint8Array] {
+  return [parseName(name, 0), value];
+}
+
+function readState(step: Step, service: string, key: string): EagerState {
   const prefix = statePrefix(service, key);
-  const entries: (readonly [string, Uint8Array])[] = [];
+  const entries: StateEntry[] = [];
   let bytes = 0;
   let from = prefix;
   const batch = 64;
@@ -149,12 +162,16 @@ function eagerState(step: Step, connection: Connection, { target }: Invocation):
     const rows = step.tx.range({ from, to: prefixEnd(prefix), limit: batch });
     for (const [rowKey, value] of rows) {
       bytes += rowKey.length - prefix.length + value.length;
-      if (bytes > step.memory.limits.eagerStateBytesMax)
-        return { complete: false, entries, bytes: null };
+      if (bytes > step.memory.limits.eagerStateBytesMax) {
+        return { complete: false, entries: entries.map(named), bytes: null };
+      }
       if (value instanceof DamagedRow) throw new DamagedRowError(value.problem);
-      entries.push([parseName(rowKey, prefix.length), value]);
+      entries.push([rowKey.slice(prefix.length), value]);
       from = `${rowKey}\0`;
     }
-    if (rows.length < batch) return { complete: true, entries, bytes };
+    if (rows.length < batch) {
+      step.memory.keys.keepState(service, key, { entries, bytes });
+      return { complete: true, entries: entries.map(named), bytes };
+    }
   }
 }

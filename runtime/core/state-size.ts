@@ -23,11 +23,23 @@ export function stateChange(
   value: Uint8Array | undefined,
 ): { readonly bytes: number; readonly change: number } {
   const { service, key } = addressOf(attempt);
-  const before = step.tx.get(stateKey(service, key, name));
+  const before = valueBefore(step, service, key, name);
   const nameBytes = utf8(name).length;
   const size = (it: Uint8Array | undefined): number =>
     it === undefined ? 0 : nameBytes + it.length;
   return { bytes: stateBytes(step, attempt), change: size(value) - size(before) };
+}
+
+function valueBefore(
+  step: Step,
+  service: string,
+  key: string,
+  name: string,
+): Uint8Array | undefined {
+  const known = step.memory.keys.stateOf(service, key);
+  if (known === undefined) return step.tx.get(stateKey(service, key, name));
+  const binaryName = utf8(name);
+  return known.entries.find(([it]) => it === binaryName)?.[1];
 }
 
 /** After a change: the attempt knows the new size, and the row too, if the state is large. */

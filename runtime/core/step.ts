@@ -3,22 +3,25 @@
  * memory of what is live (connections and attempts, never what merely waits).
  *
  * 1. Memory is a function of the inputs since the last `recover`: nothing else changes it.
- * 2. `load` gives one object per invocation within a step; `flush` writes those that changed.
+ * 2. `load` gives one object per invocation within a step; `flush` marks those that changed, and
+ *    their rows are made when the batch is closed, or read.
  */
 import { assert } from "../../protocol/assert.ts";
 import type { InvocationIdParts } from "../../protocol/ids.ts";
 import type { ServiceManifest } from "../../protocol/manifest.ts";
 import type { RuntimeMessage } from "../../protocol/message.ts";
-import { flushCounts, type Counts } from "./counts.ts";
+import type { NumberMap } from "../../protocol/number-map.ts";
+import type { Counts } from "./counts.ts";
 import { damageOf, quarantine, type Damage } from "./damage.ts";
 import type { Effect, Response } from "./effect.ts";
 import type { ConnectionId, RequestId } from "./input.ts";
 import { invocationKey, type Sequence } from "./keys.ts";
+import type { KeyCache } from "./key-cache.ts";
 import type { Invocation } from "./invocation.ts";
 import type { Limits } from "./limits.ts";
 import type { Pauses } from "./pauses.ts";
 import { decodeInvocation, encodeInvocation } from "./rows.ts";
-import type { Tx } from "./tx.ts";
+import type { LateRow, Tx } from "./tx.ts";
 
 /** A go that a run holds. */
 export interface Granted {
@@ -56,7 +59,7 @@ export interface Connection {
   readonly version: string;
   readonly concurrency: number;
   readonly services: ReadonlyMap<string, ServiceManifest>;
-  readonly attempts: Map<number, Attempt>;
+  readonly attempts: NumberMap<Attempt>;
   /** The ready queues that it may serve, and which of them has its turn: see ready.ts. */
   readonly queues: readonly ReadyQueue[];
   turn: number;
@@ -78,18 +81,19 @@ export interface Memory {
   readonly epoch: number;
   readonly connections: Map<ConnectionId, Connection>;
   /** Live attempts by invocation. */
-  readonly attempts: Map<Sequence, Attempt>;
+  readonly attempts: NumberMap<Attempt>;
   readonly services: Map<string, ServiceEntry>;
   /** The services of deployments that were asked for, by version and name. */
   readonly manifests: Map<string, ReadonlyMap<string, ServiceManifest>>;
   readonly counts: Counts;
-  /** Requests that wait for an outcome. */
-  readonly waiting: Map<Sequence, Set<RequestId>>;
+  /** Requests that wait for an outcome, by invocation. */
+  readonly waiting: NumberMap<Set<RequestId>>;
   readonly waitsFor: Map<RequestId, Sequence>;
   /** Ready queues that may hold rows, of all that a connection serves: those that are not in here are empty. */
   readonly queues: Set<string>;
   readonly pauses: Pauses;
   readonly damage: Damage;
+  readonly keys: KeyCache;
   /** Connections that looked at as many ready rows as one step may, and go on in the next one. */
   readonly refill: Set<Connection>;
   /** Earliest timer; undefined when there is none, "unknown" when it must be looked up. */
@@ -144,11 +148,17 @@ export function changed(step: Step, invocation: Invocation): void {
 }
 
 export function flush(step: Step): void {
-  for (const invocation of step.changed) {
-    step.tx.put(invocationKey(invocation.sequence), encodeInvocation(invocation));
-  }
+  for (const invocation of step.changed) step.tx.putLate(rowOf(invocation));
   step.changed.clear();
-  flushCounts(step);
+}
+
+/** One for each object: while it is marked in a batch, marking it again costs nothing. */
+function rowOf(invocation: Invocation): LateRow {
+  invocation.row ??= {
+    key: invocationKey(invocation.sequence),
+    encode: () => encodeInvocation(invocation),
+  };
+  return invocation.row;
 }
 
 export function respond(step: Step, request: RequestId, response: Response): void {
@@ -204,6 +214,6 @@ export function takeSequence(step: Step, writeBound: (bound: number) => void): n
     memory.sequenceBound = sequence + SEQUENCE_BLOCK;
     writeBound(memory.sequenceBound);
   }
-  assert(sequence < memory.sequenceBound, `sequence ${sequence} is not covered by the bound`);
+  assert(sequence < memory.sequenceBound, "a sequence is covered by the bound");
   return sequence;
 }

@@ -44,8 +44,20 @@ export class DamagedRowError extends Error {
   override readonly name = "DamagedRowError";
 }
 
+/**
+ * A row whose value is made late: when it is read, or when its batch is closed. What changes several
+ * times within a batch is encoded once.
+ */
+export interface LateRow {
+  readonly key: RowKey;
+  /** The value as it is now; undefined when there is no such row. */
+  encode(): Uint8Array | undefined;
+}
+
 export interface Tx extends ReadTx {
   put(key: RowKey, value: Uint8Array): void;
+  /** A put, or a removal, of whatever the row is when its value is made. */
+  putLate(row: LateRow): void;
   /** A put of a key that is known not to exist: removed again in the same batch, it leaves no trace. */
   insert(key: RowKey, value: Uint8Array): void;
   remove(key: RowKey): void;

@@ -11,6 +11,7 @@ import { CloseCode } from "../../protocol/channel.ts";
 import type { Failure } from "../../protocol/failure.ts";
 import type { AttemptMessage, Hello } from "../../protocol/message.ts";
 import { PROTOCOL_VERSION } from "../../protocol/message.ts";
+import { NumberMap } from "../../protocol/number-map.ts";
 import { applyCommand, violation } from "./commands/apply-command.ts";
 import { excessOf, resultExcess } from "./commands/command-limits.ts";
 import { damagedBy } from "./commands/damaged.ts";
@@ -42,7 +43,7 @@ export function onHello(step: Step, id: ConnectionId, hello: Hello): void {
     version: hello.version,
     concurrency: hello.concurrency,
     services: new Map(hello.manifest.services.map((service) => [service.name, service])),
-    attempts: new Map(),
+    attempts: new NumberMap(),
     queues: queuesOf(hello.version, hello.manifest.services),
     turn: 0,
     nextHandle: 1,
@@ -89,7 +90,7 @@ export function onLost(step: Step, id: ConnectionId): void {
   const connection = step.memory.connections.get(id);
   if (connection === undefined) return;
   step.memory.connections.delete(id);
-  for (const attempt of [...connection.attempts.values()]) loseAttempt(step, attempt);
+  for (const attempt of connection.attempts.values()) loseAttempt(step, attempt);
   step.freed.delete(connection);
   step.memory.refill.delete(connection);
 }

@@ -1,12 +1,13 @@
 import type { Ask, Question } from "../ask.ts";
 import type { Response } from "../core/effect.ts";
 import { HttpProblem } from "./answer.ts";
+import type { Departure } from "./client-signal.ts";
 
 /** Asks the machine. When the runtime stops first, nobody knows what came of it: 503. */
 export async function askOrRefuse(
   ask: Ask,
   question: Question,
-  signal: AbortSignal,
+  signal: Departure,
 ): Promise<Response> {
   try {
     return await ask(question, signal);

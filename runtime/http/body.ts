@@ -32,12 +32,16 @@ export function readBody(
   return new Promise((resolve, reject) => {
     const chunks: Uint8Array[] = [];
     let sizeBytes = 0;
+    let settled = false;
+    // The listeners stay: taking four of them off costs more than their being called once more.
     const settle = (act: () => void): void => {
+      if (settled) return;
+      settled = true;
       receiving.bytes -= sizeBytes;
-      message.off("data", onData).off("end", onEnd).off("close", onClose).off("error", onClose);
       act();
     };
     const onData = (chunk: Buffer): void => {
+      if (settled) return;
       sizeBytes += chunk.length;
       receiving.bytes += chunk.length;
       const full = receiving.bytes > receiving.bytesMax && sizeBytes > SMALL_BODY_BYTES;

@@ -21,7 +21,8 @@ export interface BrokenRequests {
 }
 
 interface SocketState {
-  readonly open: Set<Exchange>;
+  /** Mostly one. Not a Set: see protocol/number-map.ts for what comes and goes. */
+  readonly open: Exchange[];
   /** What is to be written when nothing is open any more. */
   broken: Answer | undefined;
 }
@@ -31,7 +32,7 @@ export function trackBrokenRequests(
 ): BrokenRequests {
   const states = new WeakMap<Duplex, SocketState>();
   const stateOf = (socket: Duplex): SocketState => {
-    const state = states.get(socket) ?? { open: new Set(), broken: undefined };
+    const state = states.get(socket) ?? { open: [], broken: undefined };
     states.set(socket, state);
     return state;
   };
@@ -39,10 +40,10 @@ export function trackBrokenRequests(
     track: (exchange) => {
       const { socket } = exchange.message;
       const state = stateOf(socket);
-      state.open.add(exchange);
+      state.open.push(exchange);
       exchange.response.on("close", () => {
-        state.open.delete(exchange);
-        if (state.open.size === 0 && state.broken) writeAndEnd(socket, state.broken);
+        state.open.splice(state.open.indexOf(exchange), 1);
+        if (state.open.length === 0 && state.broken) writeAndEnd(socket, state.broken);
       });
     },
     onError: (error, socket) => {
@@ -55,9 +56,9 @@ export function trackBrokenRequests(
       }
       const { status, message } = explain(error);
       state.broken = { ...problem(status, message), closes: true };
-      const cutOff = [...state.open].find((it) => !it.message.complete);
+      const cutOff = state.open.find((it) => !it.message.complete);
       if (cutOff) writeAnswer(cutOff, state.broken, 0);
-      else if (state.open.size === 0) writeAndEnd(socket, state.broken);
+      else if (state.open.length === 0) writeAndEnd(socket, state.broken);
     },
   };
 }

@@ -1,6 +1,7 @@
 /** A request as routes see it. */
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { HttpProblem } from "./answer.ts";
+import { ClientSignal, type Departure } from "./client-signal.ts";
 import { readBody, type Receiving } from "./body.ts";
 import { readHeaderFields, type HeaderFields } from "./header-fields.ts";
 import type { HttpLimits } from "./http-limits.ts";
@@ -16,8 +17,11 @@ export interface HttpRequest {
   /** Reads the body, once. Rejects with a 413 problem beyond `bytesMax`. */
   body(bytesMax: number): Promise<Uint8Array>;
   /** Aborts when the client goes away before it was answered. */
-  readonly signal: AbortSignal;
+  readonly signal: Departure;
 }
+
+/** Nobody changes a query. */
+const NO_QUERY = new URLSearchParams();
 
 export function toHttpRequest(
   message: IncomingMessage,
@@ -28,15 +32,15 @@ export function toHttpRequest(
   if (message.headers.host === undefined && message.httpVersion !== "1.0") {
     throw new HttpProblem(400, "the request has no Host header; HTTP/1.1 asks for one");
   }
-  const abort = new AbortController();
+  const signal = new ClientSignal();
   response.on("close", () => {
-    if (!response.writableFinished) abort.abort();
+    if (!response.writableFinished) signal.abort();
   });
   return {
     method: message.method ?? "",
     path,
     segments: splitPath(path),
-    query: new URLSearchParams(query),
+    query: query === "" ? NO_QUERY : new URLSearchParams(query),
     fields: readHeaderFields(message.rawHeaders, limits.headersMax),
     body: (bytesMax) => {
       if (expectsContinue(message) && Number(message.headers["content-length"] ?? 0) <= bytesMax) {
@@ -44,7 +48,7 @@ export function toHttpRequest(
       }
       return readBody(message, bytesMax, receiving);
     },
-    signal: abort.signal,
+    signal,
   };
 }
 

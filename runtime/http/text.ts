@@ -17,7 +17,8 @@ export function decodePercent(text: string): string | undefined {
 
 /** Neither NUL nor half of a surrogate pair. */
 export function isCleanText(text: string): boolean {
-  return !/[\0\p{Surrogate}]/u.test(text);
+  // Node 20 has it, the types of ES2023 do not.
+  return !text.includes("\0") && (text as string & { isWellFormed(): boolean }).isWellFormed();
 }
 
 const utf8 = new TextDecoder("utf-8", { fatal: true });

@@ -2,6 +2,9 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Answer } from "./answer.ts";
 
+/** A body up to here is copied, to go out with its head. */
+const JOINED_BYTES_MAX = 4 * 1024;
+
 export interface Exchange {
   readonly message: IncomingMessage;
   readonly response: ServerResponse;
@@ -20,8 +23,14 @@ export function writeAnswer(
     linger({ message, response }, answer, lingerMs);
     return;
   }
-  writeHead(response, answer, answer.closes ? { connection: "close" } : {});
-  response.end(answer.body);
+  writeHead(response, answer, answer.closes ? { connection: "close" } : undefined);
+  // Node puts head and body into one write only if the body is text; latin1 is bytes as they are.
+  if (answer.body.length <= JOINED_BYTES_MAX) response.end(binaryOf(answer.body), "latin1");
+  else response.end(answer.body);
+}
+
+function binaryOf(bytes: Uint8Array): string {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString("latin1");
 }
 
 /** Answers now, and closes only when the client has stopped sending: a reset would eat the answer. */
@@ -40,7 +49,7 @@ function linger({ message, response }: Exchange, answer: Answer, lingerMs: numbe
 function writeHead(
   response: ServerResponse,
   { status, headers, body }: Answer,
-  more: Readonly<Record<string, string>>,
+  more?: Readonly<Record<string, string>>,
 ): void {
   response.writeHead(status, { ...headers, ...more, "content-length": String(body.length) });
 }

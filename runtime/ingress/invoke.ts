@@ -85,5 +85,6 @@ function refuseLimitKey({ query, fields }: HttpRequest): void {
 
 /** Names of parameters are compared without regard to case. */
 function valuesOf(query: URLSearchParams, name: string): string[] {
+  if (query.size === 0) return [];
   return [...query].filter(([key]) => key.toLowerCase() === name).map(([, value]) => value);
 }

@@ -16,8 +16,9 @@
  */
 import { hash } from "node:crypto";
 import { crc32 } from "node:zlib";
-import { assert } from "../../protocol/assert.ts";
+import { assert, broken } from "../../protocol/assert.ts";
 import { DamagedRow, type RowKey } from "../core/tx.ts";
+import { checksum } from "./checksum.ts";
 import { openRow, ROW_HEADER_BYTES, ROW_KEY_BYTES_MAX, sealRow } from "./row.ts";
 
 export const BATCH_FORMAT = 1;
@@ -40,11 +41,20 @@ export interface BatchHeader {
 
 export type Write = readonly [key: RowKey, value: Uint8Array | undefined];
 
-/** A write as a batch holds it. */
-export interface StoredWrite {
-  readonly key: RowKey;
+/** A write as a batch holds it: both are views into its bytes. */
+export class StoredWrite {
+  readonly keyBytes: Buffer;
   /** The row in its stored form; undefined removes the key. */
-  readonly stored: Uint8Array | undefined;
+  readonly stored: Buffer | undefined;
+
+  constructor(keyBytes: Buffer, stored: Buffer | undefined) {
+    this.keyBytes = keyBytes;
+    this.stored = stored;
+  }
+
+  get key(): RowKey {
+    return this.keyBytes.toString("latin1");
+  }
 }
 
 export interface Batch extends BatchHeader {
@@ -64,7 +74,7 @@ export function encodeBatch(header: BatchHeader, writes: readonly Write[]): Uint
   let offset = HEADER_BYTES;
   let before: RowKey = "";
   for (const [key, value] of writes) {
-    assert(before < key, `the writes of batch ${header.number} are not in key order`);
+    if (before >= key) broken(`the writes of batch ${header.number} are not in key order`);
     before = key;
     offset = writeWrite(bytes, offset, key, value);
   }
@@ -151,16 +161,15 @@ function writeWrite(
   key: RowKey,
   value: Uint8Array | undefined,
 ): number {
-  assert(
-    key.length > 0 && key.length <= ROW_KEY_BYTES_MAX,
-    `a row's key has ${key.length} bytes; 1 to ${ROW_KEY_BYTES_MAX} are possible`,
-  );
+  if (key.length === 0 || key.length > ROW_KEY_BYTES_MAX) {
+    broken(`a row's key has ${key.length} bytes; 1 to ${ROW_KEY_BYTES_MAX} are possible`);
+  }
   assert(key.charCodeAt(0) !== 0, "keys that start with a zero byte belong to the store");
   assert(!(value instanceof DamagedRow), "what a damaged row says is never written");
   bytes.writeUInt16BE(key.length, offset);
   const keyStart = offset + 2;
-  bytes.write(key, keyStart, "latin1");
   const keyEnd = keyStart + key.length;
+  for (let at = 0; at < key.length; at++) bytes[keyStart + at] = key.charCodeAt(at);
   const start = keyEnd + 4;
   if (value === undefined) {
     bytes.writeUInt32BE(0, keyEnd);
@@ -169,23 +178,23 @@ function writeWrite(
   const end = start + ROW_HEADER_BYTES + value.length;
   bytes.writeUInt32BE(end - start, keyEnd);
   bytes.set(value, start + ROW_HEADER_BYTES);
-  sealRow(bytes, start, bytes.subarray(keyStart, keyEnd), end);
+  sealRow(bytes, start, checksum(bytes, keyStart, keyEnd), end);
   return end;
 }
 
 function readWrites(buffer: Buffer, count: number): StoredWrite[] {
   const writes: StoredWrite[] = [];
   let offset = HEADER_BYTES;
-  let before: RowKey = "";
+  let before: Buffer = buffer.subarray(0, 0);
   for (let i = 0; i < count; i++) {
     const keyEnd = offset + 2 + buffer.readUInt16BE(offset);
-    const key = buffer.toString("latin1", offset + 2, keyEnd);
-    assert(before < key, "the writes of a batch are not in key order");
+    const key = buffer.subarray(offset + 2, keyEnd);
+    assert(Buffer.compare(before, key) < 0, "the writes of a batch are not in key order");
     before = key;
     const start = keyEnd + 4;
     const end = start + buffer.readUInt32BE(keyEnd);
     assert(end <= buffer.length, "a batch ends inside of a write");
-    writes.push({ key, stored: start === end ? undefined : buffer.subarray(start, end) });
+    writes.push(new StoredWrite(key, start === end ? undefined : buffer.subarray(start, end)));
     offset = end;
   }
   assert(offset === buffer.length, `a batch has ${buffer.length - offset} bytes too many`);

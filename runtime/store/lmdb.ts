@@ -249,11 +249,9 @@ class LmdbStore implements Store {
     });
   }
 
-  #plan({ key: name, stored }: StoredWrite): Planned {
-    const key = Buffer.from(name, "latin1");
+  #plan({ keyBytes: key, stored: row }: StoredWrite): Planned {
     const staleTo = this.#hasChunks ? this.#chunksOf(key) : 0;
-    if (stored === undefined) return { key, row: undefined, chunks: [], staleFrom: 0, staleTo };
-    const row = asBuffer(stored);
+    if (row === undefined) return { key, row: undefined, chunks: [], staleFrom: 0, staleTo };
     if (row.length <= ROW_HEADER_BYTES + CHUNK_BYTES) {
       return { key, row, chunks: [], staleFrom: 0, staleTo };
     }

@@ -8,27 +8,44 @@
  * 3. An insert that is removed within the same batch leaves nothing behind: no write, no trace
  *    (net effect). Over a removal in the open batch an insert is a plain put: something older may
  *    stand below.
+ * 4. The bytes of a late row are made when it is read or when its batch is sealed, whichever comes
+ *    first: what its owner changes after that belongs to a later batch, and is written there.
  */
 import { assert } from "../../protocol/assert.ts";
-import type { Range, ReadTx, Row, RowKey, Tx } from "../core/tx.ts";
+import type { LateRow, Range, ReadTx, Row, RowKey, Tx } from "../core/tx.ts";
 import { WRITE_OVERHEAD_BYTES, type Write } from "./batch.ts";
-import { SortedRows } from "./sorted-rows.ts";
+import { LateSorted, type Placed } from "./late-sorted.ts";
 
-interface Entry {
+/** What a late row counts for until its bytes are made: about a record, rather too much. */
+const LATE_ROW_BYTES = 512;
+
+interface Entry extends Placed {
   value: Uint8Array | undefined;
+  /** Makes the value; then it is undefined. */
+  late: LateRow | undefined;
   /** Number of the batch that wrote it last. */
   batch: number;
+  /** By an insert of that batch, and nowhere before. */
+  inserted: boolean;
+}
+
+interface Sealed {
+  readonly number: number;
+  readonly entries: readonly Entry[];
 }
 
 export class Overlay implements Tx {
   readonly #base: ReadTx;
-  readonly #entries = new SortedRows<Entry>();
-  readonly #index = new Map<RowKey, Entry>();
-  /** Keys of the open batch; true when inserted in it and nowhere before. */
-  #open = new Map<RowKey, boolean>();
+  #index = new Map<RowKey, Entry>();
+  readonly #sorted = new LateSorted<Entry>();
+  /** Entries of the open batch. */
+  #open = new Set<Entry>();
+  /** Late rows of the open batch whose bytes are not made. */
+  #late = new Set<LateRow>();
   #openNumber: number;
   #openBytes = 0;
-  readonly #sealed = new Map<number, readonly RowKey[]>();
+  /** Oldest first. */
+  readonly #sealed: Sealed[] = [];
 
   constructor(base: ReadTx, lastDurable: number) {
     this.#base = base;
@@ -50,7 +67,7 @@ export class Overlay implements Tx {
 
   get(key: RowKey): Uint8Array | undefined {
     const entry = this.#index.get(key);
-    return entry === undefined ? this.#base.get(key) : entry.value;
+    return entry === undefined ? this.#base.get(key) : this.#valueOf(entry);
   }
 
   /** Own rows are read in windows, so that the first row of a long range costs no more than a few. */
@@ -60,12 +77,12 @@ export class Overlay implements Tx {
     while (rows.length < limit) {
       const wanted = limit - rows.length;
       const window = Math.max(16, 2 * wanted);
-      const mine = this.#entries.range({ from: cursor, to, limit: window });
+      const mine = this.#sorted.range({ from: cursor, to, limit: window });
       const last = mine.length === window ? mine.at(-1) : undefined;
       const upper = last === undefined ? to : `${last[0]}\0`;
       // Every own row may hide one below.
       const below = this.#base.range({ from: cursor, to: upper, limit: wanted + mine.length });
-      merge(rows, mine, below, limit);
+      this.#merge(rows, mine, below, limit);
       if (last === undefined) return rows;
       cursor = upper;
     }
@@ -73,92 +90,135 @@ export class Overlay implements Tx {
   }
 
   put(key: RowKey, value: Uint8Array): void {
-    this.#write(key, value, this.#open.get(key) ?? false);
+    this.#write(key, value, undefined, false);
+  }
+
+  putLate(row: LateRow): void {
+    // Nothing of it was read since: whatever has changed is in the bytes that are still to be made.
+    if (!this.#late.has(row)) this.#write(row.key, undefined, row, false);
   }
 
   insert(key: RowKey, value: Uint8Array): void {
-    this.#write(key, value, !this.#index.has(key));
+    this.#write(key, value, undefined, true);
   }
 
   remove(key: RowKey): void {
-    if (this.#open.get(key) === true) {
-      const entry = this.#index.get(key);
-      assert(entry?.batch === this.#openNumber, "an insert of the open batch is in the overlay");
-      this.#openBytes -= sizeOf(key, entry.value);
-      this.#open.delete(key);
-      this.#drop(key);
+    const entry = this.#index.get(key);
+    if (entry?.batch === this.#openNumber && entry.inserted) {
+      this.#openBytes -= sizeOf(entry);
+      this.#open.delete(entry);
+      this.#drop(entry);
       return;
     }
-    this.#write(key, undefined, false);
+    this.#write(key, undefined, undefined, false);
   }
 
   /** Closes the open batch: its writes, in key order. The next one is open from now on. */
   seal(): { readonly number: number; readonly writes: readonly Write[] } {
-    const keys = [...this.#open.keys()].sort();
-    const writes = keys.map((key): Write => [key, this.#index.get(key)?.value]);
+    const entries = [...this.#open].sort(byKey);
+    const writes = entries.map((entry): Write => [entry.key, this.#valueOf(entry)]);
+    assert(this.#late.size === 0, `${this.#late.size} late rows are in no entry`);
     const number = this.#openNumber++;
-    this.#sealed.set(number, keys);
-    this.#open = new Map();
+    this.#sealed.push({ number, entries });
+    this.#open = new Set();
+    this.#late = new Set();
     this.#openBytes = 0;
     return { number, writes };
   }
 
   /** A batch is durable: the store shows its rows from now on. */
   release(number: number): void {
-    const keys = this.#sealed.get(number);
-    assert(keys !== undefined, `batch ${number} was not sealed, or was released before`);
-    this.#sealed.delete(number);
-    for (const key of keys) {
-      if (this.#index.get(key)?.batch === number) this.#drop(key);
+    const sealed = this.#sealed.shift();
+    assert(sealed?.number === number, `batch ${number} was not sealed, or is not the next one`);
+    const { entries } = sealed;
+    for (const entry of entries) {
+      if (entry.batch !== number) continue;
+      this.#index.delete(entry.key);
+      this.#sorted.delete(entry);
     }
+    // A new one, as long as little is in it: see protocol/number-map.ts for what a Map keeps.
+    if (this.#index.size <= 2 * entries.length) this.#index = new Map(this.#index);
   }
 
-  #write(key: RowKey, value: Uint8Array | undefined, inserted: boolean): void {
-    const entry = this.#index.get(key);
-    if (entry === undefined) {
-      const fresh = { value, batch: this.#openNumber };
-      this.#index.set(key, fresh);
-      this.#entries.set(key, fresh);
-      this.#openBytes += sizeOf(key, value);
-    } else {
-      if (entry.batch === this.#openNumber) this.#openBytes -= sizeOf(key, entry.value);
-      this.#openBytes += sizeOf(key, value);
-      entry.value = value;
-      entry.batch = this.#openNumber;
+  #write(
+    key: RowKey,
+    value: Uint8Array | undefined,
+    late: LateRow | undefined,
+    insert: boolean,
+  ): void {
+    const batch = this.#openNumber;
+    const before = this.#index.get(key);
+    if (late !== undefined) this.#late.add(late);
+    if (before === undefined) {
+      const entry: Entry = { key, place: "heap", value, late, batch, inserted: insert };
+      this.#index.set(key, entry);
+      this.#sorted.add(entry);
+      this.#open.add(entry);
+      this.#openBytes += sizeOf(entry);
+      return;
     }
-    this.#open.set(key, inserted);
+    if (before.batch === batch) this.#openBytes -= sizeOf(before);
+    else {
+      before.batch = batch;
+      before.inserted = false;
+      this.#open.add(before);
+    }
+    if (before.late !== undefined && before.late !== late) this.#late.delete(before.late);
+    // Over something that stands in here an insert is a put; one of this batch stays an insert.
+    before.inserted &&= !insert;
+    before.value = value;
+    before.late = late;
+    this.#openBytes += sizeOf(before);
   }
 
-  #drop(key: RowKey): void {
-    this.#index.delete(key);
-    this.#entries.delete(key);
+  #valueOf(entry: Entry): Uint8Array | undefined {
+    const { late } = entry;
+    if (late === undefined) return entry.value;
+    this.#openBytes -= sizeOf(entry);
+    this.#late.delete(late);
+    entry.late = undefined;
+    entry.value = late.encode();
+    this.#openBytes += sizeOf(entry);
+    return entry.value;
+  }
+
+  #drop(entry: Entry): void {
+    if (entry.late !== undefined) this.#late.delete(entry.late);
+    this.#index.delete(entry.key);
+    this.#sorted.delete(entry);
+  }
+
+  #merge(
+    into: Row[],
+    mine: readonly [RowKey, Entry][],
+    below: readonly Row[],
+    limit: number,
+  ): void {
+    let i = 0;
+    let j = 0;
+    while (into.length < limit) {
+      const own = mine[i];
+      const row = below[j];
+      if (own === undefined && row === undefined) return;
+      if (own === undefined || (row !== undefined && row[0] < own[0])) {
+        if (row !== undefined) into.push(row);
+        j++;
+        continue;
+      }
+      if (row !== undefined && row[0] === own[0]) j++;
+      const [key, entry] = own;
+      const value = this.#valueOf(entry);
+      if (value !== undefined) into.push([key, value]);
+      i++;
+    }
   }
 }
 
-function sizeOf(key: RowKey, value: Uint8Array | undefined): number {
-  return key.length + (value?.length ?? 0) + WRITE_OVERHEAD_BYTES;
+function byKey(a: Entry, b: Entry): number {
+  return a.key < b.key ? -1 : 1;
 }
 
-function merge(
-  into: Row[],
-  mine: readonly [RowKey, Entry][],
-  below: readonly Row[],
-  limit: number,
-): void {
-  let i = 0;
-  let j = 0;
-  while (into.length < limit) {
-    const own = mine[i];
-    const row = below[j];
-    if (own === undefined && row === undefined) return;
-    if (own === undefined || (row !== undefined && row[0] < own[0])) {
-      if (row !== undefined) into.push(row);
-      j++;
-      continue;
-    }
-    if (row !== undefined && row[0] === own[0]) j++;
-    const [key, { value }] = own;
-    if (value !== undefined) into.push([key, value]);
-    i++;
-  }
+function sizeOf({ key, value, late }: Entry): number {
+  const bytes = late === undefined ? (value?.length ?? 0) : LATE_ROW_BYTES;
+  return key.length + bytes + WRITE_OVERHEAD_BYTES;
 }

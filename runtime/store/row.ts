@@ -6,9 +6,9 @@
  *
  * The key is under the checksum too: a whole row in the wrong place is damage like any other.
  */
-import { crc32 } from "node:zlib";
 import { assert } from "../../protocol/assert.ts";
 import type { RowKey } from "../core/tx.ts";
+import { checksum, checksumOfText } from "./checksum.ts";
 import { CorruptRowError } from "./store.ts";
 
 export const ROW_FORMAT = 1;
@@ -21,18 +21,18 @@ export const ROW_HEADER_BYTES = 5;
 export const ROW_KEY_BYTES_MAX = 1974;
 
 /** Writes the stored form at `offset`, where the value already stands behind its header. */
-export function sealRow(target: Buffer, offset: number, keyBytes: Uint8Array, end: number): void {
-  assert(end - offset >= ROW_HEADER_BYTES, `a stored row of ${end - offset} bytes has no header`);
-  const value = target.subarray(offset + ROW_HEADER_BYTES, end);
+export function sealRow(target: Buffer, offset: number, keyChecksum: number, end: number): void {
+  const start = offset + ROW_HEADER_BYTES;
+  assert(start <= end, "a stored row has a header");
   target[offset] = ROW_FORMAT;
-  target.writeUInt32BE(crc32(value, crc32(keyBytes)), offset + 1);
+  target.writeUInt32BE(checksum(target, start, end, keyChecksum), offset + 1);
 }
 
 /** A value in its stored form, for rows that are in no batch. */
 export function sealedRow(key: RowKey, value: Uint8Array): Buffer {
   const row = Buffer.allocUnsafeSlow(ROW_HEADER_BYTES + value.length);
   row.set(value, ROW_HEADER_BYTES);
-  sealRow(row, 0, Buffer.from(key, "latin1"), row.length);
+  sealRow(row, 0, checksumOfText(key), row.length);
   return row;
 }
 
@@ -51,14 +51,16 @@ export function openRow(key: RowKey, stored: Uint8Array): Uint8Array {
 
 /** The checksum in the header of a stored row. */
 export function rowChecksum(stored: Uint8Array): number {
-  return new DataView(stored.buffer, stored.byteOffset, stored.byteLength).getUint32(1);
+  let value = 0;
+  for (let at = 1; at < ROW_HEADER_BYTES; at++) value = (value << 8) | (stored[at] ?? 0);
+  return value >>> 0;
 }
 
-/** @throws CorruptRowError when `value` is not what `checksum` was made of */
-export function checkRow(key: RowKey, value: Uint8Array, checksum: number): void {
-  const found = crc32(value, crc32(Buffer.from(key, "latin1")));
-  if (found !== checksum) {
-    throw corrupt(key, `its checksum is ${found.toString(16)}, not ${checksum.toString(16)}`);
+/** @throws CorruptRowError when `value` is not what `expected` is the checksum of */
+export function checkRow(key: RowKey, value: Uint8Array, expected: number): void {
+  const found = checksum(value, 0, value.length, checksumOfText(key));
+  if (found !== expected) {
+    throw corrupt(key, `its checksum is ${found.toString(16)}, not ${expected.toString(16)}`);
   }
 }
 

@@ -47,7 +47,10 @@ export class Attempt {
   readonly #options: AttemptOptions;
   readonly #machine: ReplayMachine;
   readonly #runs: RunExecutor;
-  readonly #over = new AbortController();
+  /** Why it is over; undefined while it is not. */
+  #over: Error | undefined;
+  /** Only once user code has asked for the signal: it is the dearest object of an attempt. */
+  #signal: AbortController | undefined;
   #entriesMissing: number;
   #turnScheduled = false;
   #advanceScheduled = false;
@@ -102,7 +105,7 @@ export class Attempt {
 
   /** The runtime, or the loss of the connection, ended it: nothing more is sent. */
   abort(reason: string): void {
-    if (this.#machine.over && this.#over.signal.aborted) return;
+    if (this.#machine.over && this.#over) return;
     this.#machine.stop();
     this.#finish(new Error(`the attempt is over: ${reason}`));
   }
@@ -156,7 +159,7 @@ export class Attempt {
       machine: this.#machine,
       runs: this.#runs,
       payloadBytesMax,
-      attemptSignal: this.#over.signal,
+      attemptSignal: () => this.#attemptSignal(),
     });
     const scope = this.#scope(undefined);
     void runInScope(scope, async () => {
@@ -258,7 +261,7 @@ export class Attempt {
       readonly retryAfterMs?: number | null;
     },
   ): void {
-    if (this.#over.signal.aborted) return;
+    if (this.#over) return;
     this.#machine.stop();
     const { send, start, warn } = this.#options;
     const { stack, command, retryAfterMs = null } = more;
@@ -270,11 +273,18 @@ export class Attempt {
   }
 
   #finish(reason: Error): void {
-    if (this.#over.signal.aborted) return;
+    if (this.#over) return;
+    this.#over = reason;
     this.#clearTimers();
     this.#runs.stop(reason);
-    this.#over.abort(reason);
+    this.#signal?.abort(reason);
     this.#options.onEnded();
+  }
+
+  #attemptSignal(): AbortSignal {
+    if (this.#over) return AbortSignal.abort(this.#over);
+    this.#signal ??= new AbortController();
+    return this.#signal.signal;
   }
 
   #scope(run: string | undefined): Scope {

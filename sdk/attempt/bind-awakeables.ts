@@ -19,14 +19,14 @@ export function bindAwakeables(
   start: Start,
   defaultSerde: Serde<unknown>,
 ): Awakeables {
-  const invocation = parseInvocationId(start.invocationId);
-  assert(invocation !== undefined, `${start.invocationId} is an invocation id`);
   return {
     awakeable: <T>(serde?: Serde<T>) => {
       const read = readValue(serde ?? typed<T>(defaultSerde));
       const { promise, command } = recorder.ask({ kind: "awakeable", name: "" }, read);
       // Nothing was recorded (cancelled, or over): no one can complete it, so any id will do.
       const completionId = command?.kind === "awakeable" ? command.completionId : 0;
+      const invocation = parseInvocationId(start.invocationId);
+      assert(invocation !== undefined, `${start.invocationId} is an invocation id`);
       return { id: formatAwakeableId({ invocation, completionId }), promise };
     },
     resolveAwakeable: <T>(id: string, payload?: T, serde?: Serde<T>) => {

@@ -25,7 +25,7 @@ type Calls = Pick<
 export function bindCalls(recorder: Recorder): Calls {
   const call = (request: RpcRequest): InvocationPromise<unknown> => issueCall(recorder, request);
   const send = (request: RpcRequest): InvocationHandle => issueSend(recorder, request);
-  const clients = {
+  const methods = {
     serviceClient: (definition: never) => makeClient("service", definition, undefined, call),
     objectClient: (definition: never, key: string) => makeClient("object", definition, key, call),
     workflowClient: (definition: never, key: string) =>
@@ -35,14 +35,12 @@ export function bindCalls(recorder: Recorder): Calls {
       makeClient("object", definition, key, send),
     workflowSendClient: (definition: never, key: string) =>
       makeClient("workflow", definition, key, send),
-  };
-  return {
-    // The proxies have the methods that the definitions' types say.
-    ...(clients as unknown as Omit<Calls, "genericCall" | "genericSend">),
     genericCall: <I, O>(it: GenericCall<I, O>) =>
       issueCall(recorder, genericRequest(it)) as InvocationPromise<O>, // as the caller says
     genericSend: <I>(it: GenericSend<I>) => issueSend(recorder, genericRequest(it)),
   };
+  // The proxies have the methods that the definitions' types say.
+  return methods as unknown as Calls;
 }
 
 function genericRequest(it: GenericCall & GenericSend): RpcRequest {

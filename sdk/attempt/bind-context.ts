@@ -29,7 +29,8 @@ export interface ContextParts {
   readonly machine: ReplayMachine;
   readonly runs: RunExecutor;
   readonly payloadBytesMax: number;
-  readonly attemptSignal: AbortSignal;
+  /** Aborts when the attempt is over. Made when it is asked for. */
+  readonly attemptSignal: () => AbortSignal;
 }
 
 /** Every context is this one; the types of ../context.ts say which part a handler may use. */
@@ -37,19 +38,42 @@ export function bindContext(parts: ContextParts): WorkflowContext {
   const { start, handler, machine } = parts;
   const recorder = new Recorder(machine, parts.payloadBytesMax);
   const serde = handler.serde;
+  const state = bindState({ recorder, start, serde, shared: handler.mode === "shared" });
+  const calls = bindCalls(recorder);
+  const awakeables = bindAwakeables(recorder, start, serde);
+  const promises = bindPromises(recorder, serde);
+  const others = bindOthers(recorder, serde);
+  // Member by member: spreading five objects into one took a fifth of an attempt's time.
   return {
-    ...bindState({ recorder, start, serde, shared: handler.mode === "shared" }),
-    ...bindCalls(recorder),
-    ...bindAwakeables(recorder, start, serde),
-    ...bindPromises(recorder, serde),
-    ...bindOthers(recorder, serde),
+    key: state.key,
+    get: state.get,
+    set: state.set,
+    clear: state.clear,
+    clearAll: state.clearAll,
+    stateKeys: state.stateKeys,
+    serviceClient: calls.serviceClient,
+    objectClient: calls.objectClient,
+    workflowClient: calls.workflowClient,
+    serviceSendClient: calls.serviceSendClient,
+    objectSendClient: calls.objectSendClient,
+    workflowSendClient: calls.workflowSendClient,
+    genericCall: calls.genericCall,
+    genericSend: calls.genericSend,
+    awakeable: awakeables.awakeable,
+    resolveAwakeable: awakeables.resolveAwakeable,
+    rejectAwakeable: awakeables.rejectAwakeable,
+    promise: <T>(name: string, own?: Serde<T>) => promises.promise(name, own),
+    signal: others.signal,
+    invocation: others.invocation,
+    attach: others.attach,
+    cancel: others.cancel,
     run: bindRun({ recorder, runs: parts.runs, serde }),
     sleep: (duration: Duration, name = "") =>
       recorder.ask<void>(
         { kind: "sleep", name, durationMs: durationToMs(duration, "the duration of ctx.sleep") },
         () => undefined,
       ).promise,
-    request: () => requestOf(start, parts.attemptSignal),
+    request: () => requestOf(start, parts.attemptSignal()),
     rand: makeRand(start.seed),
     date: bindDate(recorder),
     patched: (id) => recorder.patched(requirePatchId(id)),

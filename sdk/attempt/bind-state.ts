@@ -24,6 +24,7 @@ export function bindState({ recorder, start, serde, shared }: StateParts): State
   // A shared handler reads beside the exclusive one: what a closure could see of it must be durable.
   const durableOnly = shared;
   const methods = {
+    key: start.target.key ?? "",
     get: (name: string, own: Serde<unknown> = serde) => {
       requireWellFormed(name, "the name of a state");
       const here = () => {
@@ -65,8 +66,7 @@ export function bindState({ recorder, start, serde, shared }: StateParts): State
     },
   };
   // The typed signatures of the context are for users; here every value is unknown.
-  const typedMethods = methods as unknown as Omit<StateMethods, "key">;
-  return { key: start.target.key ?? "", ...typedMethods };
+  return methods as unknown as StateMethods;
 }
 
 /** Reading a value does not look at the command. */

@@ -91,7 +91,7 @@ export class ReplayMachine {
   readonly #openRuns = new Set<number>();
   readonly #keptSignals = new Map<string, Result[]>();
   /** Identities that were issued from outside the present turn. */
-  #outsideNow = new Set<string>();
+  readonly #outsideNow = new Set<string>();
   #phase: Phase = "running";
   #turnOpen = false;
   #started = false;
@@ -325,7 +325,7 @@ export class ReplayMachine {
     const delivery = this.#deliveries.shift();
     assert(delivery !== undefined, "a turn is opened when there is something to deliver");
     this.#made++;
-    this.#outsideNow = new Set();
+    this.#outsideNow.clear();
     switch (delivery.kind) {
       case "completion":
         this.#complete(delivery.completionId, delivery.result);

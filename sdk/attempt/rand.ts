@@ -2,20 +2,25 @@ import type { Rand } from "../request.ts";
 
 /** xoshiro128** (Blackman and Vigna), seeded with the invocation's 16 bytes. */
 export function makeRand(seed: Uint8Array): Rand {
-  const view = new DataView(seed.buffer, seed.byteOffset, seed.byteLength);
-  // A state of zeros would stay zero.
-  const state = Uint32Array.of(
-    view.getUint32(0),
-    view.getUint32(4),
-    view.getUint32(8),
-    view.getUint32(12) | 1,
-  );
-  const next = (): number => nextWord(state);
+  // Most handlers draw no number.
+  let state: Uint32Array | undefined;
+  const next = (): number => nextWord((state ??= stateOf(seed)));
   return {
     // 53 bits, as Math.random has.
     random: () => ((next() >>> 5) * 2 ** 26 + (next() >>> 6)) / 2 ** 53,
     uuidv4: () => uuid(next),
   };
+}
+
+function stateOf(seed: Uint8Array): Uint32Array {
+  const view = new DataView(seed.buffer, seed.byteOffset, seed.byteLength);
+  // A state of zeros would stay zero.
+  return Uint32Array.of(
+    view.getUint32(0),
+    view.getUint32(4),
+    view.getUint32(8),
+    view.getUint32(12) | 1,
+  );
 }
 
 function nextWord(state: Uint32Array): number {

@@ -110,7 +110,8 @@ export class RunExecutor {
   get busy(): boolean {
     const waitsOnlyForGo = (run: Entry): boolean =>
       run.state === "reported" && run.proposal === undefined;
-    return [...this.#runs.values()].some((run) => !waitsOnlyForGo(run));
+    for (const run of this.#runs.values()) if (!waitsOnlyForGo(run)) return true;
+    return false;
   }
 
   get executing(): boolean {
@@ -119,6 +120,7 @@ export class RunExecutor {
 
   /** Names of the runs that never started. */
   get notStarted(): string[] {
+    if (this.#runs.size === 0) return [];
     const waiting = [...this.#runs.values()].filter((run) => run.state === "waiting");
     return waiting.map((run) => run.name);
   }

@@ -8,8 +8,17 @@ export interface JsonFacts {
   readonly hasNegativeZero: boolean;
 }
 
+const NOTHING_SPECIAL: JsonFacts = { hasNegativeZero: false };
+const NEGATIVE_ZERO: JsonFacts = { hasNegativeZero: true };
+
 /** @throws TypeError with the path of the first value that JSON cannot carry */
 export function checkJson(value: unknown): JsonFacts {
+  if (typeof value === "number" && Number.isFinite(value)) {
+    return Object.is(value, -0) ? NEGATIVE_ZERO : NOTHING_SPECIAL;
+  }
+  if (typeof value === "string" || typeof value === "boolean" || value === null) {
+    return NOTHING_SPECIAL;
+  }
   const walk = new Walk();
   walk.visit(value);
   return walk;

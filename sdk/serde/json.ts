@@ -2,6 +2,7 @@
  * JSON that never changes a value silently: `deserialize(serialize(x))` equals `x`, or `serialize`
  * throws and names the path. The choices are in docs/decisions/0020-json-values.md.
  */
+import { shortAscii } from "../../protocol/text.ts";
 import { checkJson } from "./check-json.ts";
 import { writeJson } from "./write-json.ts";
 
@@ -30,9 +31,9 @@ export const json: JsonSerde = {
 
   deserialize<T = unknown>(bytes: Uint8Array): T {
     if (bytes.length === 0) return undefined as T; // the caller's word, as JsonSerde says
-    let text: string;
+    let text = shortAscii(bytes);
     try {
-      text = decoder.decode(bytes);
+      text ??= decoder.decode(bytes);
     } catch {
       throw new TypeError("the bytes are not UTF-8, so they are not JSON");
     }

@@ -15,6 +15,7 @@ import {
   type Welcome,
   type WorkerMessage,
 } from "../../protocol/message.ts";
+import { NumberMap } from "../../protocol/number-map.ts";
 import { Attempt } from "../attempt/attempt.ts";
 import type { AnyDefinition, Registration } from "../definition.ts";
 import { manifestOf, registrationsOf } from "../manifest.ts";
@@ -45,7 +46,7 @@ export class WorkerSession implements ChannelHandlers<RuntimeMessage> {
   readonly registered: Promise<Welcome>;
   readonly #options: WorkerSessionOptions;
   readonly #registrations: ReadonlyMap<string, Registration>;
-  readonly #attempts = new Map<number, Attempt>();
+  #attempts = new NumberMap<Attempt>();
   #welcome: Welcome | undefined;
   #resolve: (welcome: Welcome) => void = () => undefined;
   #reject: (error: Error) => void = () => undefined;
@@ -118,8 +119,8 @@ export class WorkerSession implements ChannelHandlers<RuntimeMessage> {
     if (this.#closed) return;
     this.#closed = true;
     this.#reject(new Error(`the connection ended before the registration: ${reason || code}`));
-    for (const attempt of [...this.#attempts.values()]) attempt.abort(`connection lost: ${reason}`);
-    this.#attempts.clear();
+    for (const attempt of this.#attempts.values()) attempt.abort(`connection lost: ${reason}`);
+    this.#attempts = new NumberMap();
     this.#onEmpty?.();
     this.#options.onClosed?.(code, reason);
   }
@@ -134,7 +135,7 @@ export class WorkerSession implements ChannelHandlers<RuntimeMessage> {
     if (this.#closed) return;
     this.#draining = true;
     this.#options.channel.send({ kind: "drain" });
-    for (const attempt of [...this.#attempts.values()]) attempt.trySuspend();
+    for (const attempt of this.#attempts.values()) attempt.trySuspend();
     await this.#empty();
     if (this.#closed) return;
     this.#options.channel.close(CloseCode.goingAway, "the worker is shutting down");
@@ -187,7 +188,7 @@ export class WorkerSession implements ChannelHandlers<RuntimeMessage> {
   }
 
   #makeRoom(): void {
-    for (const attempt of [...this.#attempts.values()]) {
+    for (const attempt of this.#attempts.values()) {
       if (this.#roomWanted === 0 && !this.#draining) return;
       attempt.trySuspend();
     }

@@ -1,4 +1,5 @@
 /** The admin API on a real socket, with scripted facts and a scripted machine behind it. */
+import type { Departure } from "../../runtime/http/client-signal.ts";
 import type { Question } from "../../runtime/ask.ts";
 import type { Response } from "../../runtime/core/effect.ts";
 import { createAdmin } from "../../runtime/admin/admin.ts";
@@ -90,7 +91,7 @@ interface Admin extends Listening {
   readonly journals: JournalRequest[];
   readonly graphs: number[];
   readonly asked: Question[];
-  readonly signals: AbortSignal[];
+  readonly signals: Departure[];
 }
 
 interface Script {
@@ -106,7 +107,7 @@ export async function startAdmin(script: Script = {}): Promise<Admin> {
   const journals: JournalRequest[] = [];
   const graphs: number[] = [];
   const asked: Question[] = [];
-  const signals: AbortSignal[] = [];
+  const signals: Departure[] = [];
   const reads: AdminReads = {
     listInvocations: (filter, page) => {
       lists.push([filter, page]);
@@ -128,7 +129,7 @@ export async function startAdmin(script: Script = {}): Promise<Admin> {
     listPauses: () =>
       Promise.resolve([{ service: "Chat", key: "room", since: "2026-11-23T21:45:34.658Z" }]),
   };
-  const ask = (question: Question, signal: AbortSignal): Promise<Response> => {
+  const ask = (question: Question, signal: Departure): Promise<Response> => {
     asked.push(question);
     signals.push(signal);
     return script.answer === undefined

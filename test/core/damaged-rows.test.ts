@@ -179,8 +179,9 @@ async function handle(known: Known, connection: number): Promise<void> {
     for (const invocationId of ids) {
       tell(h.ask((request) => ({ kind, request, invocationId })));
     }
-    await look(known);
     h.advance(1_000);
+    if (kind !== "resume" && kind !== "kill") continue;
+    await look(known);
     busy(known, connection);
   }
   keepTold(known);

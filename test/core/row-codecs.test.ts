@@ -75,11 +75,14 @@ const anyInvocation: fc.Arbitrary<Invocation> = fc.record({
   losses: anyU32,
   journalBytes: anyWhole,
   spentMs: fc.tuple(...SPENT_ON.map(() => anyWhole)).map(spentOf),
-  pauseReason: fc.constantFrom("asked" as const, "exhausted" as const, null),
+  pauseReason: fc.constantFrom("asked" as const, "exhausted" as const, "damaged" as const, null),
   parked: fc.boolean(),
   purging: fc.boolean(),
   journalExpiresAtMs: orNull(anyWhole),
   signalsKept: fc.integer(),
+  waitedFor: fc.boolean(),
+  id: fc.constant(undefined),
+  row: fc.constant(undefined),
 });
 
 function spentOf(values: readonly number[]): SpentMs {

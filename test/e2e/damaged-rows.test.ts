@@ -22,9 +22,8 @@ import {
 } from "./support/processes.ts";
 
 const run = promisify(execFile);
-const pathOf = (name: string): string => fileURLToPath(new URL(name, import.meta.url));
-const FLIP_ROWS = pathOf("./support/flip-rows.mjs");
-const CLI = pathOf("../../dist/cli/main.js");
+const FLIP_ROWS = fileURLToPath(new URL("./processes/flip-rows.mjs", import.meta.url));
+const CLI = fileURLToPath(new URL("../../dist/cli/main.js", import.meta.url));
 const LIMIT_MS = 60_000;
 
 afterEach(async () => {

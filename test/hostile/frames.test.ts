@@ -13,7 +13,8 @@ import {
 } from "../../protocol/codec.ts";
 import { ProtocolError } from "../../protocol/fields.ts";
 import type { RuntimeMessage, WorkerMessage } from "../../protocol/message.ts";
-import { countValues, packValue, unpackValue } from "../../protocol/pack.ts";
+import type { Plain } from "../../protocol/fields.ts";
+import { packValue, unpackValue } from "../../protocol/pack.ts";
 import { Random } from "../simulation/random.ts";
 import { startChild, stopChildren } from "../support/child.ts";
 import { effort, report, SEED } from "./effort.ts";
@@ -139,6 +140,11 @@ describe("pieces", () => {
     else expect(taken).toHaveLength(1);
   });
 });
+
+function countValues(value: Plain): number {
+  if (!Array.isArray(value)) return 1;
+  return value.reduce<number>((sum, item) => sum + countValues(item), 1);
+}
 
 describe("the work that a frame makes", () => {
   test("is bounded by its bytes and by the number of values that it may hold", () => {

@@ -3,7 +3,8 @@ import { Packr, Unpackr } from "msgpackr/index-no-eval";
 import { describe, expect, test } from "vitest";
 import { AssertionError } from "../../protocol/assert.ts";
 import { ProtocolError, type Plain } from "../../protocol/fields.ts";
-import { countValues, packValue, unpackValue } from "../../protocol/pack.ts";
+import { packValue, unpackValue } from "../../protocol/pack.ts";
+import { Packer } from "../../protocol/packer.ts";
 
 const MIB = 1024 * 1024;
 const library = new Packr({ useRecords: false });
@@ -85,8 +86,35 @@ describe("a plain value", () => {
   });
 
   test("counts its items and itself", () => {
-    expect(countValues(null)).toBe(1);
-    expect(countValues([1, [2, "three"], []])).toBe(6);
+    const packer = new Packer();
+    packer.add(null);
+    expect(packer.values).toBe(1);
+    packer.add([1, [2, "three"], []]);
+    expect(packer.values).toBe(1 + 6);
+  });
+
+  test("has the bytes that the library writes", () => {
+    fc.assert(
+      fc.property(anyPlain, (value) => {
+        expect(Buffer.from(packValue(value))).toEqual(Buffer.from(library.pack(value)));
+      }),
+    );
+  });
+
+  test.each<Plain>([
+    ...[0, 127, 128, 255, 256, 65_535, 65_536, 2 ** 32 - 1, 2 ** 32, 1.5, 2 ** 53 - 1],
+    ...[-1, -32, -33, -128, -129, -32_768, -32_769, -(2 ** 31), -(2 ** 31) - 1, -1e300],
+    ...[31, 32, 40, 41, 255, 256, 65_535, 65_536].map((length) => "a".repeat(length)),
+    ...[10, 15, 16, 31, 32, 40, 41, 127, 128].map((length) => "ü".repeat(length)),
+    ...[0, 255, 256, 65_535, 65_536].map((length) => new Uint8Array(length)),
+    ...[15, 16, 65_535, 65_536].map((length) => Array<Plain>(length).fill(null)),
+  ])("at the border of two forms has the bytes that the library writes (%#)", (value) => {
+    expect(Buffer.from(packValue(value)).equals(library.pack(value))).toBe(true);
+  });
+
+  test("is packed as ever after one that was refused", () => {
+    expect(() => packValue(["a", Number.NaN])).toThrow(AssertionError);
+    expect(packValue(["a"])).toEqual(hex("91a161"));
   });
 });
 

@@ -6,8 +6,9 @@ import { DEFAULT_LIMITS, type Limits } from "../../runtime/core/limits.ts";
 import { createMachine, type MachineOptions } from "../../runtime/core/machine.ts";
 import type { Effect, Response } from "../../runtime/core/effect.ts";
 import type { Input } from "../../runtime/core/input.ts";
-import type { Range, Row, Tx } from "../../runtime/core/tx.ts";
+import type { LateRow, Range, Row, Tx } from "../../runtime/core/tx.ts";
 import { SortedRows } from "../../runtime/store/sorted-rows.ts";
+import { parseName, prefixEnd, statePrefix } from "../../runtime/core/keys.ts";
 import type { Machine } from "../../runtime/machine.ts";
 import type { Command, CommandKind } from "../../protocol/command.ts";
 import type { InvocationId } from "../../protocol/ids.ts";
@@ -19,6 +20,7 @@ import type {
 } from "../../protocol/manifest.ts";
 import type { AttemptMessage, RuntimeMessage, Start } from "../../protocol/message.ts";
 
+const hexOf = (value: Uint8Array): string => Buffer.from(value).toString("hex");
 export const bytes = (text: string): Uint8Array => new TextEncoder().encode(text);
 export const text = (value: Uint8Array): string => new TextDecoder().decode(value);
 
@@ -34,6 +36,12 @@ export class PlainTx implements Tx {
   }
   put(key: string, value: Uint8Array): void {
     this.rows.set(key, value);
+  }
+  /** At once: what is written has no batch here. */
+  putLate(row: LateRow): void {
+    const value = row.encode();
+    if (value === undefined) this.remove(row.key);
+    else this.put(row.key, value);
   }
   insert(key: string, value: Uint8Array): void {
     if (this.rows.has(key)) throw new Error(`insert of a key that exists: ${JSON.stringify(key)}`);
@@ -162,11 +170,23 @@ export class CoreHarness {
       else if (effect.kind === "message") {
         const told = this.told.get(effect.connection) ?? [];
         told.push(effect.message);
+        if (effect.message.kind === "start") this.#checkState(effect.message);
         this.told.set(effect.connection, told);
       } else if (effect.kind === "close-connection") {
         this.closed.set(effect.connection, effect.reason);
       } else this.warnings.push(effect.message);
     }
+  }
+
+  /** The state that came with a start is that of the rows, whatever the machine remembered of it. */
+  #checkState({ target: { service, key }, state }: Start): void {
+    if (key === null || !state.complete) return;
+    const prefix = statePrefix(service, key);
+    const rows = this.tx.range({ from: prefix, to: prefixEnd(prefix), limit: 1_000_000 });
+    const stored = rows.map(([row, value]) => [parseName(row, prefix.length), hexOf(value)]);
+    const sent = state.entries.map(([name, value]) => [name, hexOf(value)]);
+    if (JSON.stringify(sent) === JSON.stringify(stored)) return;
+    throw new Error(`a start of ${service}/${key} came with the state of another time`);
   }
 
   /** Moves the clock and lets everything happen that is due by then. */

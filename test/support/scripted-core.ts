@@ -3,6 +3,7 @@ import { once } from "node:events";
 import { request as httpRequest } from "node:http";
 import { connect } from "node:net";
 import { onTestFinished } from "vitest";
+import type { Departure } from "../../runtime/http/client-signal.ts";
 import type { InvocationId } from "../../protocol/ids.ts";
 import { formatAwakeableId, formatInvocationId } from "../../protocol/ids.ts";
 import type { Question } from "../../runtime/ask.ts";
@@ -38,7 +39,7 @@ export function completed(text: string, contentType = "application/json"): Respo
 
 export interface Asked {
   readonly question: Question;
-  readonly signal: AbortSignal;
+  readonly signal: Departure;
 }
 
 export interface ScriptedIngress extends Listening {
@@ -47,7 +48,7 @@ export interface ScriptedIngress extends Listening {
 }
 
 export interface Script {
-  readonly answer?: (question: Question, signal: AbortSignal) => Response | Promise<Response>;
+  readonly answer?: (question: Question, signal: Departure) => Response | Promise<Response>;
   readonly kinds?: Readonly<Record<string, ServiceKind>>;
   readonly limits?: Partial<Limits>;
   readonly http?: Partial<HttpLimits>;

@@ -20,7 +20,7 @@ interface Border {
 
 /** Who may import whom. The first row that matches a file rules. */
 export const BORDERS: readonly Border[] = [
-  { from: /^protocol\//, may: [/^protocol\//, /^msgpackr\/index-no-eval$/] },
+  { from: /^protocol\//, may: [/^protocol\//] },
   {
     from: /^runtime\/core\//,
     may: [/^runtime\/core\//, /^protocol\//, /^runtime\/machine\.ts$/],
@@ -50,7 +50,6 @@ export const BORDERS: readonly Border[] = [
 
 /** Packages with one door each: exactly one file on that side may import them. */
 const ONE_DOOR = [
-  { within: "protocol/", package: "msgpackr/index-no-eval" },
   { within: "runtime/", package: "lmdb" },
   { within: "runtime/", package: "ws" },
   { within: "sdk/", package: "ws" },

@@ -10,7 +10,7 @@ import { findChild } from "../journal.ts";
 import { outcomeKey, waiterKey, type Sequence } from "../keys.ts";
 import { decodeOutcome, encodeNumber } from "../rows.ts";
 import { childEntropy } from "../seed.ts";
-import { load, type Step } from "../step.ts";
+import { changed, load, type Step } from "../step.ts";
 import { DamagedRowError } from "../tx.ts";
 import { refused } from "./command-limits.ts";
 import type { CommandStep } from "./apply-command.ts";
@@ -100,6 +100,8 @@ export function attachTo(
   }
   // Its age among calls and attaches: the youngest of a deadlock fails.
   const order = encodeNumber(nextSequence(step));
+  target.waitedFor = true;
+  changed(step, target);
   step.tx.insert(waiterKey(target.sequence, invocation.sequence, completionId), order);
   addPending(step, invocation, completionId, { kind: "attach", target: target.sequence });
 }

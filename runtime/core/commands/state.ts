@@ -1,7 +1,7 @@
 /** State of a key: written in the order of the commands, read as it stands then. */
 import { answer } from "../deliver.ts";
 import type { Invocation } from "../invocation.ts";
-import { parseName, prefixEnd, stateKey, statePrefix } from "../keys.ts";
+import { parseName, prefixEnd, stateKey, statePrefix, utf8 } from "../keys.ts";
 import { forgetStateBytes, keepStateBytes, stateChange } from "../state-size.ts";
 import type { Step } from "../step.ts";
 import type { CommandStep } from "./apply-command.ts";
@@ -29,6 +29,7 @@ export function setState({ step, attempt, command }: CommandStep<"set-state">): 
   if (key === null) return;
   const { bytes, change } = stateChange(step, attempt, command.key, command.value);
   step.tx.put(stateKey(service, key, command.key), command.value);
+  step.memory.keys.setState(service, key, utf8(command.key), command.value);
   keepStateBytes(step, attempt, bytes + change);
 }
 
@@ -37,12 +38,15 @@ export function clearState({ step, attempt, command }: CommandStep<"clear-state"
   if (key === null) return;
   const { bytes, change } = stateChange(step, attempt, command.key, undefined);
   step.tx.remove(stateKey(service, key, command.key));
+  step.memory.keys.setState(service, key, utf8(command.key), undefined);
   keepStateBytes(step, attempt, bytes + change);
 }
 
 export function clearAllState(it: CommandStep<"clear-all-state">): void {
   const { step, attempt, invocation } = it;
-  if (invocation.target.key === null) return;
+  const { service, key } = invocation.target;
+  if (key === null) return;
+  step.memory.keys.forgetState(service, key);
   for (const { rowKey } of [...stateRowKeys(step, invocation)]) step.tx.remove(rowKey);
   forgetStateBytes(step, attempt);
 }

@@ -2,12 +2,9 @@
  * Places at which a runtime kills itself. The product knows none of them: they are put into a copy of
  * the built package, and asleep there until a test arms one.
  */
-import { cp, copyFile, readFile, symlink, writeFile } from "node:fs/promises";
+import { readFile, writeFile } from "node:fs/promises";
 import { join, relative } from "node:path";
-import { fileURLToPath } from "node:url";
-import { newDirectory } from "../../e2e/support/processes.ts";
-
-const ROOT = fileURLToPath(new URL("../../../", import.meta.url));
+import { copyBuild } from "./copy-build.ts";
 
 /** When a place is passed: by every start, by the first one on a new directory, or under load. */
 export type Phase = "load" | "start" | "first start";
@@ -205,18 +202,14 @@ export function failpoint(name) {
 }
 `;
 
-/** The command line of a copy with all failpoints in it. Goes with the test's directories. */
+/** The command line of a copy with all failpoints in it. */
 export async function buildWithFailpoints(): Promise<string> {
-  const path = await newDirectory();
-  const dist = join(path, "dist");
-  await cp(join(ROOT, "dist"), dist, { recursive: true });
-  await copyFile(join(ROOT, "package.json"), join(path, "package.json"));
-  await symlink(join(ROOT, "node_modules"), join(path, "node_modules"));
+  // Recovery works through what ran in batches: small ones, so that there are several.
+  const small = { file: recover, from: "const BATCH = 256;", to: "const BATCH = 2;" };
+  const { dist, cli } = await copyBuild([small]);
   await writeFile(join(dist, "failpoint.js"), MODULE);
   for (const file of new Set(FAILPOINTS.map((it) => it.file))) await plant(dist, file);
-  // Recovery works through what ran in batches: small ones, so that there are several.
-  await change(join(dist, recover), "const BATCH = 256;", "const BATCH = 2;");
-  return join(dist, "cli/main.js");
+  return cli;
 }
 
 async function plant(dist: string, file: string): Promise<void> {
@@ -238,13 +231,4 @@ function placeOf(source: string, { file, name, before, after }: Failpoint): numb
   const text = before ?? after ?? "";
   if (source.split(text).length !== 2) throw new Error(`"${name}": ${file} lacks: ${text}`);
   return source.indexOf(text) + (before === undefined ? text.length : 0);
-}
-
-async function change(path: string, from: string, to: string): Promise<void> {
-  const source = await readFile(path, "utf8");
-  if (source.split(from).length !== 2) throw new Error(`${path} does not say once: ${from}`);
-  await writeFile(
-    path,
-    source.replace(from, () => to),
-  );
 }

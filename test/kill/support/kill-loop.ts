@@ -24,14 +24,21 @@ export function emptyTally(): Tally {
   return { rounds: 0, kills: 0, zombies: 0, asked: 0, executions: 0, verified: 0, victims };
 }
 
-/** One directory's life. `enough`: asked before each round. */
-export async function runLane(
-  name: string,
-  seed: number,
-  tally: Tally,
-  enough: () => boolean,
-): Promise<void> {
-  const world = await World.start({ name, seed });
+export interface LaneOptions {
+  readonly name: string;
+  readonly seed: number;
+  readonly tally: Tally;
+  /** Asked before each round. */
+  readonly enough: () => boolean;
+  /** A build that is broken, and where it may leave what it likes. */
+  readonly broken?: { readonly cli: string; readonly dataDir: string };
+}
+
+/** One directory's life. */
+export async function runLane(options: LaneOptions): Promise<void> {
+  const { name, seed, tally, enough, broken } = options;
+  const more = broken && { dataDir: broken.dataDir, runtime: { cli: broken.cli } };
+  const world = await World.start({ name, seed, ...more });
   const random = new Random(seed, `schedule ${name}`);
   try {
     for (let number = 1; !enough(); number++) {

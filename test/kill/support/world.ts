@@ -35,6 +35,8 @@ const UNFINISHED = "status=scheduled,inboxed,ready,running,suspended,backing-off
 export interface WorldOptions {
   readonly name: string;
   readonly seed: number;
+  /** Default: a new one, which has to be sound at the end of the test. */
+  readonly dataDir?: string;
   readonly runtime?: Omit<RuntimeOptions, "dataDir" | "ports">;
   readonly askAgainMs?: number;
 }
@@ -69,7 +71,7 @@ export class World {
     const ticks = new Ticks();
     // Nothing arrives before there is a world.
     const outside = await Outside.start(ticks, (id) => void world.wake(id));
-    const world = new World(options, ticks, outside, await newDirectory());
+    const world = new World(options, ticks, outside, options.dataDir ?? (await newDirectory()));
     return world;
   }
 

@@ -1,4 +1,4 @@
 // The entry point without `new Function` has no types of its own.
 declare module "msgpackr/index-no-eval" {
-  export { Packr, Unpackr, RESET_BUFFER_MODE } from "msgpackr";
+  export { Packr, Unpackr } from "msgpackr";
 }

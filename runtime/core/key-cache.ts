@@ -1,0 +1,139 @@
+/**
+ * What the partition remembers of keys that were busy lately: their state, and that nobody holds them.
+ * It spares the reads of the store that each start and each admission would make; the rows rule.
+ *
+ * 1. What is in here is what a read of the rows would give now: whoever writes such a row says so here
+ *    (state in commands/state.ts and purge.ts, the lock in inbox.ts).
+ * 2. It is bounded in bytes and in keys, by two generations: when the young one is full it becomes the
+ *    old one, and the old one goes. Nothing is deleted one by one (see protocol/number-map.ts).
+ * 3. Values are copies of their own: one that was a view would keep the frame alive that it came in.
+ */
+import { lockKey } from "./keys.ts";
+import type { RowKey } from "./tx.ts";
+
+/** Of both generations together twice as much. */
+const BYTES_PER_GENERATION = 2 * 1024 * 1024;
+const KEYS_PER_GENERATION = 10_000;
+/** A larger state is not kept. */
+const STATE_BYTES_MAX = 16 * 1024;
+/** About what a key costs beside its state. */
+const KEY_BYTES = 100;
+
+/** Names are as in the rows: UTF-8 as a binary string. */
+export type StateEntry = readonly [name: string, value: Uint8Array];
+
+interface Facts {
+  /** In the order of names; undefined when it is not known. */
+  state: StateEntry[] | undefined;
+  stateBytes: number;
+  /** Nobody holds the key: there is no lock row. False: not known. */
+  free: boolean;
+}
+
+export interface KeyState {
+  readonly entries: readonly StateEntry[];
+  /** Of names and values. */
+  readonly bytes: number;
+}
+
+export class KeyCache {
+  #young = new Map<RowKey, Facts>();
+  #old = new Map<RowKey, Facts>();
+  #bytes = 0;
+
+  /** All of its state, if it is known. */
+  stateOf(service: string, key: string): KeyState | undefined {
+    const facts = this.#get(lockKey(service, key));
+    return facts?.state && { entries: facts.state, bytes: facts.stateBytes };
+  }
+
+  /** The rows of its state, all of them, in their order. */
+  keepState(service: string, key: string, { entries, bytes }: KeyState): void {
+    if (bytes > STATE_BYTES_MAX) return;
+    const facts = this.#getOrMake(lockKey(service, key));
+    facts.state = entries.map(([name, value]) => [name, ownCopy(value)] as const);
+    facts.stateBytes = bytes;
+    this.#grow(bytes);
+  }
+
+  /** A row of its state was written, or removed. */
+  setState(service: string, key: string, name: string, value: Uint8Array | undefined): void {
+    const facts = this.#get(lockKey(service, key));
+    if (facts?.state === undefined) return;
+    const at = placeOf(facts.state, name);
+    const before = facts.state[at]?.[0] === name ? facts.state[at] : undefined;
+    const bytesBefore = before ? name.length + before[1].length : 0;
+    const bytes = value ? name.length + value.length : 0;
+    facts.state.splice(at, before ? 1 : 0, ...(value ? [[name, ownCopy(value)] as const] : []));
+    facts.stateBytes += bytes - bytesBefore;
+    if (facts.stateBytes > STATE_BYTES_MAX) facts.state = undefined;
+    else if (bytes > bytesBefore) this.#grow(bytes - bytesBefore);
+  }
+
+  /** Rows of its state were written or removed, whichever. */
+  forgetState(service: string, key: string): void {
+    const facts = this.#get(lockKey(service, key));
+    if (facts) facts.state = undefined;
+  }
+
+  /** Whether it is sure that nobody holds the key. */
+  isFree(lock: RowKey): boolean {
+    return this.#get(lock)?.free ?? false;
+  }
+
+  /** The lock row was written, or removed. */
+  setFree(lock: RowKey, free: boolean): void {
+    if (free) this.#getOrMake(lock).free = true;
+    else {
+      const facts = this.#get(lock);
+      if (facts) facts.free = false;
+    }
+  }
+
+  #get(lock: RowKey): Facts | undefined {
+    const young = this.#young.get(lock);
+    if (young) return young;
+    const old = this.#old.get(lock);
+    if (old === undefined) return undefined;
+    this.#young.set(lock, old);
+    this.#grow(KEY_BYTES + lock.length + old.stateBytes);
+    return old;
+  }
+
+  #getOrMake(lock: RowKey): Facts {
+    const known = this.#get(lock);
+    if (known) return known;
+    const made: Facts = { state: undefined, stateBytes: 0, free: false };
+    this.#young.set(lock, made);
+    this.#grow(KEY_BYTES + lock.length);
+    return made;
+  }
+
+  #grow(bytes: number): void {
+    this.#bytes += bytes;
+    if (this.#bytes <= BYTES_PER_GENERATION && this.#young.size <= KEYS_PER_GENERATION) return;
+    this.#old = this.#young;
+    this.#young = new Map();
+    this.#bytes = 0;
+  }
+}
+
+/** Where the entry of this name stands, or would stand. */
+function placeOf(state: readonly StateEntry[], name: string): number {
+  let low = 0;
+  let high = state.length;
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if ((state[middle]?.[0] ?? "") < name) low = middle + 1;
+    else high = middle;
+  }
+  return low;
+}
+
+const SMALL_BYTES = 64;
+
+function ownCopy(value: Uint8Array): Uint8Array {
+  // V8 keeps a small array within the heap until somebody asks for its buffer.
+  if (value.length <= SMALL_BYTES) return new Uint8Array(value);
+  return value.buffer.byteLength === value.length ? value : new Uint8Array(value);
+}

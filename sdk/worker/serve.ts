@@ -8,7 +8,8 @@
 import type { AnyDefinition } from "../definition.ts";
 import { registrationsOf } from "../manifest.ts";
 import { reconnectDelayMs } from "./backoff.ts";
-import { RegistrationRefusedError, WorkerSession } from "./worker-session.ts";
+import { RegistrationRefusedError } from "./registration-refused.ts";
+import { WorkerSession } from "./worker-session.ts";
 import { dial } from "./ws-channel.ts";
 
 export interface ServeOptions {
@@ -41,7 +42,8 @@ const DEFAULT_TIMEOUT_MS = 45_000;
  * SIGTERM and SIGINT drain and leave.
  *
  * @throws RegistrationRefusedError (as a rejection) when the runtime does not take it; says why
- * @throws TypeError for what is no service, or a name twice
+ * @throws TypeError for what is no service, a name twice, an empty version or a url that is none
+ * @throws RangeError when `concurrency` is no whole number from 1
  * @example await serve({ services: [counter, greeter] });
  */
 export async function serve(options: ServeOptions): Promise<Worker> {
@@ -74,8 +76,13 @@ class Supervisor {
 
   constructor(options: ServeOptions) {
     this.#options = options;
-    this.#url = options.url ?? process.env["HOLDFAST_URL"] ?? DEFAULT_URL;
+    this.#url = requireUrl(options.url ?? process.env["HOLDFAST_URL"] ?? DEFAULT_URL);
     this.#version = options.version ?? process.env["HOLDFAST_VERSION"] ?? "dev";
+    if (this.#version === "") throw new TypeError("serve: the version of the code is not empty");
+    const { concurrency = 1 } = options;
+    if (!Number.isInteger(concurrency) || concurrency < 1) {
+      throw new RangeError(`serve: concurrency is a whole number from 1, got ${concurrency}`);
+    }
     this.closed = new Promise((resolve) => (this.#resolveClosed = resolve));
   }
 
@@ -165,6 +172,14 @@ class Supervisor {
       };
     });
   }
+}
+
+function requireUrl(url: string): string {
+  const protocol = URL.canParse(url) ? new URL(url).protocol : "";
+  if (protocol === "ws:" || protocol === "wss:") return url;
+  throw new TypeError(
+    `serve: the url (HOLDFAST_URL) is that of the runtime's worker port, like ${DEFAULT_URL}, got ${JSON.stringify(url)}`,
+  );
 }
 
 function timeoutMs(): number {

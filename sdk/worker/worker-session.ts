@@ -19,6 +19,7 @@ import { NumberMap } from "../../protocol/number-map.ts";
 import { Attempt } from "../attempt/attempt.ts";
 import type { AnyDefinition, Registration } from "../definition.ts";
 import { manifestOf, registrationsOf } from "../manifest.ts";
+import { RegistrationRefusedError } from "./registration-refused.ts";
 
 export interface WorkerSessionOptions {
   readonly services: readonly AnyDefinition[];
@@ -32,10 +33,13 @@ export interface WorkerSessionOptions {
   readonly onWelcome?: (welcome: Welcome) => void;
 }
 
-/** The runtime does not take this worker; dialing again with the same code is of no use. */
-export class RegistrationRefusedError extends Error {
-  override readonly name = "RegistrationRefusedError";
-}
+/** Closed with one of these before the welcome, the same hello would be closed again. */
+const REFUSALS: ReadonlySet<number> = new Set([
+  CloseCode.protocolError,
+  CloseCode.unauthorized,
+  CloseCode.refused,
+  CloseCode.tooLarge,
+]);
 
 /** How long closures may go on while the worker drains. */
 const DRAIN_TIMEOUT_MS = 10_000;
@@ -118,7 +122,8 @@ export class WorkerSession implements ChannelHandlers<RuntimeMessage> {
   onClose(code: number, reason: string): void {
     if (this.#closed) return;
     this.#closed = true;
-    this.#reject(new Error(`the connection ended before the registration: ${reason || code}`));
+    const message = `the connection ended before the registration: ${reason || code}`;
+    this.#reject(REFUSALS.has(code) ? new RegistrationRefusedError(reason) : new Error(message));
     for (const attempt of this.#attempts.values()) attempt.abort(`connection lost: ${reason}`);
     this.#attempts = new NumberMap();
     this.#onEmpty?.();

@@ -23,6 +23,7 @@ import {
   FRAME_BYTES_CEILING,
   messageBytesMax,
 } from "../../protocol/wire-limits.ts";
+import { RegistrationRefusedError } from "./registration-refused.ts";
 
 const PARTITION = 0;
 /** Until the welcome says what the runtime's limits are. */
@@ -43,7 +44,10 @@ export interface Dialed extends Channel<WorkerMessage> {
   terminate(): void;
 }
 
-/** Resolves when the connection is open; rejects with the reason when it cannot be. */
+/**
+ * Resolves when the connection is open; rejects with the reason when it cannot be, with
+ * RegistrationRefusedError when it never will.
+ */
 export function dial(options: DialOptions): Promise<Dialed> {
   const { url, token, timeoutMs } = options;
   return new Promise((resolve, reject) => {
@@ -57,7 +61,10 @@ export function dial(options: DialOptions): Promise<Dialed> {
     socket.once("error", reject);
     socket.once("unexpected-response", (_, response) => {
       response.resume();
-      reject(new Error(`the runtime at ${url} answered ${response.statusCode}`));
+      const { statusCode } = response;
+      const wrongToken = `the runtime at ${url} wants another worker token: set HOLDFAST_WORKER_TOKEN, or token`;
+      if (statusCode === 401) reject(new RegistrationRefusedError(wrongToken));
+      else reject(new Error(`the runtime at ${url} answered ${statusCode}`));
     });
     socket.once("open", () => {
       socket.off("error", reject);

@@ -72,3 +72,38 @@ test("a worker that leaves lets its running closure finish", async () => {
   expect(await answer).toEqual({ status: 200, body: "done" });
   await Promise.all(closing);
 });
+
+test("what the runtime will never take ends serve with the reason, and it does not dial for ever", async () => {
+  // A manifest beyond the protocol's limits was closed with 4400, and dialed again without end.
+  const many = Array.from({ length: 1_001 }, (_, i) =>
+    service({ name: `many${i}`, handlers: { touch: async (_ctx: Context) => "touched" } }),
+  );
+  const refused = serve({ services: many, url: runtime.workerUrl });
+  await expect(refused).rejects.toThrow("services is not a list of at most 1000 items");
+});
+
+test("a wrong worker token ends serve with the reason", async () => {
+  const guardedDir = mkdtempSync(join(tmpdir(), "holdfast-registration-"));
+  const ports = { ingressPort: 0, adminPort: 0, workerPort: 0 };
+  const options = {
+    dataDir: guardedDir,
+    logLevel: "silent",
+    workerToken: "right",
+    ...ports,
+  } as const;
+  const guarded = await startRuntime(options);
+  const wrong = serve({ services: [asService], url: guarded.workerUrl, token: "wrong" });
+  await expect(wrong).rejects.toThrow("wants another worker token");
+  const right = await serve({ services: [asService], url: guarded.workerUrl, token: "right" });
+  await right.close();
+  await guarded.close();
+  rmSync(guardedDir, { recursive: true, force: true });
+});
+
+test.each([
+  [{ url: "localhost:9080" }, "is that of the runtime's worker port"],
+  [{ version: "" }, "the version of the code is not empty"],
+  [{ concurrency: 0 }, "concurrency is a whole number from 1"],
+])("serve refuses %j at once", async (option, reason) => {
+  await expect(serve({ services: [asService], ...option })).rejects.toThrow(reason);
+});

@@ -150,7 +150,9 @@ function checkFailure(
   if (message === "killed") {
     const above = parent && durable.outcome(parent.sequence);
     const byParent = above?.ok === false && above.failure.message === "killed";
-    must(answers.killed.has(id) || byParent, `nobody killed ${name}`);
+    // Its caller may be forgotten by now.
+    const forgotten = invocation.parent !== null && parent === undefined;
+    must(answers.killed.has(id) || byParent || forgotten, `nobody killed ${name}`);
   } else if (message === "Cancelled") {
     // Its journal may have gone before the rest of it; then nothing says who its callees were.
     const told = invocation.cancelledAt > 0 || journal === undefined || hasCancelledCallee(journal);

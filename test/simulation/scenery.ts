@@ -30,7 +30,7 @@ import { World } from "./world.ts";
 const LATE_MS_MAX = 1_100;
 const LONGEST_WAIT_MS = 20_000;
 /** Rows are looked at as a whole after some of the crashes: it costs a scan. */
-const ROWS_CHECKED_EVERY = 6;
+const ROWS_CHECKED_EVERY = 10;
 
 export class Scenery {
   readonly random: Random;

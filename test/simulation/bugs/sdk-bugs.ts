@@ -68,8 +68,8 @@ export const SDK_BUGS: readonly SeededBug[] = [
     "rule 8",
     edit(
       attempt("run-executor"),
-      "return [...this.#runs.values()].some((run) => !waitsOnlyForGo(run));",
-      "return [...this.#runs.values()].some((run) => waitsOnlyForGo(run) && run.unwanted);",
+      "if (!waitsOnlyForGo(run)) return true;",
+      "if (waitsOnlyForGo(run) && run.unwanted) return true;",
     ),
   ),
   bug(

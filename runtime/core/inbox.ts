@@ -53,12 +53,15 @@ export function releaseKey(step: Step, invocation: Invocation): void {
     return;
   }
   const prefix = inboxPrefix(service, key);
-  const [first] = step.tx.range({ from: prefix, to: prefixEnd(prefix), limit: 1 });
+  const { keys } = step.memory;
+  const from = inboxKey(service, key, keys.inboxFrom(lock));
+  const [first] = step.tx.range({ from, to: prefixEnd(prefix), limit: 1 });
   assert(first !== undefined, `${waiting} invocations wait for a key whose inbox is empty`);
   step.tx.remove(first[0]);
   const next = load(step, decodeNumber(first[1]));
   assert(next?.status === "inboxed", "a row in an inbox belongs to an inboxed invocation");
   assert(next.inboxOrder === readU48(first[0], prefix.length), "an inbox row is at its own place");
+  keys.setInboxFrom(lock, next.inboxOrder + 1);
   step.tx.put(
     lock,
     encodeLock({ holder: next.sequence, waiting: waiting - 1, sinceMs: step.nowMs }),

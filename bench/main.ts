@@ -23,6 +23,10 @@ import { restate, restateDefault } from "./peers/restate.ts";
 import { WORKLOADS } from "./workloads/index.ts";
 import type { Workload } from "./workloads/workload.ts";
 
+/** For one workload on one product; a million sleepers take their time. */
+const FULL_LIMIT_MS = 45 * 60_000;
+const QUICK_LIMIT_MS = 5 * 60_000;
+
 async function main(options: BenchOptions): Promise<void> {
   const machine = describeMachine();
   const out = options.out ?? join(BENCH, "results");
@@ -72,11 +76,15 @@ async function main(options: BenchOptions): Promise<void> {
 async function attempt(peer: Peer, workload: Workload, options: BenchOptions): Promise<Outcome> {
   const { quick, profileDir } = options;
   const system = { ...workload.system, ...(profileDir === undefined ? {} : { profileDir }) };
+  // Whoever waits for a process that ended hears of it: nothing hangs for ever.
+  const deadline = setTimeout(() => void endAll(), quick ? QUICK_LIMIT_MS : FULL_LIMIT_MS);
   try {
     const scale = quick ? QUICK : FULL;
     return await inWorld({ peer, scale, system }, (world) => workload.measure(world));
   } catch (error) {
     return { error: error instanceof Error ? error.message : String(error) };
+  } finally {
+    clearTimeout(deadline);
   }
 }
 

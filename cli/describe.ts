@@ -15,6 +15,7 @@ export function formatDescription(invocation: InvocationDescription, nowMs: numb
     formatStatus(invocation, nowMs),
     section("Waits for", formatWaits(invocation, nowMs)),
     section("What to do", formatAdvice(invocation)),
+    section("Damaged", (invocation.damaged ?? []).map(indented).join("")),
     section("Last failure", formatFailure(invocation)),
     section("Invocation", formatTable(facts(invocation, nowMs))),
     section("Where the time went", formatSpent(invocation)),

@@ -1,5 +1,9 @@
 /** `holdfast invocations list`: follows the pages until it has what was asked for. */
-import type { InvocationsBody, InvocationSummary } from "../runtime/admin/views.ts";
+import type {
+  InvocationsBody,
+  InvocationSummary,
+  QuarantinedView,
+} from "../runtime/admin/views.ts";
 import { adminRequest, type AdminOptions } from "./admin.ts";
 import { sendForJson } from "./http.ts";
 import { formatAge, formatTable, formatTarget, printJson, type Output } from "./output.ts";
@@ -21,12 +25,14 @@ export async function list(options: ListOptions, output: Output): Promise<void> 
   const body = await collect(options);
   if (options.json) return printJson(output, body);
   output.out(formatList(body.invocations, Date.now()));
+  for (const { problem } of body.quarantined ?? []) output.err(`${problem}\n`);
   if (body.nextCursor !== null) output.err(`more with --cursor ${body.nextCursor}\n`);
 }
 
 /** A page may be short, even empty, with more to come: a rare match is looked for in many. */
 async function collect(options: ListOptions): Promise<InvocationsBody> {
   const invocations: InvocationSummary[] = [];
+  const quarantined: QuarantinedView[] = [];
   let cursor = options.cursor ?? null;
   do {
     const limit = Math.min(options.limit - invocations.length, PAGE_MAX);
@@ -34,9 +40,14 @@ async function collect(options: ListOptions): Promise<InvocationsBody> {
     const answer = await sendForJson(adminRequest(options, "GET", `/invocations?${query}`));
     const body = answer as InvocationsBody; // the runtime's own type of this answer
     invocations.push(...body.invocations);
+    quarantined.push(...(body.quarantined ?? []));
     cursor = body.nextCursor;
   } while (cursor !== null && invocations.length < options.limit);
-  return { invocations, nextCursor: cursor };
+  return {
+    invocations,
+    ...(quarantined.length === 0 ? {} : { quarantined }),
+    nextCursor: cursor,
+  };
 }
 
 function queryOf(options: ListOptions, limit: number, cursor: string | null): string {

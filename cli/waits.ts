@@ -38,7 +38,11 @@ function waitText(wait: WaitView, nowMs: number): string {
     case "worker":
       return workerText(wait);
     case "pause": {
-      const why = { asked: "somebody asked", exhausted: "no further try is allowed" };
+      const why = {
+        asked: "somebody asked",
+        exhausted: "no further try is allowed",
+        damaged: "a row that it needs is damaged",
+      };
       const reason = wait.reason === null ? "" : ` (${why[wait.reason]})`;
       return `the pause of this ${wait.scope} to end${reason}`;
     }

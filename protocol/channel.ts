@@ -16,6 +16,11 @@ export interface Channel<Out> {
   send(message: Out): void;
   /** Bytes that were sent and have not left this process yet. */
   bufferedBytes(): number;
+  /**
+   * Stop or go on reading: what comes meanwhile stays with the peer. Some may still be handed over.
+   * A channel within one process has none: its ends do not flood each other.
+   */
+  setReading?(reading: boolean): void;
   /** Closes after what was sent. `code` is a WebSocket close code. */
   close(code: number, reason: string): void;
 }

@@ -7,7 +7,7 @@
  * 1. No frame is larger than `frameBytesMax`; a larger message travels in pieces, one after the
  *    other, nothing between them.
  * 2. A decoder gives whole messages in the order in which they were sent, or throws ProtocolError;
- *    after that it is not used again, and the connection is closed.
+ *    from then on it throws the same for whatever comes, keeps nothing, and the connection is closed.
  * 3. What a decoder allocates is bounded by its limits and by the bytes that have come.
  */
 import { assert } from "./assert.ts";
@@ -183,6 +183,7 @@ export class FrameDecoder<In> {
   #pieces: Uint8Array[] = [];
   #pieceBytes = 0;
   #piecePartition = 0;
+  #refused: Error | undefined;
 
   constructor(reading: Reading<In>, limits: DecoderLimits) {
     this.#reading = reading;
@@ -200,6 +201,18 @@ export class FrameDecoder<In> {
    * @throws ProtocolError for whatever is not exactly as PROTOCOL.md says
    */
   decode(frame: Uint8Array): DecodedFrame<In> {
+    // A peer may go on until its connection is gone: what it says is not even looked at.
+    if (this.#refused !== undefined) throw this.#refused;
+    try {
+      return this.#decode(frame);
+    } catch (error) {
+      this.#refused = error as Error; // ProtocolError and assertions: nothing here throws another thing
+      this.#pieces = [];
+      throw error;
+    }
+  }
+
+  #decode(frame: Uint8Array): DecodedFrame<In> {
     const { frameBytesMax } = this.#limits;
     if (frame.length > frameBytesMax) {
       const message = `a frame of ${frame.length} bytes, the limit is ${frameBytesMax}`;

@@ -15,6 +15,7 @@
  */
 import type { Clock } from "./clock.ts";
 import { Committer } from "./committer.ts";
+import { readVital } from "./core/damage.ts";
 import type { Effect } from "./core/effect.ts";
 import type { Input } from "./core/input.ts";
 import { CLOCK_HIGH_WATER } from "./core/keys.ts";
@@ -86,7 +87,7 @@ class PartitionLoop implements Loop {
     this.#overlay = new Overlay(store, store.batchNumber);
     this.#outlet = new Outlet(options.perform, () => clock.nowMs());
     const stored = store.get(CLOCK_HIGH_WATER);
-    this.#highWaterMs = stored === undefined ? 0 : decodeNumber(stored);
+    this.#highWaterMs = stored === undefined ? 0 : readVital(() => decodeNumber(stored));
     this.#nowMs = this.#highWaterMs;
     this.#committer = new Committer({
       store,
@@ -129,7 +130,6 @@ class PartitionLoop implements Loop {
   async close(): Promise<void> {
     if (this.#phase !== "dead") {
       this.#phase = "closing";
-      this.#committer.demand();
       this.#scheduleTurn();
       await this.#settled();
       this.#phase = "dead";
@@ -162,7 +162,9 @@ class PartitionLoop implements Loop {
     this.#inputs.splice(0, taken);
     this.#fireTimers();
     this.#options.afterPerform?.();
-    if (this.#phase === "closing" && !this.#isSettled()) this.#committer.demand();
+    // Only for what is written: a batch without writes would be waited for like any other, and another
+    // demanded meanwhile, for ever.
+    if (this.#phase === "closing" && this.#overlay.openWrites > 0) this.#committer.demand();
     this.#committer.commitIfDue();
     this.#confirm();
     this.#setPressure(this.#overloaded());

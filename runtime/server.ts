@@ -14,6 +14,7 @@ import { createAdminReads } from "./admin/reads.ts";
 import { systemClock } from "./clock.ts";
 import type { Effect } from "./core/effect.ts";
 import { createMachine } from "./core/machine.ts";
+import { DamagedRowError } from "./core/tx.ts";
 import { createDiskGuard } from "./disk-guard.ts";
 import { watchDeployments } from "./deployment-watch.ts";
 import { listen, openServer, urlOf, type HttpApp, type Listening } from "./http/listen.ts";
@@ -87,15 +88,22 @@ interface Parts {
 }
 
 function join(options: CheckedOptions, store: Store, log: Log): Parts {
-  const { limits, idempotencyPayloadCheck } = options;
+  const { limits, httpLimits, idempotencyPayloadCheck } = options;
   // Submitting is possible before the loop is there only because nothing submits before it.
   const submit: Loop["submit"] = (input) => loop.submit(input);
   const hub = createHub({ submit, log });
   const requests = createRequests(submit);
   const clock = systemClock();
-  const workers = createWorkerListener({ hub, limits, log, token: options.workerToken });
+  const machine = createMachine({ epoch: store.epoch, limits, idempotencyPayloadCheck });
+  const workers = createWorkerListener({
+    hub,
+    limits,
+    httpLimits,
+    log,
+    token: options.workerToken,
+  });
   const loop = createLoop({
-    machine: createMachine({ epoch: store.epoch, limits, idempotencyPayloadCheck }),
+    machine,
     store,
     clock,
     perform: (effect) => perform(effect, hub, requests, log),
@@ -104,7 +112,8 @@ function join(options: CheckedOptions, store: Store, log: Log): Parts {
   });
   const directory = createServiceDirectory(store);
   const ingressCore: IngressCore = { ask: requests.ask, directory };
-  const live = { workersOf: hub.workersOf.bind(hub), nowMs: () => clock.nowMs() };
+  const { quarantined } = machine;
+  const live = { workersOf: hub.workersOf.bind(hub), nowMs: () => clock.nowMs(), quarantined };
   const reads = createAdminReads(store, live);
   const adminCore: AdminCore = { ask: requests.ask, reads };
   let ready = false;
@@ -159,7 +168,11 @@ function perform(effect: Effect, hub: Hub, requests: Requests, log: Log): void {
 
 /** What is on disk is not known any more: stop at once. The next start recovers from what is there. */
 function failStop(error: Error, options: CheckedOptions, log: Log): void {
-  log.fatal({ error: textOf(error) }, "the runtime stops itself; start it again to recover");
+  const advice =
+    error instanceof DamagedRowError
+      ? "a stored row that it cannot do without is damaged"
+      : "start it again to recover";
+  log.fatal({ error: textOf(error) }, `the runtime stops itself; ${advice}`);
   try {
     options.onFatal(error);
   } finally {

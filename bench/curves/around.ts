@@ -15,9 +15,10 @@ export const workersCurve: Curve = around({
 
 export const servicesCurve: Curve = around({
   name: "services",
+  // A worker announces 1,000 at most.
   title: "Services of one worker",
   sizeName: "services",
-  sizes: { full: [10, 100, 1_000, 5_000], quick: [10, 100, 1_000] },
+  sizes: { full: [1, 10, 100, 900], quick: [1, 100] },
   system: (moreServices) => ({ moreServices }),
 });
 

@@ -24,7 +24,7 @@ export function curveWorld(scale: Scale): CurveWorld {
 /** Time per add at c=64 over this many keys: the inverse of the rate, in µs. */
 export async function addCost(world: World, keys: number): Promise<number> {
   const load = { ...ADD, keys, concurrency: 64 };
-  await world.load({ ...load, durationMs: world.scale.warmUpMs });
+  await world.load({ ...load, requests: world.scale.warmUpRequests });
   const { acknowledged, seconds } = await world.load({
     ...load,
     durationMs: world.scale.loadMs,

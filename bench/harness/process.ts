@@ -8,6 +8,7 @@ import { once } from "node:events";
 import { createInterface } from "node:readline";
 
 const LOG_LINES_MAX = 200;
+const LINE_WITHIN_MS = 60_000;
 
 export interface ProcessSpec {
   /** What it is in messages: "the runtime of holdfast". */
@@ -62,15 +63,18 @@ export class BenchProcess {
     return this.#log.join("\n");
   }
 
-  /** Resolves with the first line that matches, from now on. */
-  line(pattern: RegExp): Promise<string> {
-    return this.#until((resolve) => {
+  /** Resolves with the first line that matches, from now on. Rejects when none comes in a minute. */
+  async line(pattern: RegExp): Promise<string> {
+    const line = this.#until<string>((resolve) => {
       const watch = (line: string): void => {
         if (pattern.test(line)) resolve(line);
       };
       this.#watchers.add(watch);
       return () => this.#watchers.delete(watch);
     });
+    // It cannot say what is awaited any more: its end is the rejection, with what it said instead.
+    const timer = setTimeout(() => void this.end("SIGKILL"), LINE_WITHIN_MS);
+    return line.finally(() => clearTimeout(timer));
   }
 
   /** Sends a message; the first answer that `isAnswer` takes is the result. */

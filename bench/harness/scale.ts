@@ -2,12 +2,12 @@
 import type { Scale } from "../workloads/workload.ts";
 
 export const FULL: Scale = {
-  warmUpMs: 2_000,
+  warmUpRequests: 10_000,
   loadMs: 5_000,
   slopeRequests: 300,
   chains: 100,
   sleepers: 10_000,
-  sleepMs: 25_000,
+  sleepMs: 30_000,
   held: 100_000,
   heldMany: 1_000_000,
   sleeping: 1_000_000,
@@ -16,15 +16,15 @@ export const FULL: Scale = {
 };
 
 export const QUICK: Scale = {
-  warmUpMs: 1_000,
+  warmUpRequests: 4_000,
   loadMs: 2_000,
   slopeRequests: 100,
   chains: 30,
-  sleepers: 10_000,
-  sleepMs: 15_000,
+  sleepers: 2_000,
+  sleepMs: 25_000,
   held: 10_000,
-  heldMany: 50_000,
-  sleeping: 10_000,
+  heldMany: 20_000,
+  sleeping: 5_000,
   retained: 20_000,
   stateTries: 5,
 };

@@ -4,7 +4,9 @@ export interface EmbeddedLoad {
   readonly kind: "drive";
   readonly concurrency: number;
   readonly keys: number;
-  readonly durationMs: number;
+  /** Ends at whichever is given. */
+  readonly durationMs?: number;
+  readonly requests?: number;
 }
 
 export interface EmbeddedLoadAnswer {

@@ -42,11 +42,13 @@ process.once("SIGTERM", () => {
 process.once("disconnect", () => setTimeout(() => process.exit(), 5_000).unref());
 console.log(`embedded ready ${runtime.ingressUrl}`);
 
-async function drive({ concurrency, keys, durationMs }: EmbeddedLoad): Promise<EmbeddedLoadAnswer> {
+async function drive(load: EmbeddedLoad): Promise<EmbeddedLoadAnswer> {
+  const { concurrency, keys, durationMs = Infinity, requests = Infinity } = load;
+  let sent = 0;
   const latenciesMs: number[] = [];
   const startedAt = performance.now();
   const caller = async (): Promise<void> => {
-    while (performance.now() - startedAt < durationMs) {
+    while (performance.now() - startedAt < durationMs && sent++ < requests) {
       const sentAt = performance.now();
       const key = `k${Math.floor(Math.random() * keys)}`;
       await client.objectClient(counter, key).add(1);

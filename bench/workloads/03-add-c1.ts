@@ -10,9 +10,9 @@ export const addC1 = workload({
   metrics: [
     { name: "p50 ms", better: "lower", must: { ratio: 0.3 }, aim: { ratio: 0.22 } },
     { name: "p99 ms", better: "lower" },
-    { name: "flushes/add", better: "lower", must: { value: 2.05 }, aim: { value: 2.05 } },
+    { name: "flushes/add", better: "lower", must: { value: 2.1 }, aim: { value: 2.1 } },
   ],
-  setup: (world) => warmUp(world, load),
+  setup: warmUp,
   run: async (world) => {
     const { value, costs } = await addLoad(world, load);
     const { acknowledged, p50Ms, p99Ms } = value;
@@ -23,5 +23,5 @@ export const addC1 = workload({
       evidence: acknowledged,
     };
   },
-  check: (world, acknowledged, before) => checkSum(world, load.keys, before + acknowledged),
+  check: (world, acknowledged, before) => checkSum(world, before + acknowledged),
 });

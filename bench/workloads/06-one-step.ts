@@ -1,8 +1,10 @@
+import { spreadOf } from "../harness/numbers.ts";
 import { checkSteps, stepLoad } from "./step-load.ts";
 import { workload } from "./workload.ts";
 
 const FEW = 3;
 const MANY = 10;
+const SLICES = 5;
 
 /** What one more step costs: start and end of the invocation cancel out. */
 export const oneStep = workload({
@@ -11,27 +13,39 @@ export const oneStep = workload({
   peers: ["holdfast", "restate"],
   metrics: [
     { name: "ms/step", better: "lower", must: { ratio: 0.55 }, aim: { ratio: 0.45 } },
-    { name: "flushes/step", better: "lower", must: { value: 2.05 }, aim: { value: 2.05 } },
+    { name: "flushes/step", better: "lower", must: { value: 2.1 }, aim: { value: 2.1 } },
   ],
   setup: async (world) => {
-    const rest = { concurrency: 1, durationMs: world.scale.warmUpMs };
+    const rest = { concurrency: 64, requests: world.scale.warmUpRequests / MANY };
     return (await stepLoad(world, MANY, rest)).value.acknowledged * MANY;
   },
   run: async (world) => {
-    const rest = { concurrency: 1, requests: world.scale.slopeRequests };
-    const few = await stepLoad(world, FEW, rest);
-    const many = await stepLoad(world, MANY, rest);
-    const slope = (from: number, to: number): number => (to - from) / (MANY - FEW);
-    const flushes = ({ costs, value }: typeof few): number =>
-      costs.flushes === null ? Number.NaN : costs.flushes / value.acknowledged;
+    const requests = Math.ceil(world.scale.slopeRequests / SLICES);
+    const few: Stretch[] = [];
+    const many: Stretch[] = [];
+    // In turns: what else the machine does would tilt the slope.
+    for (let slice = 0; slice < SLICES; slice++) {
+      few.push(await stepLoad(world, FEW, { concurrency: 1, requests }));
+      many.push(await stepLoad(world, MANY, { concurrency: 1, requests }));
+    }
+    const slope = (of: (stretch: Stretch) => number): number =>
+      (medianOf(many, of) - medianOf(few, of)) / (MANY - FEW);
     return {
-      figures: {
-        "ms/step": slope(few.value.p50Ms, many.value.p50Ms),
-        "flushes/step": slope(flushes(few), flushes(many)),
-      },
-      details: { "p50 ms of 3 steps": few.value.p50Ms, "p50 ms of 10 steps": many.value.p50Ms },
-      evidence: few.value.acknowledged * FEW + many.value.acknowledged * MANY,
+      figures: { "ms/step": slope(p50Ms), "flushes/step": slope(flushes) },
+      details: { "p50 ms of 3 steps": medianOf(few, p50Ms), "p50 ms of 10": medianOf(many, p50Ms) },
+      evidence: SLICES * requests * (FEW + MANY),
     };
   },
   check: (world, executed, before) => checkSteps(world, executed + before),
 });
+
+type Stretch = Awaited<ReturnType<typeof stepLoad>>;
+
+const p50Ms = ({ value }: Stretch): number => value.p50Ms;
+
+const flushes = ({ costs, value }: Stretch): number =>
+  costs.flushes === null ? Number.NaN : costs.flushes / value.acknowledged;
+
+function medianOf(stretches: readonly Stretch[], of: (stretch: Stretch) => number): number {
+  return spreadOf(stretches.map(of)).median;
+}

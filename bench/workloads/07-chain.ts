@@ -1,7 +1,14 @@
 import { measured } from "../harness/costs.ts";
 import type { LoadResult, LoadSpec } from "../load/load.ts";
 import { watch } from "./counter-load.ts";
-import { expectEqual, perRequest, workload, type World } from "./workload.ts";
+import {
+  CPU_METRIC,
+  cpuPerRequest,
+  expectEqual,
+  perRequest,
+  workload,
+  type World,
+} from "./workload.ts";
 
 const CALLS = 5;
 const KEYS = 1_000;
@@ -13,16 +20,22 @@ export const chain = workload({
   metrics: [
     { name: "c=1 p50 ms", better: "lower", must: { ratio: 0.15 }, aim: { ratio: 0.08 } },
     { name: "c=64 requests/s", better: "higher", must: { ratio: 6 }, aim: { ratio: 12 } },
+    CPU_METRIC,
   ],
   setup: async (world) =>
-    (await chains(world, { concurrency: 8, durationMs: world.scale.warmUpMs })).acknowledged,
+    (await chains(world, { concurrency: 64, requests: world.scale.warmUpRequests / 10 }))
+      .acknowledged,
   run: async (world) => {
     const alone = await chains(world, { concurrency: 1, requests: world.scale.chains });
     const { value: many, costs } = await measured(watch(world.system), () =>
       chains(world, { concurrency: 64, durationMs: world.scale.loadMs }),
     );
     return {
-      figures: { "c=1 p50 ms": alone.p50Ms, "c=64 requests/s": many.acknowledged / many.seconds },
+      figures: {
+        "c=1 p50 ms": alone.p50Ms,
+        "c=64 requests/s": many.acknowledged / many.seconds,
+        "CPU µs": cpuPerRequest(costs, many),
+      },
       details: { "c=64 p99 ms": many.p99Ms, ...perRequest(costs, many) },
       evidence: alone.acknowledged + many.acknowledged,
     };

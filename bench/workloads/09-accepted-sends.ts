@@ -1,7 +1,7 @@
 import { measured } from "../harness/costs.ts";
 import { watch } from "./counter-load.ts";
 import { sendLater } from "./hold.ts";
-import { expectEqual, perRequest, workload } from "./workload.ts";
+import { CPU_METRIC, cpuPerRequest, expectEqual, perRequest, workload } from "./workload.ts";
 
 const COUNTED_MAX = 20_000;
 
@@ -12,15 +12,20 @@ export const acceptedSends = workload({
   metrics: [
     { name: "sends/s", better: "higher", must: { ratio: 1.2 }, aim: { ratio: 2 } },
     { name: "p99 ms", better: "lower" },
+    CPU_METRIC,
   ],
   setup: async (world) =>
-    (await sendLater(world, { durationMs: world.scale.warmUpMs }, 1_000_000)).acknowledged,
+    (await sendLater(world, { requests: world.scale.warmUpRequests }, 1_000_000)).acknowledged,
   run: async (world) => {
     const { value, costs } = await measured(watch(world.system), () =>
       sendLater(world, { durationMs: world.scale.loadMs }),
     );
     return {
-      figures: { "sends/s": value.acknowledged / value.seconds, "p99 ms": value.p99Ms },
+      figures: {
+        "sends/s": value.acknowledged / value.seconds,
+        "p99 ms": value.p99Ms,
+        "CPU µs": cpuPerRequest(costs, value),
+      },
       details: perRequest(costs, value),
       evidence: value,
     };

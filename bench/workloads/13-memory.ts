@@ -3,6 +3,7 @@ import { memoryOf } from "../harness/costs.ts";
 import { addLoad, checkSum } from "./counter-load.ts";
 import { workload, type World } from "./workload.ts";
 
+const IDLE_MS = 2_000;
 const load = { concurrency: 64, keys: 1_000 };
 
 export const memory = workload({
@@ -15,7 +16,7 @@ export const memory = workload({
     { name: "worker loaded MB", better: "lower" },
   ],
   setup: async (world) => {
-    await delay(world.scale.warmUpMs);
+    await delay(IDLE_MS);
     return rssMb(world.system.runtime.pid);
   },
   run: async (world, idle) => {
@@ -31,7 +32,7 @@ export const memory = workload({
       evidence: value.acknowledged,
     };
   },
-  check: (world, acknowledged) => checkSum(world, load.keys, acknowledged),
+  check: (world, acknowledged) => checkSum(world, acknowledged),
 });
 
 function rssMb(pid: number): number {

@@ -1,13 +1,12 @@
 import { bytesOnDisk, compactedBytes } from "../harness/disk.ts";
-import { ADD, checkSum } from "./counter-load.ts";
+import { ADD, checkSum, KEYS } from "./counter-load.ts";
 import { workload } from "./workload.ts";
-
-const KEYS = 1_000;
 
 export const disk = workload({
   id: 14,
   title: "disk per retained add, with default retention",
-  peers: ["holdfast", "restate"],
+  // Restate preallocates 230 MB of logs, in which a run of this size disappears.
+  peers: ["holdfast"],
   metrics: [
     { name: "bytes/add compacted", better: "lower", must: { value: 400 }, aim: { value: 250 } },
     { name: "bytes/add as it lies", better: "lower" },
@@ -32,5 +31,5 @@ export const disk = workload({
       evidence: acknowledged,
     };
   },
-  check: (world, acknowledged) => checkSum(world, KEYS, acknowledged),
+  check: (world, acknowledged) => checkSum(world, acknowledged),
 });

@@ -34,7 +34,8 @@ export interface Measurement {
 
 /** Sizes and times: a full run, or a quick look. */
 export interface Scale {
-  readonly warmUpMs: number;
+  /** By number, not by time: however busy the machine, the code is compiled after them. */
+  readonly warmUpRequests: number;
   readonly loadMs: number;
   readonly slopeRequests: number;
   readonly chains: number;
@@ -100,6 +101,16 @@ export function perRequest(
     "runtime RSS MB": costs.runtimeRssBytes / 1e6,
     "worker RSS MB": costs.workerRssBytes / 1e6,
   };
+}
+
+/**
+ * Of runtime and worker together. What can be compared on a machine that does other things too: rates
+ * and latencies go by who gets a core, this does not.
+ */
+export const CPU_METRIC: Metric = { name: "CPU µs", better: "lower" };
+
+export function cpuPerRequest(costs: Costs, { acknowledged }: { acknowledged: number }): number {
+  return (costs.runtimeCpuUs + costs.workerCpuUs) / acknowledged;
 }
 
 /** Throws unless they are equal. */

@@ -1,5 +1,6 @@
 /** Deployments: which one takes what is new, which ones still have work, and who does it. */
 import { readPinnedCounts } from "../core/counts.ts";
+import { readOr } from "../core/damage.ts";
 import { prefixEnd, readyPrefix, SERVICES } from "../core/keys.ts";
 import { readDeployments } from "../core/registry.ts";
 import { decodeService, type ServiceRow } from "../core/rows.ts";
@@ -12,7 +13,7 @@ const SERVICES_MAX = 100_000;
 
 export function readServices(tx: ReadTx): ServiceRow[] {
   const range = { from: SERVICES, to: prefixEnd(SERVICES), limit: SERVICES_MAX };
-  return tx.range(range).map(([, row]) => decodeService(row));
+  return tx.range(range).flatMap(([, row]) => readOr(() => decodeService(row), []));
 }
 
 export function viewDeployments(

@@ -1,10 +1,12 @@
 /** One invocation in full: where it is, why it waits, where its time went, what it did. */
 import type { InvocationIdParts } from "../../protocol/ids.ts";
+import { readOr } from "../core/damage.ts";
 import type { Invocation, SpentMs } from "../core/invocation.ts";
 import { byIndex, findCommand } from "../core/journal.ts";
-import { inputKey, journalKey, outcomeKey } from "../core/keys.ts";
+import { inboxKey, inputKey, invocationKey, journalKey, outcomeKey } from "../core/keys.ts";
 import { decodeInput, decodeOutcome } from "../core/rows.ts";
 import type { ReadTx } from "../core/tx.ts";
+import { noting, problemOf, QuarantinedError } from "./damage.ts";
 import type { LiveFacts } from "./facts.ts";
 import { viewJournal } from "./journal-view.ts";
 import { isoOrNull, loadInvocation, peer, readRuns, summarize } from "./summary.ts";
@@ -21,17 +23,18 @@ const BOUNDS = { commandsMax: 1_000, aheadMax: 2_000, signalEntriesMax: 10_000 }
 const LOOKUP_ROWS_MAX = 1_000;
 
 export function describeInvocation(
-  tx: ReadTx,
+  source: ReadTx,
   live: LiveFacts,
   id: InvocationIdParts,
   request: JournalRequest,
 ): InvocationDescription | undefined {
+  const { tx, problems } = noting(source);
   const invocation = findInvocation(tx, id);
   if (invocation === undefined) return undefined;
   const input = tx.get(inputKey(invocation.sequence));
   const journaled = withKeptJournal(tx, invocation);
   const { waits, cut } = waitsFor({ tx, live, bounds: BOUNDS }, invocation);
-  return {
+  const description = {
     ...withEntry(tx, journaled, summarize(tx, invocation)),
     serviceKind: invocation.serviceKind,
     mode: invocation.mode,
@@ -44,14 +47,28 @@ export function describeInvocation(
     spentMs: spentUntil(tx, invocation, live.nowMs()),
     outcome: outcomeOf(tx, invocation),
     lastFailureStack: invocation.lastFailure?.stack ?? "",
-    inputBytes: input ? decodeInput(input).parameter.length : 0,
+    inputBytes: input ? readOr(() => decodeInput(input).parameter.length, 0) : 0,
     journalLength: journaled.commands + journaled.deliveries,
     journal: viewJournal(tx, journaled, request),
   };
+  const damaged = [...problems(), ...lostPlace(tx, invocation)];
+  return damaged.length === 0 ? description : { ...description, damaged };
 }
 
-/** The invocation that an id names, if it is (still) there. */
+/** A damaged row of an inbox names nobody: it was passed over. */
+function lostPlace(tx: ReadTx, { status, target, inboxOrder }: Invocation): string[] {
+  if (status !== "inboxed") return [];
+  const place = inboxKey(target.service, target.key ?? "", inboxOrder);
+  if (tx.get(place) !== undefined) return [];
+  return ["its place in the inbox was damaged and it was passed over: kill it, and call again"];
+}
+
+/** The invocation that an id names, if it is (still) there. @throws QuarantinedError */
 export function findInvocation(tx: ReadTx, id: InvocationIdParts): Invocation | undefined {
+  const key = invocationKey(id.sequence);
+  const row = tx.get(key);
+  const problem = row && problemOf(key, row);
+  if (problem !== undefined) throw new QuarantinedError(problem);
   const invocation = loadInvocation(tx, id.sequence);
   if (invocation?.tag !== id.tag || invocation.epoch !== id.epoch) return undefined;
   return invocation.purging ? undefined : invocation;
@@ -84,7 +101,8 @@ function withEntry(
   const { lastFailure } = summary;
   if (lastFailure?.entry == null) return summary;
   const { command } = lastFailure.entry;
-  const found = findCommand(tx, invocation, byIndex(command), LOOKUP_ROWS_MAX);
+  const look = () => findCommand(tx, invocation, byIndex(command), LOOKUP_ROWS_MAX);
+  const found = readOr(look, undefined);
   if (found === undefined) return summary;
   const { kind, name } = found.command;
   return { ...summary, lastFailure: { ...lastFailure, entry: { command, kind, name } } };
@@ -92,8 +110,9 @@ function withEntry(
 
 function outcomeOf(tx: ReadTx, invocation: Invocation): OutcomeView | null {
   const row = tx.get(outcomeKey(invocation.sequence));
-  if (row === undefined) return null;
-  const { result, contentType } = decodeOutcome(row);
+  const outcome = row && readOr(() => decodeOutcome(row), undefined);
+  if (outcome === undefined) return null;
+  const { result, contentType } = outcome;
   return result.ok
     ? { ok: true, sizeBytes: result.value.length, contentType }
     : { ok: false, failure: result.failure };

@@ -7,5 +7,7 @@ export interface LiveFacts {
    * new attempts when they have room.
    */
   readonly workersOf: (version: string, serving?: Target) => number;
+  /** Invocations whose record is known to be damaged. */
+  readonly quarantined: () => number;
   readonly nowMs: () => number;
 }

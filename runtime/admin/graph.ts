@@ -8,6 +8,7 @@
  */
 import type { InvocationId, InvocationIdParts } from "../../protocol/ids.ts";
 import { parseInvocationId } from "../../protocol/ids.ts";
+import { readOr } from "../core/damage.ts";
 import { takesKey, type Invocation } from "../core/invocation.ts";
 import { lockKey, prefixEnd, readU48, waiterPrefix } from "../core/keys.ts";
 import { decodeLock } from "../core/rows.ts";
@@ -64,7 +65,7 @@ function reach(
     for (const { to } of edges) {
       if (seen.has(to)) continue;
       const parts = parseInvocationId(to);
-      const next = parts && findInvocation(source.tx, parts);
+      const next = parts && readOr(() => findInvocation(source.tx, parts), undefined);
       if (next === undefined) continue;
       cut ||= found.length === nodesMax;
       if (found.length === nodesMax) break;
@@ -77,6 +78,8 @@ function reach(
 
 function edgeOf(wait: WaitView): WaitGraphEdge | undefined {
   const { kind, since } = wait;
+  // One that is gone, or that damage hides, is shown by the id of who waits: no edge leads there.
+  if (kind === "key" && wait.holder.target === null) return undefined;
   if (kind === "call" || kind === "attach") return { kind, to: wait.invocation.id, since };
   return kind === "key" ? { kind, to: wait.holder.id, since } : undefined;
 }
@@ -132,6 +135,6 @@ function inboxOf(tx: ReadTx, invocation: Invocation): WaitedForBy["inbox"] {
   const { service, key } = invocation.target;
   if (key === null || !takesKey(invocation)) return null;
   const row = tx.get(lockKey(service, key));
-  const lock = row && decodeLock(row);
+  const lock = row && readOr(() => decodeLock(row), undefined);
   return lock?.holder === invocation.sequence ? { service, key, count: lock.waiting } : null;
 }

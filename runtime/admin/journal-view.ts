@@ -5,6 +5,7 @@
  */
 import type { Command, Delivery } from "../../protocol/command.ts";
 import type { Failure } from "../../protocol/failure.ts";
+import { readOr } from "../core/damage.ts";
 import { invocationIdOf, type Invocation } from "../core/invocation.ts";
 import { byCompletion, findCommand } from "../core/journal.ts";
 import { journalKey } from "../core/keys.ts";
@@ -26,6 +27,7 @@ const READ_BYTES_MAX = 16 * 1024 * 1024;
 const LOOKUPS_MAX = 200;
 const LOOKUP_ROWS_MAX = 256;
 
+/** Those that cannot be read are left out. */
 export function readEntries(
   tx: ReadTx,
   invocation: Invocation,
@@ -38,8 +40,8 @@ export function readEntries(
     const range = { from: journalKey(invocation.sequence, index), to: end, limit: READ_BATCH };
     tx.range(range).forEach(([, row], offset) => {
       bytes += row.length;
-      const entry = decodeJournalEntry(row);
-      found.push({ index: index + offset, entry, sizeBytes: row.length });
+      const entry = readOr(() => decodeJournalEntry(row), undefined);
+      if (entry) found.push({ index: index + offset, entry, sizeBytes: row.length });
     });
   }
   return found;
@@ -80,7 +82,8 @@ function answeredBy(tx: ReadTx, invocation: Invocation, entries: readonly SizedE
   return (completionId) => {
     const known = near.get(completionId);
     if (known || lookups++ >= LOOKUPS_MAX) return known;
-    return findCommand(tx, invocation, byCompletion(completionId), LOOKUP_ROWS_MAX)?.command;
+    const look = () => findCommand(tx, invocation, byCompletion(completionId), LOOKUP_ROWS_MAX);
+    return readOr(look, undefined)?.command;
   };
 }
 

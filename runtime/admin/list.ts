@@ -9,8 +9,15 @@ import type { Invocation } from "../core/invocation.ts";
 import { ACTIVE, activeKey, INVOCATIONS, invocationKey, prefixEnd, readU48 } from "../core/keys.ts";
 import { decodeInvocation } from "../core/rows.ts";
 import type { ReadTx, Row } from "../core/tx.ts";
-import { loadInvocation, summarize } from "./summary.ts";
-import type { InvocationFilter, InvocationPage, InvocationSummary, PageRequest } from "./views.ts";
+import { problemOf } from "./damage.ts";
+import { summarize } from "./summary.ts";
+import type {
+  InvocationFilter,
+  InvocationPage,
+  InvocationSummary,
+  PageRequest,
+  QuarantinedView,
+} from "./views.ts";
 
 const BATCH = 128;
 /** Traffic waits for a slice at most. */
@@ -24,6 +31,7 @@ export async function listInvocations(
   page: PageRequest,
 ): Promise<InvocationPage> {
   const found: InvocationSummary[] = [];
+  const quarantined: QuarantinedView[] = [];
   const readBatch = readerFor(filter);
   let after = page.after;
   let sliceEndsMs = performance.now() + SLICE_MS;
@@ -34,19 +42,25 @@ export async function listInvocations(
     }
     const batch = readBatch(tx, after);
     for (const invocation of batch.invocations) {
+      if ("problem" in invocation) {
+        quarantined.push(invocation);
+        continue;
+      }
       const summary = matching(tx, invocation, filter);
       if (summary === undefined) continue;
       found.push(summary);
-      if (found.length === page.limit) return { invocations: found, next: invocation.sequence };
+      if (found.length === page.limit) {
+        return { invocations: found, quarantined, next: invocation.sequence };
+      }
     }
     after = batch.next;
     if (after === null) break;
   }
-  return { invocations: found, next: after };
+  return { invocations: found, quarantined, next: after };
 }
 
 interface Batch {
-  readonly invocations: readonly Invocation[];
+  readonly invocations: readonly (Invocation | QuarantinedView)[];
   /** The last that was looked at; null when there are no more. */
   readonly next: number | null;
 }
@@ -60,16 +74,26 @@ function readerFor({ statuses }: InvocationFilter): BatchReader {
 const readAll: BatchReader = (tx, after) => {
   const from = after === null ? INVOCATIONS : invocationKey(after + 1);
   const rows = tx.range({ from, to: prefixEnd(INVOCATIONS), limit: BATCH });
-  const invocations = rows.map(([key, row]) => decodeInvocation(sequenceOf(key), row));
+  const invocations = rows.map(([key, row]) => readable(key, row));
   return { invocations, next: lastOf(rows) };
 };
 
 const readRunning: BatchReader = (tx, after) => {
   const from = after === null ? ACTIVE : activeKey(after + 1);
   const rows = tx.range({ from, to: prefixEnd(ACTIVE), limit: BATCH });
-  const invocations = rows.flatMap(([key]) => loadInvocation(tx, sequenceOf(key)) ?? []);
+  const invocations = rows.flatMap(([key]) => {
+    const record = invocationKey(sequenceOf(key));
+    const row = tx.get(record);
+    return row === undefined ? [] : readable(record, row);
+  });
   return { invocations, next: lastOf(rows) };
 };
+
+function readable(key: string, row: Uint8Array): Invocation | QuarantinedView {
+  const sequence = sequenceOf(key);
+  const problem = problemOf(key, row);
+  return problem === undefined ? decodeInvocation(sequence, row) : { sequence, problem };
+}
 
 /** Both kinds of keys are a letter and a sequence number. */
 function sequenceOf(key: string): number {

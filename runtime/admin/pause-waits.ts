@@ -11,6 +11,8 @@ const HINTS = {
   asked: "somebody paused it: resume it when it may go on",
   exhausted:
     "its policy allows no further try: mend what failed and resume it, cancel it (its code may compensate) or kill it",
+  damaged:
+    "a stored row that it needs is damaged; its last failure names the row: restore the data directory from a backup, or kill it",
 } as const;
 
 /** Of the invocation itself, of its key and of its service: all of them have to end. */

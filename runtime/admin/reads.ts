@@ -32,6 +32,7 @@ export function createAdminReads(source: AdminSource, live: LiveFacts): AdminRea
       confirmed(() => ({
         open: readOpenCount(source),
         pinned: Object.fromEntries(readPinnedCounts(source)),
+        quarantined: live.quarantined(),
       })),
     listServices: () =>
       confirmed(() =>

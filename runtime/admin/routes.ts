@@ -4,6 +4,7 @@ import { empty, HttpProblem, json, type Answer } from "../http/answer.ts";
 import { route, type Call, type Route } from "../http/route.ts";
 import type { AdminApi } from "./admin.ts";
 import { badId, CONTROL_ROUTES, notFound } from "./control-routes.ts";
+import { QuarantinedError } from "./damage.ts";
 import { removeDeployment } from "./remove-deployment.ts";
 import { journalRequestOf, listRequestOf, nodesMaxOf } from "./parameters.ts";
 import type { InvocationsBody } from "./views.ts";
@@ -41,9 +42,10 @@ export const ADMIN_ROUTES: readonly Route<AdminApi>[] = [
 async function listInvocations({ request, api }: AdminCall): Promise<Answer> {
   const { reads } = api.core();
   const { filter, page } = listRequestOf(request.query);
-  const { invocations, next } = await reads.listInvocations(filter, page);
+  const { invocations, quarantined, next } = await reads.listInvocations(filter, page);
   const body: InvocationsBody = {
     invocations,
+    ...(quarantined.length === 0 ? {} : { quarantined }),
     nextCursor: next === null ? null : String(next),
   };
   return json(200, body);
@@ -52,13 +54,13 @@ async function listInvocations({ request, api }: AdminCall): Promise<Answer> {
 async function describeInvocation(call: AdminCall): Promise<Answer> {
   const { reads } = call.api.core();
   const request = journalRequestOf(call.request.query);
-  return orNotFound(call, await reads.describeInvocation(idOf(call), request));
+  return orNotFound(call, () => reads.describeInvocation(idOf(call), request));
 }
 
 async function graphOfInvocation(call: AdminCall): Promise<Answer> {
   const { reads } = call.api.core();
   const nodesMax = nodesMaxOf(call.request.query);
-  return orNotFound(call, await reads.graphOf(idOf(call), nodesMax));
+  return orNotFound(call, () => reads.graphOf(idOf(call), nodesMax));
 }
 
 function idOf(call: AdminCall): InvocationIdParts {
@@ -68,7 +70,14 @@ function idOf(call: AdminCall): InvocationIdParts {
   return parts;
 }
 
-function orNotFound(call: AdminCall, found: object | undefined): Answer {
+async function orNotFound(
+  call: AdminCall,
+  find: () => Promise<object | undefined>,
+): Promise<Answer> {
+  const found = await find().catch((error: unknown) => {
+    if (error instanceof QuarantinedError) throw new HttpProblem(500, error.message);
+    throw error;
+  });
   if (found === undefined) throw new HttpProblem(404, notFound(call.part("id")));
   return json(200, found);
 }

@@ -24,12 +24,12 @@ export type IsoTime = string;
 
 export interface AdminReads {
   listInvocations(filter: InvocationFilter, page: PageRequest): Promise<InvocationPage>;
-  /** `undefined` when there is no such invocation (any more). */
+  /** `undefined` when there is no such invocation (any more). @throws QuarantinedError */
   describeInvocation(
     id: InvocationIdParts,
     journal: JournalRequest,
   ): Promise<InvocationDescription | undefined>;
-  /** `undefined` when there is no such invocation (any more). */
+  /** `undefined` when there is no such invocation (any more). @throws QuarantinedError */
   graphOf(id: InvocationIdParts, nodesMax: number): Promise<WaitGraph | undefined>;
   countInvocations(): Promise<InvocationCounts>;
   listServices(): Promise<readonly ServiceView[]>;
@@ -44,6 +44,8 @@ export interface InvocationCounts {
   readonly open: number;
   /** Of these, those that have started: by the version that they are pinned to. */
   readonly pinned: Readonly<Record<string, number>>;
+  /** Whose record is known to be damaged, of all: what nobody has asked for or tried to run is not known. */
+  readonly quarantined: number;
 }
 
 /** All that are given must match. An empty list of statuses means any. */
@@ -65,8 +67,18 @@ export interface PageRequest {
 export interface InvocationPage {
   /** In the order of acceptance. May be fewer than the limit, even none, with more to come. */
   readonly invocations: readonly InvocationSummary[];
+  /** Whatever was asked for: nobody knows what they are. */
+  readonly quarantined: readonly QuarantinedView[];
   /** `after` of the next page; null at the end. */
   readonly next: number | null;
+}
+
+/** An invocation whose record is damaged: it does not go on, and its id is not known. */
+export interface QuarantinedView {
+  /** Its number, which is part of its id. */
+  readonly sequence: number;
+  /** What is wrong and what to do, as a sentence that names the row. */
+  readonly problem: string;
 }
 
 /** Which entries of the journal to show: `limit` of them, from index `from`; null: the last ones. */
@@ -137,6 +149,8 @@ export interface InvocationDescription extends InvocationSummary {
   /** Entries in the whole journal; `journal` shows those that were asked for, as far as they fit. */
   readonly journalLength: number;
   readonly journal: readonly JournalEntryView[];
+  /** Damaged rows that were met, as sentences; what they say is missing above. Left out when there are none. */
+  readonly damaged?: readonly string[];
 }
 
 /** Another invocation that this one has to do with. */
@@ -205,8 +219,11 @@ export interface WorkerWait {
 export interface PauseWait {
   /** What is paused: this invocation, its key, or its whole service. */
   readonly scope: "invocation" | "key" | "service";
-  /** Somebody asked, or its policy allows no further try; null when that is not known. */
-  readonly reason: "asked" | "exhausted" | null;
+  /**
+   * Somebody asked, its policy allows no further try, or a row that it needs is damaged; null when
+   * that is not known.
+   */
+  readonly reason: "asked" | "exhausted" | "damaged" | null;
   /** What to do. */
   readonly hint: string;
 }
@@ -325,6 +342,8 @@ export type DeploymentStatus = "active" | "draining" | "drained";
 /** Body of `GET /invocations`. `nextCursor` goes back as `?cursor=`. */
 export interface InvocationsBody {
   readonly invocations: readonly InvocationSummary[];
+  /** Those that were met on the way; left out when there are none. */
+  readonly quarantined?: readonly QuarantinedView[];
   readonly nextCursor: string | null;
 }
 

@@ -1,6 +1,7 @@
 /** What an invocation waits for, by name. Made from durable rows, and never from the whole journal. */
 import { assert } from "../../protocol/assert.ts";
 import { formatAwakeableId } from "../../protocol/ids.ts";
+import { readOr } from "../core/damage.ts";
 import { idPartsOf, invocationIdOf, type Invocation } from "../core/invocation.ts";
 import {
   inboxKey,
@@ -94,30 +95,30 @@ function keyWait({ tx, bounds }: WaitSource, invocation: Invocation): WaitView {
   const { service } = invocation.target;
   const key = invocation.target.key ?? "";
   const row = tx.get(lockKey(service, key));
-  assert(row !== undefined, `${invocationIdOf(invocation)} waits for a key that nobody holds`);
-  const { holder, sinceMs, waiting } = decodeLock(row);
+  const lock = row && readOr(() => decodeLock(row), undefined);
   const range = {
     from: inboxPrefix(service, key),
     to: inboxKey(service, key, invocation.inboxOrder),
     limit: bounds.aheadMax + 1,
   };
+  const since = iso(invocation.statusSinceMs);
   const ahead = bounds.aheadMax === 0 ? 1 : tx.range(range).length;
   return {
     kind: "key",
     service,
     key,
-    holder: peerOrGone(tx, holder, invocation),
-    heldSince: iso(sinceMs),
+    holder: lock ? peerOrGone(tx, lock.holder, invocation) : gone(invocation),
+    heldSince: lock ? iso(lock.sinceMs) : since,
     ahead: ahead > bounds.aheadMax ? null : ahead,
-    waiting,
-    since: iso(invocation.statusSinceMs),
+    waiting: lock?.waiting ?? ahead + 1,
+    since,
   };
 }
 
 function workerWait({ tx, live }: WaitSource, { deployment, target }: Invocation): WorkerWait {
   const { service } = target;
   const row = deployment === null ? tx.get(serviceKey(service)) : undefined;
-  const version = deployment ?? (row ? decodeService(row).version : null);
+  const version = deployment ?? (row ? readOr(() => decodeService(row).version, null) : null);
   const workers = version === null ? 0 : live.workersOf(version);
   const serving = version === null ? 0 : live.workersOf(version, target);
   const reason = workers === 0 ? "no-worker" : serving === 0 ? "not-served" : "no-room";
@@ -128,11 +129,13 @@ function pendingWaits({ tx, bounds }: WaitSource, invocation: Invocation): WaitV
   if (invocation.pending === 0) return [];
   const prefix = pendingPrefix(invocation.sequence);
   const rows = tx.range({ from: prefix, to: prefixEnd(prefix), limit: bounds.commandsMax });
-  return rows.map(([key, value]) =>
-    pendingWait(tx, invocation, readU32(key, prefix.length), decodePending(value)),
-  );
+  return rows.flatMap(([key, value]) => {
+    const completionId = readU32(key, prefix.length);
+    return readOr(() => pendingWait(tx, invocation, completionId, decodePending(value)), []);
+  });
 }
 
+/** @throws DamagedRowError when its own row or the entry of its command cannot be read */
 function pendingWait(
   tx: ReadTx,
   invocation: Invocation,
@@ -163,8 +166,11 @@ function pendingWait(
 
 /** One that is gone is shown by the id of who waits, so that there is something to ask for. */
 function peerOrGone(tx: ReadTx, sequence: number, waiting: Invocation): InvocationPeer {
-  const gone = { id: invocationIdOf(waiting), target: null, status: null, statusSince: null };
-  return peer(tx, sequence) ?? gone;
+  return peer(tx, sequence) ?? gone(waiting);
+}
+
+function gone(waiting: Invocation): InvocationPeer {
+  return { id: invocationIdOf(waiting), target: null, status: null, statusSince: null };
 }
 
 function runWaits(tx: ReadTx, invocation: Invocation): WaitView[] {

@@ -11,13 +11,16 @@ import { FailureCode } from "../../protocol/failure.ts";
 import type { HandlerManifest, ServiceKind } from "../../protocol/manifest.ts";
 import type { Payload } from "../../protocol/payload.ts";
 import { countOpened } from "./counts.ts";
+import { damagedRefusal, quarantineOf, readOr, tryRead } from "./damage.ts";
 import { enqueue, nextSequence, readLock } from "./inbox.ts";
 import { isWorkflowRun, noTimeSpent, type Invocation } from "./invocation.ts";
 import { idempotencyKey, inputKey, lockKey, utf8, workflowKey } from "./keys.ts";
 import { purgeInOneGo } from "./purge.ts";
+import { KNOWN_AGAIN } from "./registry.ts";
 import { decodeInput, decodeLock, decodeNumber, encodeInput, encodeNumber } from "./rows.ts";
 import { changed, load, type Step } from "./step.ts";
 import { dueIn, setTimer } from "./timers.ts";
+import { DamagedRowError } from "./tx.ts";
 
 export interface Admission {
   readonly target: Target;
@@ -57,6 +60,10 @@ function address(step: Step, admission: Admission): Addressed | Refusal {
   const { service, handler: name, key } = admission.target;
   const entry = step.memory.services.get(service);
   if (entry === undefined) {
+    const damaged = step.memory.damage.services.get(service);
+    if (damaged !== undefined) {
+      return { code: FailureCode.unavailable, message: `${damaged}; ${KNOWN_AGAIN}` };
+    }
     const message = `service '${service}' not found, make sure to register the service before calling it.`;
     return { code: FailureCode.notFound, message };
   }
@@ -155,18 +162,21 @@ function findExisting(
       ? undefined
       : step.tx.get(idempotencyKey(target, admission.idempotencyKey));
   if (row === undefined) return undefined;
-  const invocation = load(step, decodeNumber(row));
-  assert(invocation !== undefined, "a row that names an invocation goes when the invocation goes");
+  const named = tryRead(() => decodeNumber(row));
+  if (named instanceof DamagedRowError) return { kind: "refused", ...damagedRefusal(named) };
+  const invocation = load(step, named);
+  if (invocation === undefined) {
+    const quarantine = quarantineOf(step, named);
+    assert(quarantine !== undefined, "a row that names an invocation goes when that goes");
+    return { kind: "refused", ...quarantine };
+  }
   if (invocation.purging) {
     // Its state goes before its name does: another run must not find half of it.
     return !byWorkflowKey || purgeInOneGo(step, invocation) ? undefined : STILL_PURGING;
   }
   const { idempotencyPayloadCheck: checked } = step.memory;
-  if (checked && !byWorkflowKey && !sameParameter(step, invocation, admission.parameter)) {
-    const message =
-      "this idempotency key was used with another payload; send the same payload, or use another key";
-    return { kind: "refused", code: FailureCode.unprocessable, message };
-  }
+  const other = checked && !byWorkflowKey && otherParameter(step, invocation, admission.parameter);
+  if (other) return { kind: "refused", ...other };
   return { kind: "found", invocation, byWorkflowKey };
 }
 
@@ -198,17 +208,30 @@ function roomFor(
   const queues = addressed.serviceKind === "object" && addressed.handler.mode === "exclusive";
   const lock =
     queues && delayMs <= 0 ? readLock(step, lockKey(target.service, target.key ?? "")) : undefined;
-  const waiting = lock === undefined ? 0 : decodeLock(lock).waiting;
+  // How many wait for a damaged lock is not known; it is counted when it is released.
+  const waiting = lock === undefined ? 0 : readOr(() => decodeLock(lock).waiting, 0);
   if (lock === undefined || waiting < limits.inboxLengthMax) return undefined;
   const message = `${waiting} invocations wait for the key of ${target.service}/${target.key ?? ""}, the limit inboxLengthMax is ${limits.inboxLengthMax}; try again later, or raise the limit`;
   return { code: FailureCode.tooMany, message };
 }
 
-function sameParameter(step: Step, invocation: Invocation, parameter: Payload): boolean {
+/** Why this is not the payload that came first. */
+function otherParameter(
+  step: Step,
+  invocation: Invocation,
+  parameter: Payload,
+): Refusal | undefined {
   const row = step.tx.get(inputKey(invocation.sequence));
   assert(row !== undefined, "the input stays as long as the invocation");
-  const before = decodeInput(row).parameter;
-  return before.length === parameter.length && before.every((byte, at) => byte === parameter[at]);
+  const input = tryRead(() => decodeInput(row));
+  if (input instanceof DamagedRowError) return damagedRefusal(input);
+  const before = input.parameter;
+  if (before.length === parameter.length && before.every((byte, at) => byte === parameter[at])) {
+    return undefined;
+  }
+  const message =
+    "this idempotency key was used with another payload; send the same payload, or use another key";
+  return { code: FailureCode.unprocessable, message };
 }
 
 function create(step: Step, admission: Admission, addressed: Addressed): Invocation {

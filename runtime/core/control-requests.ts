@@ -5,7 +5,6 @@
  * The answer is given with the change, in one step and one batch: who has it can rely on it.
  */
 import { FailureCode } from "../../protocol/failure.ts";
-import { parseInvocationId } from "../../protocol/ids.ts";
 import { cancel, kill, pause, resume, type Controlled } from "./control.ts";
 import { pauseKey, pauseService, resumeKey, resumeService, type Held } from "./hold.ts";
 import type { ControlInvocation, HoldKey, HoldService, RequestId } from "./input.ts";
@@ -14,16 +13,16 @@ import { heldBy, PAUSED_KEYS_MAX } from "./pauses.ts";
 import { purgeNow } from "./purge.ts";
 import { hasWorker } from "./ready.ts";
 import { moveTo } from "./repin.ts";
-import { find, refuse, respond, type Step } from "./step.ts";
+import { findById } from "./requests.ts";
+import { refuse, respond, type Step } from "./step.ts";
 
 type Done = Controlled | "purged" | "not-completed" | "moved";
 
 export function onControl(step: Step, control: ControlInvocation): void {
   const { request, invocationId } = control;
-  const parts = parseInvocationId(invocationId);
-  const invocation = parts && find(step, parts);
-  if (invocation === undefined) {
-    refuse(step, request, { code: FailureCode.notFound, message: "invocation not found" });
+  const invocation = findById(step, invocationId);
+  if (!("sequence" in invocation)) {
+    refuse(step, request, invocation);
     return;
   }
   const before = invocation.status;
@@ -125,6 +124,7 @@ function sentence(step: Step, invocation: Invocation, { done, action, before }: 
 }
 
 function seesCancellation(step: Step, invocation: Invocation): string {
+  if (invocation.pauseReason === "damaged") return cannotRun(invocation);
   const sees = "its handler sees the cancellation";
   if (invocation.status === "running") {
     const run = invocation.runs > 0 ? "a ctx.run that is executing is aborted, " : "";
@@ -133,7 +133,13 @@ function seesCancellation(step: Step, invocation: Invocation): string {
   return `${sees} when ${startOf(step, invocation)}, and may compensate; kill ends it now`;
 }
 
+/** It was tried, and is paused again. */
+function cannotRun({ lastFailure }: Invocation): string {
+  return `it is paused, for it cannot run: ${String(lastFailure?.failure.message)}`;
+}
+
 function goesOn(step: Step, invocation: Invocation): string {
+  if (invocation.pauseReason === "damaged") return cannotRun(invocation);
   return invocation.status === "running" ? "goes on" : `goes on when ${startOf(step, invocation)}`;
 }
 

@@ -13,15 +13,16 @@
  * 2. What was asked is durable with the answer; timers carry it on through a crash.
  */
 import { CANCELLED, KILLED } from "../../protocol/failure.ts";
+import { readOr } from "./damage.ts";
 import { deliver, removePending } from "./deliver.ts";
 import { finish, forgetSource } from "./finish.ts";
 import { setStatus, type Invocation } from "./invocation.ts";
-import { appendDelivery, readJournal } from "./journal.ts";
+import { appendDelivery, journalRows } from "./journal.ts";
 import { pendingKey, pendingPrefix, readU32, type Sequence } from "./keys.ts";
 import { leaveStatus } from "./leave-status.ts";
-import { pendingsOf } from "./pendings.ts";
+import { pendingsOf, readPending } from "./pendings.ts";
 import { makeReady } from "./ready.ts";
-import { decodePending } from "./rows.ts";
+import { decodeJournalEntry } from "./rows.ts";
 import { cancelRuns } from "./runs.ts";
 import { changed, load, type Step } from "./step.ts";
 import { clearTimer, ensureTimer } from "./timers.ts";
@@ -65,7 +66,7 @@ export function dropCovered(step: Step, invocation: Invocation, upTo: number): v
   });
   for (const [key, row] of rows) {
     const completionId = readU32(key, pendingPrefix(sequence).length);
-    const pending = decodePending(row);
+    const pending = readPending(row);
     removePending(step, invocation, completionId);
     forgetSource(step, invocation, completionId, pending);
     if (pending.kind === "call") reachLater(step, pending.child, "cancel", 0);
@@ -158,11 +159,13 @@ function openCalls(step: Step, invocation: Invocation): Sequence[] {
     : pendingCalls(step, invocation);
 }
 
-/** A cancellation has forgotten them, but the journal knows. */
+/** A cancellation has forgotten them, but the journal knows, as far as it can be read. */
 function recordedCalls(step: Step, invocation: Invocation): Sequence[] {
   const children: Sequence[] = [];
-  for (const entry of readJournal(step.tx, invocation)) {
-    if (entry.kind !== "command" || entry.command.kind !== "call" || entry.child === null) continue;
+  for (const row of journalRows(step.tx, invocation)) {
+    const entry = readOr(() => decodeJournalEntry(row), undefined);
+    if (entry?.kind !== "command" || entry.command.kind !== "call" || entry.child === null)
+      continue;
     const child = load(step, entry.child);
     const isOwn = child?.parent?.sequence === invocation.sequence;
     if (isOwn && child.status !== "completed") children.push(entry.child);
@@ -173,6 +176,7 @@ function recordedCalls(step: Step, invocation: Invocation): Sequence[] {
 function pendingCalls(step: Step, invocation: Invocation): Sequence[] {
   const children: Sequence[] = [];
   for (const [, pending] of pendingsOf(step.tx, invocation)) {
+    if (pending.kind === "damaged") return recordedCalls(step, invocation);
     if (pending.kind === "call") children.push(pending.child);
   }
   return children;

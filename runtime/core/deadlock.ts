@@ -14,12 +14,13 @@
  */
 import { assert } from "../../protocol/assert.ts";
 import { type Failure, FailureCode } from "../../protocol/failure.ts";
+import { isQuarantined, readOr } from "./damage.ts";
 import { answer, removePending } from "./deliver.ts";
 import { finish, forgetSource } from "./finish.ts";
 import { invocationIdOf, type Invocation } from "./invocation.ts";
 import { lockKey, type Sequence, waiterKey } from "./keys.ts";
-import { pendingsOf } from "./pendings.ts";
-import { decodeLock, decodeNumber, type Pending } from "./rows.ts";
+import { pendingsOf, type FoundPending } from "./pendings.ts";
+import { decodeLock, decodeNumber } from "./rows.ts";
 import { load, type Step } from "./step.ts";
 
 /** One call or attach of a blocked invocation. */
@@ -77,7 +78,7 @@ function stuckWait(
   step: Step,
   waiter: Invocation,
   completionId: number,
-  pending: Pending,
+  pending: FoundPending,
 ): Wait | undefined {
   if (pending.kind !== "call" && pending.kind !== "attach") return undefined;
   const target = load(step, pending.kind === "call" ? pending.child : pending.target);
@@ -91,13 +92,17 @@ function stuckWait(
 /** Undefined when the target, or whoever is before it, is alive. */
 function blockerOf(step: Step, target: Invocation): Invocation | undefined {
   const blocker = target.status === "inboxed" ? holderOf(step, target) : target;
-  return isBlocked(step, blocker) ? blocker : undefined;
+  return blocker && isBlocked(step, blocker) ? blocker : undefined;
 }
 
-function holderOf(step: Step, { target }: Invocation): Invocation {
+/** Undefined when damage hides it: then it is none of a deadlock that anybody could name. */
+function holderOf(step: Step, { target }: Invocation): Invocation | undefined {
   const row = step.tx.get(lockKey(target.service, target.key ?? ""));
-  const holder = row && load(step, decodeLock(row).holder);
-  assert(holder !== undefined, "a key with an inbox is held");
+  assert(row !== undefined, "a key with an inbox is held");
+  const lock = readOr(() => decodeLock(row), undefined);
+  const holder = lock && load(step, lock.holder);
+  const hidden = lock === undefined || isQuarantined(step, lock.holder);
+  assert(holder !== undefined || hidden, "a key is held by an invocation");
   return holder;
 }
 
@@ -120,7 +125,7 @@ function attachOrder(
 ): number {
   const row = step.tx.get(waiterKey(target.sequence, waiter.sequence, completionId));
   assert(row !== undefined, "who attaches stands among the waiters of its target");
-  return decodeNumber(row);
+  return readOr(() => decodeNumber(row), 0);
 }
 
 function failWait(step: Step, wait: Wait, failure: Failure): void {

@@ -13,7 +13,8 @@ import type { Invocation } from "./invocation.ts";
 import { appendDelivery } from "./journal.ts";
 import { pendingKey } from "./keys.ts";
 import { makeReady } from "./ready.ts";
-import { decodePending, encodePending, type Pending } from "./rows.ts";
+import { readPending, type FoundPending } from "./pendings.ts";
+import { encodePending, type Pending } from "./rows.ts";
 import { changed, type Step } from "./step.ts";
 import { setTimer } from "./timers.ts";
 
@@ -72,7 +73,7 @@ export function removePending(
   step: Step,
   invocation: Invocation,
   completionId: CompletionId,
-): Pending | undefined {
+): FoundPending | undefined {
   if (invocation.pending === 0) return undefined;
   const key = pendingKey(invocation.sequence, completionId);
   const row = step.tx.get(key);
@@ -80,7 +81,7 @@ export function removePending(
   step.tx.remove(key);
   invocation.pending--;
   changed(step, invocation);
-  return decodePending(row);
+  return readPending(row);
 }
 
 export function asCompletion(result: Result): CompletionResult {

@@ -1,5 +1,5 @@
 /** What happens when a timer is due, one line per kind; then what has expired, a piece at a time. */
-import { assert } from "../../protocol/assert.ts";
+import { isQuarantined, warnDamage } from "./damage.ts";
 import { complete } from "./deliver.ts";
 import { retryAttempt } from "./fail.ts";
 import { enqueue } from "./inbox.ts";
@@ -23,10 +23,16 @@ export function onTimersDue(step: Step): void {
       if (invocation && !invocation.purging) reach(step, invocation, timer);
       continue;
     }
-    assert(invocation !== undefined, `a ${timer.kind} timer of an invocation that is not there`);
-    onTimer(step, invocation, { ...timer, kind: timer.kind });
+    // Only damage leaves one behind: of its invocation's record, or of the row that it belonged to.
+    if (invocation === undefined) dropTimer(step, timer);
+    else onTimer(step, invocation, { ...timer, kind: timer.kind });
   }
   removeExpired(step);
+}
+
+function dropTimer(step: Step, { kind, sequence }: Timer): void {
+  if (isQuarantined(step, sequence)) return;
+  warnDamage(step, `a ${kind} timer names invocation number ${sequence}`, "it is not there");
 }
 
 /** A cancellation or kill goes on to where it has to. */

@@ -17,8 +17,8 @@ import {
 } from "./keys.ts";
 import { handlerOf } from "./registry.ts";
 import { leaveStatus } from "./leave-status.ts";
-import { pendingsOf } from "./pendings.ts";
-import { encodeOutcome, type Pending } from "./rows.ts";
+import { pendingsOf, type FoundPending } from "./pendings.ts";
+import { encodeOutcome } from "./rows.ts";
 import { retain } from "./retention.ts";
 import { removeRuns } from "./run-rows.ts";
 import { changed, load, respond, type Step } from "./step.ts";
@@ -71,7 +71,7 @@ export function forgetSource(
   step: Step,
   invocation: Invocation,
   completionId: number,
-  pending: Pending,
+  pending: FoundPending,
 ): void {
   const { sequence, target } = invocation;
   switch (pending.kind) {
@@ -89,6 +89,8 @@ export function forgetSource(
     // A child goes on; it finds nobody waiting when it ends.
     case "call":
     case "awakeable":
+    // It finds nobody waiting either, whatever it is.
+    case "damaged":
       return;
   }
 }

@@ -12,15 +12,19 @@ import { handOver } from "./hand-over.ts";
 import { interrupted } from "./interrupted.ts";
 import { runKey } from "./keys.ts";
 import { encodeRun, type Run } from "./rows.ts";
-import { readRuns, removeRun } from "./run-rows.ts";
+import { removeRun } from "./run-rows.ts";
 import { tell, type Attempt, type Step } from "./step.ts";
 import { clearTimer } from "./timers.ts";
 
 /** At the start of an attempt, after its replay: every run without a result gets its go, or fails. */
-export function grantGos(step: Step, attempt: Attempt): void {
+export function grantGos(
+  step: Step,
+  attempt: Attempt,
+  runs: readonly (readonly [number, Run])[],
+): void {
   const open: (readonly [number, Run])[] = [];
   const cutOff: (readonly [number, Run])[] = [];
-  for (const [index, run] of readRuns(step, attempt.invocation)) {
+  for (const [index, run] of runs) {
     if (run.cancelled) removeRun(step, attempt.invocation, index);
     else if (run.mode === "at-most-once" && run.tries > 0) cutOff.push([index, run]);
     else open.push([index, run]);

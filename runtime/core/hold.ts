@@ -7,6 +7,7 @@
  * 2. Letting go is done in bounded steps, one per `timers-due`, until nothing of the key is parked.
  */
 import { assert } from "../../protocol/assert.ts";
+import { isQuarantined } from "./damage.ts";
 import { parkedPrefix, pausedKeyKey, prefixEnd, readU48 } from "./keys.ts";
 import { leaveStatus } from "./leave-status.ts";
 import {
@@ -71,9 +72,12 @@ function letGo(step: Step, service: string, key: string): void {
   const range = { from: prefix, to: prefixEnd(prefix), limit: UNPARKED_PER_STEP_MAX };
   const rows = step.tx.range(range);
   for (const [row] of rows) {
-    const invocation = load(step, readU48(row, prefix.length));
-    assert(invocation !== undefined, "a parked row belongs to an invocation");
-    unpark(step, invocation);
+    const sequence = readU48(row, prefix.length);
+    const invocation = load(step, sequence);
+    if (invocation === undefined) {
+      assert(isQuarantined(step, sequence), "a parked row belongs to an invocation");
+      step.tx.remove(row);
+    } else unpark(step, invocation);
   }
   if (rows.length < UNPARKED_PER_STEP_MAX) forgetKeyPause(step, service, key);
 }

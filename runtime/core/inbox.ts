@@ -3,15 +3,20 @@
  *
  * 1. The lock row names the holder; it is there exactly while somebody holds the key.
  * 2. Only a key that is held has inbox rows; `waiting` in the lock counts them.
- * 3. Release hands the key to the oldest row of its inbox in the same step.
+ * 3. A damaged lock is held all the same, by whom nobody can say: the inbox is counted as it is
+ *    released.
+ * 4. Release hands the key to the oldest row of its inbox in the same step.
  */
 import { assert } from "../../protocol/assert.ts";
+import { isQuarantined, readOr, tryRead, warnDamage } from "./damage.ts";
 import { invocationIdOf, setStatus, takesKey, type Invocation } from "./invocation.ts";
 import { inboxKey, inboxPrefix, lockKey, NEXT_SEQUENCE, prefixEnd, readU48 } from "./keys.ts";
 import { makeReady } from "./ready.ts";
 import { decodeLock, decodeNumber, encodeLock, encodeNumber } from "./rows.ts";
 import { changed, load, takeSequence, type Step } from "./step.ts";
-import type { RowKey } from "./tx.ts";
+import { DamagedRowError, type RowKey } from "./tx.ts";
+
+const COUNT_BATCH = 1_000;
 
 /** Lets an accepted invocation start: at once, or when its turn on its key comes. */
 export function enqueue(step: Step, invocation: Invocation): void {
@@ -31,8 +36,7 @@ export function enqueue(step: Step, invocation: Invocation): void {
     makeReady(step, invocation);
     return;
   }
-  const held = decodeLock(row);
-  step.tx.put(lock, encodeLock({ ...held, waiting: held.waiting + 1 }));
+  addWaiting(step, lock, row, 1);
   invocation.inboxOrder = nextSequence(step);
   step.tx.insert(inboxKey(service, key, invocation.inboxOrder), encodeNumber(invocation.sequence));
   if (invocation.status !== "inboxed") setStatus(invocation, "inboxed", step.nowMs);
@@ -45,42 +49,98 @@ export function releaseKey(step: Step, invocation: Invocation): void {
   const lock = lockKey(service, key);
   const row = step.tx.get(lock);
   assert(row !== undefined, `${invocationIdOf(invocation)} releases a key that nobody holds`);
-  const { holder, waiting } = decodeLock(row);
-  assert(holder === invocation.sequence, `the key is held by another invocation: ${holder}`);
-  if (waiting === 0) {
-    step.tx.remove(lock);
-    step.memory.keys.setFree(lock, true);
+  const held = readOr(() => decodeLock(row), undefined);
+  assert(
+    held === undefined || held.holder === invocation.sequence,
+    `the key is held by another invocation: ${String(held?.holder)}`,
+  );
+  let waiting = held?.waiting ?? countInbox(step, service, key);
+  while (waiting > 0) {
+    const next = takeFirst(step, service, key);
+    waiting--;
+    if (next === undefined) continue;
+    step.tx.put(lock, encodeLock({ holder: next.sequence, waiting, sinceMs: step.nowMs }));
+    next.inboxOrder = 0;
+    makeReady(step, next);
     return;
   }
+  step.tx.remove(lock);
+  step.memory.keys.setFree(lock, true);
+}
+
+/** Undefined when damage hides who has the first place: then that is given up. */
+function takeFirst(step: Step, service: string, key: string): Invocation | undefined {
   const prefix = inboxPrefix(service, key);
   const { keys } = step.memory;
+  const lock = lockKey(service, key);
   const from = inboxKey(service, key, keys.inboxFrom(lock));
   const [first] = step.tx.range({ from, to: prefixEnd(prefix), limit: 1 });
-  assert(first !== undefined, `${waiting} invocations wait for a key whose inbox is empty`);
-  step.tx.remove(first[0]);
-  const next = load(step, decodeNumber(first[1]));
+  assert(first !== undefined, "invocations wait for a key whose inbox is empty");
+  const [place, row] = first;
+  const order = readU48(place, prefix.length);
+  step.tx.remove(place);
+  keys.setInboxFrom(lock, order + 1);
+  const named = tryRead(() => decodeNumber(row));
+  if (named instanceof DamagedRowError) return takeNameless(step, order, named);
+  const next = load(step, named);
+  if (next === undefined && isQuarantined(step, named)) return undefined;
   assert(next?.status === "inboxed", "a row in an inbox belongs to an inboxed invocation");
-  assert(next.inboxOrder === readU48(first[0], prefix.length), "an inbox row is at its own place");
-  keys.setInboxFrom(lock, next.inboxOrder + 1);
-  step.tx.put(
-    lock,
-    encodeLock({ holder: next.sequence, waiting: waiting - 1, sinceMs: step.nowMs }),
-  );
-  next.inboxOrder = 0;
-  makeReady(step, next);
+  assert(next.inboxOrder === order, "an inbox row is at its own place");
+  return next;
 }
+
+/**
+ * Whoever entered an inbox as it was accepted has the number before that of its place. One that came
+ * by a timer has not: nobody knows which it is, so it waits until somebody cancels or kills it.
+ */
+function takeNameless(
+  step: Step,
+  order: number,
+  { message }: DamagedRowError,
+): Invocation | undefined {
+  const likely = load(step, order - 1);
+  if (likely?.status === "inboxed" && likely.inboxOrder === order) return likely;
+  warnDamage(step, message, PASSED_OVER);
+  return undefined;
+}
+
+const PASSED_OVER = "who waited at this place of an inbox is passed over: kill it, and call again";
+
+function countInbox({ tx }: Step, service: string, key: string): number {
+  const prefix = inboxPrefix(service, key);
+  const to = prefixEnd(prefix);
+  let from = prefix;
+  for (let count = 0; ;) {
+    const rows = tx.range({ from, to, limit: COUNT_BATCH });
+    count += rows.length;
+    const last = rows.at(-1);
+    if (rows.length < COUNT_BATCH || last === undefined) return count;
+    from = `${last[0]}\0`;
+  }
+}
+
+/** A damaged lock says nothing to be counted on: its key is held, and at the release it is made anew. */
+function addWaiting(step: Step, lock: string, row: Uint8Array, by: 1 | -1): void {
+  const held = tryRead(() => decodeLock(row));
+  if (held instanceof DamagedRowError) warnDamage(step, held.message, LOCK_ANEW);
+  else step.tx.put(lock, encodeLock({ ...held, waiting: held.waiting + by }));
+}
+const LOCK_ANEW =
+  "its key stays held, new calls wait in its inbox, and when its holder ends the next one follows";
 
 /** Takes an invocation that never started out of the inbox. */
 export function leaveInbox(step: Step, invocation: Invocation): void {
   const { service, key } = addressOf(invocation);
-  step.tx.remove(inboxKey(service, key, invocation.inboxOrder));
+  const place = inboxKey(service, key, invocation.inboxOrder);
+  invocation.inboxOrder = 0;
+  changed(step, invocation);
+  // Damage can have taken its place from it.
+  if (step.tx.get(place) === undefined) return;
+  step.tx.remove(place);
   const lock = lockKey(service, key);
   const row = step.tx.get(lock);
   assert(row !== undefined, "a key with an inbox is held");
-  const held = decodeLock(row);
-  step.tx.put(lock, encodeLock({ ...held, waiting: held.waiting - 1 }));
-  invocation.inboxOrder = 0;
-  changed(step, invocation);
+  addWaiting(step, lock, row, -1);
 }
 
 /** The lock row; undefined when nobody holds the key. */

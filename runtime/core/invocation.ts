@@ -144,8 +144,8 @@ export interface Invocation {
   /** Bytes of its journal's rows. */
   journalBytes: number;
   readonly spentMs: SpentMs;
-  /** Why it is paused: somebody asked, or its policy allows no further try. */
-  pauseReason: "asked" | "exhausted" | null;
+  /** Why it is paused: somebody asked, its policy allows no further try, or a row that it needs is damaged. */
+  pauseReason: "asked" | "exhausted" | "damaged" | null;
   /** Ready, and kept back because its key is paused. */
   parked: boolean;
   /** Its rows are being removed: to the outside it is gone. */

@@ -46,8 +46,13 @@ export function journalRowBytesMax(step: Step, command: Command): number {
   return encodeJournalEntry({ kind: "command", command, atMs: step.nowMs, child }).length;
 }
 
-/** All entries, in order, read in bounded pieces. */
+/** All entries, in order. @throws DamagedRowError at one that is not what was written */
 export function* readJournal(tx: ReadTx, invocation: Invocation): Generator<JournalEntry> {
+  for (const row of journalRows(tx, invocation)) yield decodeJournalEntry(row);
+}
+
+/** Their rows, read in bounded pieces. */
+export function* journalRows(tx: ReadTx, invocation: Invocation): Generator<Uint8Array> {
   const count = invocation.commands + invocation.deliveries;
   const to = prefixEnd(journalPrefix(invocation.sequence));
   let read = 0;
@@ -58,7 +63,7 @@ export function* readJournal(tx: ReadTx, invocation: Invocation): Generator<Jour
       rows.length > 0,
       `${invocationIdOf(invocation)} lacks journal entry ${read} of ${count}`,
     );
-    for (const [, value] of rows) yield decodeJournalEntry(value);
+    for (const [, value] of rows) yield value;
     read += rows.length;
   }
 }

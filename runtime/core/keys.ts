@@ -176,6 +176,22 @@ export function parseExpiryKey(key: RowKey): Expiry {
   return { dueAtMs: readU48(key, 1), sequence: readU48(key, 7), kind };
 }
 
+/** Of a paused key, or of a paused service. */
+export function parsePauseKey(row: RowKey): {
+  readonly service: string;
+  readonly key: string | null;
+} {
+  const serviceEnd = textEnd(row, 1);
+  const service = fromUtf8(row.slice(3, serviceEnd));
+  if (row.startsWith(PAUSED_SERVICES)) return { service, key: null };
+  return { service, key: fromUtf8(row.slice(serviceEnd + 2, textEnd(row, serviceEnd))) };
+}
+
+/** Where the text ends whose length stands at `at`. */
+function textEnd(row: RowKey, at: number): number {
+  return at + 2 + row.charCodeAt(at) * 256 + row.charCodeAt(at + 1);
+}
+
 /** The name at the end of a state, promise or deployment key whose prefix has this length. */
 export function parseName(key: RowKey, prefixLength: number): string {
   return fromUtf8(key.slice(prefixLength));
@@ -202,7 +218,9 @@ function u48(value: number): string {
 }
 
 function u32(value: number): string {
-  if (!(value >= 0 && value < 2 ** 32)) broken(`${value} does not fit 32 bits`);
+  if (!(Number.isInteger(value) && value >= 0 && value < 2 ** 32)) {
+    broken(`${value} does not fit 32 bits`);
+  }
   return String.fromCharCode(
     (value >>> 24) & 255,
     (value >>> 16) & 255,

@@ -14,6 +14,7 @@ import { NumberMap } from "../../protocol/number-map.ts";
 import type { Machine } from "../machine.ts";
 import { noCounts } from "./counts.ts";
 import { onControl, onHoldKey, onHoldService } from "./control-requests.ts";
+import { noDamage } from "./damage.ts";
 import { onTimersDue } from "./due.ts";
 import type { Effect } from "./effect.ts";
 import type { Input } from "./input.ts";
@@ -36,12 +37,15 @@ export interface MachineOptions {
   readonly idempotencyPayloadCheck?: boolean;
 }
 
-export function createMachine(options: MachineOptions): Machine {
+export function createMachine(
+  options: MachineOptions,
+): Machine & { readonly quarantined: () => number } {
   const memory = emptyMemory(options);
   return {
     recover: (tx, nowMs) => run(memory, tx, nowMs, recover),
     apply: (tx, input, nowMs) => run(memory, tx, nowMs, (step) => applyInput(step, input)),
     nextDueAtMs: (tx) => earlier(nextDueAtMs(tx, memory), nextPurgeAtMs(tx, memory)),
+    quarantined: () => memory.damage.records.size,
   };
 }
 
@@ -79,6 +83,7 @@ function emptyMemory({ epoch, limits, idempotencyPayloadCheck = true }: MachineO
     waitsFor: new Map(),
     queues: new Set(),
     pauses: noPauses(),
+    damage: noDamage(),
     keys: new KeyCache(),
     refill: new Set(),
     nextDueAtMs: "unknown",

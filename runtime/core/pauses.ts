@@ -7,10 +7,18 @@
  *    kept back for it has been let go: a crash in between goes on where it was.
  */
 import type { Target } from "../../protocol/command.ts";
-import { PAUSED_KEYS, PAUSED_SERVICES, pausedKeyKey, pausedServiceKey, prefixEnd } from "./keys.ts";
+import { readOr } from "./damage.ts";
+import {
+  parsePauseKey,
+  PAUSED_KEYS,
+  PAUSED_SERVICES,
+  pausedKeyKey,
+  pausedServiceKey,
+  prefixEnd,
+} from "./keys.ts";
 import { decodePause, encodePause, type PauseRow } from "./rows.ts";
 import type { Memory, Step } from "./step.ts";
-import type { ReadTx } from "./tx.ts";
+import type { ReadTx, RowKey } from "./tx.ts";
 
 /** Each is held in memory; those that are being resumed count as well. */
 export const PAUSED_KEYS_MAX = 10_000;
@@ -41,14 +49,14 @@ export function isKeyPaused({ keys }: Pauses, { service, key }: Target): boolean
 /** Since when a key is paused; undefined when it is not. */
 export function keyPausedSince(tx: ReadTx, service: string, key: string): number | undefined {
   const row = tx.get(pausedKeyKey(service, key));
-  const pause = row && decodePause(row);
+  const pause = row && readPause(pausedKeyKey(service, key), row);
   return pause && !pause.resuming ? pause.sinceMs : undefined;
 }
 
 /** Since when a service is paused; undefined when it is not. */
 export function servicePausedSince(tx: ReadTx, service: string): number | undefined {
   const row = tx.get(pausedServiceKey(service));
-  return row && decodePause(row).sinceMs;
+  return row && readPause(pausedServiceKey(service), row).sinceMs;
 }
 
 /** All that are paused, services first. */
@@ -96,8 +104,15 @@ export function recoverPauses(tx: ReadTx, { pauses }: Memory): void {
   }
 }
 
+/** Of a damaged row its key says enough: it is paused, nobody knows since when. */
+function readPause(key: RowKey, row: Uint8Array): PauseRow {
+  return readOr(() => decodePause(row), { ...parsePauseKey(key), sinceMs: 0, resuming: false });
+}
+
 function readAll(tx: ReadTx): PauseRow[] {
   const all = (prefix: string, limit: number): PauseRow[] =>
-    tx.range({ from: prefix, to: prefixEnd(prefix), limit }).map(([, row]) => decodePause(row));
+    tx
+      .range({ from: prefix, to: prefixEnd(prefix), limit })
+      .map(([key, row]) => readPause(key, row));
   return [...all(PAUSED_SERVICES, PAUSED_SERVICES_MAX), ...all(PAUSED_KEYS, PAUSED_KEYS_MAX)];
 }

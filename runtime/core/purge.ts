@@ -9,6 +9,7 @@
  * 4. State and promises of a workflow go before its name, so that the next run finds none of them.
  */
 import { assert } from "../../protocol/assert.ts";
+import { isQuarantined, readOr } from "./damage.ts";
 import { isWorkflowRun, type Invocation } from "./invocation.ts";
 import {
   EXPIRIES,
@@ -87,6 +88,12 @@ export function purgeInOneGo(step: Step, invocation: Invocation): boolean {
 
 function onExpired(step: Step, expiry: Expiry, budget: Budget): void {
   const invocation = load(step, expiry.sequence);
+  if (invocation === undefined && isQuarantined(step, expiry.sequence)) {
+    // Which rows are its own says its record: they stay.
+    step.tx.remove(expiryKey(expiry));
+    budget.rows--;
+    return;
+  }
   assert(
     invocation?.status === "completed",
     `what expires has ended: ${invocation?.status ?? "it is not there"}`,
@@ -173,5 +180,9 @@ function removeName({ tx }: Step, invocation: Invocation): void {
       : idempotencyKey(target, invocation.idempotencyKey);
   if (name === undefined) return;
   const row = tx.get(name);
-  if (row !== undefined && decodeNumber(row) === sequence) tx.remove(name);
+  if (row === undefined) return;
+  // A name that cannot be read is its own as long as nobody could have taken it.
+  if (readOr(() => decodeNumber(row), invocation.purging ? null : sequence) === sequence) {
+    tx.remove(name);
+  }
 }

@@ -14,6 +14,7 @@
  */
 import { assert } from "../../protocol/assert.ts";
 import type { ServiceManifest } from "../../protocol/manifest.ts";
+import { isQuarantined } from "./damage.ts";
 import { setStatus, type Invocation } from "./invocation.ts";
 import { parkedKey, prefixEnd, readU48, readyKey, readyPrefix } from "./keys.ts";
 import { heldBy, isKeyPaused } from "./pauses.ts";
@@ -130,19 +131,29 @@ function takeOne(
   connection: Connection,
   { prefix }: ReadyQueue,
 ): "started" | "parked" | "nothing" {
-  // Two, so that an empty queue is known as empty as soon as it is.
-  const [first, second] = step.tx.range({ from: prefix, to: prefixEnd(prefix), limit: 2 });
-  if (second === undefined) step.memory.queues.delete(prefix);
-  if (first === undefined) return "nothing";
-  const invocation = load(step, readU48(first[0], prefix.length));
-  assert(invocation?.status === "ready", "a row in a ready queue belongs to a ready invocation");
-  step.tx.remove(first[0]);
+  const invocation = takeFirst(step, prefix);
+  if (invocation === undefined) return "nothing";
   if (isKeyPaused(step.memory.pauses, invocation.target)) {
     park(step, invocation);
     return "parked";
   }
   startAttempt(step, connection, invocation);
   return "started";
+}
+
+function takeFirst(step: Step, prefix: string): Invocation | undefined {
+  for (;;) {
+    // Two, so that an empty queue is known as empty as soon as it is.
+    const [first, second] = step.tx.range({ from: prefix, to: prefixEnd(prefix), limit: 2 });
+    if (second === undefined) step.memory.queues.delete(prefix);
+    if (first === undefined) return undefined;
+    const sequence = readU48(first[0], prefix.length);
+    const invocation = load(step, sequence);
+    step.tx.remove(first[0]);
+    if (invocation === undefined && isQuarantined(step, sequence)) continue;
+    assert(invocation?.status === "ready", "a row in a ready queue belongs to a ready invocation");
+    return invocation;
+  }
 }
 
 function pickConnection(step: Step, invocation: Invocation): Connection | undefined {

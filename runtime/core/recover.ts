@@ -7,10 +7,11 @@
  */
 import { assert } from "../../protocol/assert.ts";
 import { recoverCounts } from "./counts.ts";
+import { isQuarantined, readVital } from "./damage.ts";
 import { setStatus } from "./invocation.ts";
-import { ACTIVE, NEXT_SEQUENCE, prefixEnd, readU48, readyKey, readyPrefix } from "./keys.ts";
+import { ACTIVE, NEXT_SEQUENCE, prefixEnd, readU48, readyKey } from "./keys.ts";
 import { recoverPauses } from "./pauses.ts";
-import { readDeployments, recoverServices } from "./registry.ts";
+import { recoverServices } from "./registry.ts";
 import { decodeNumber } from "./rows.ts";
 import { changed, flush, load, type Step } from "./step.ts";
 
@@ -20,25 +21,12 @@ const BATCH = 256;
 export function recover(step: Step): void {
   const { memory, tx } = step;
   const bound = tx.get(NEXT_SEQUENCE);
-  memory.nextSequence = bound === undefined ? 1 : decodeNumber(bound);
+  memory.nextSequence = bound === undefined ? 1 : readVital(() => decodeNumber(bound));
   memory.sequenceBound = memory.nextSequence;
-  recoverServices(tx, memory);
-  recoverCounts(tx, memory);
+  recoverServices(step);
+  readVital(() => recoverCounts(tx, memory));
   recoverPauses(tx, memory);
-  rememberQueues(step);
   restartActive(step);
-}
-
-/** Every queue may hold rows: whether it does is found out when a worker asks. */
-function rememberQueues(step: Step): void {
-  for (const deployment of readDeployments(step.tx)) {
-    for (const service of deployment.services) {
-      for (const handler of service.handlers) {
-        step.memory.queues.add(readyPrefix(deployment.version, service.name, handler.name));
-        step.memory.queues.add(readyPrefix("", service.name, handler.name));
-      }
-    }
-  }
 }
 
 function restartActive(step: Step): void {
@@ -48,6 +36,7 @@ function restartActive(step: Step): void {
     for (const [key] of rows) {
       step.tx.remove(key);
       const invocation = load(step, readU48(key, ACTIVE.length));
+      if (invocation === undefined && isQuarantined(step, readU48(key, ACTIVE.length))) continue;
       assert(invocation?.status === "running", "an active row belongs to a running invocation");
       setStatus(invocation, "ready", step.nowMs);
       changed(step, invocation);

@@ -11,7 +11,8 @@
  */
 import type { HandlerManifest, Manifest, ServiceManifest } from "../../protocol/manifest.ts";
 import type { Invocation } from "./invocation.ts";
-import { DEPLOYMENTS, deploymentKey, prefixEnd, SERVICES, serviceKey } from "./keys.ts";
+import { damageOf, readOr, tryRead, warnDamage } from "./damage.ts";
+import { DEPLOYMENTS, deploymentKey, parseName, prefixEnd, SERVICES, serviceKey } from "./keys.ts";
 import {
   decodeDeployment,
   decodeService,
@@ -19,8 +20,8 @@ import {
   encodeService,
   type DeploymentRow,
 } from "./rows.ts";
-import type { Memory, Step } from "./step.ts";
-import type { ReadTx } from "./tx.ts";
+import type { Step } from "./step.ts";
+import { DamagedRowError, type ReadTx, type Row } from "./tx.ts";
 
 /** Names that the ingress uses for itself. */
 const RESERVED = new Set(["restate", "openapi", "holdfast"]);
@@ -64,6 +65,7 @@ export function register(step: Step, version: string, manifest: Manifest): void 
     const current = step.memory.services.get(service.name);
     if (known && current && current.version !== version) continue;
     step.memory.services.set(service.name, { version, manifest: merged });
+    step.memory.damage.services.delete(service.name);
     step.tx.put(serviceKey(service.name), encodeService({ version, manifest: merged }));
   }
   const row: DeploymentRow = {
@@ -108,21 +110,34 @@ function manifestsOf(
   return manifests;
 }
 
+/** One whose row is damaged is as good as none: the next worker of it registers it anew. */
 export function readDeployment(tx: ReadTx, version: string): DeploymentRow | undefined {
   const row = tx.get(deploymentKey(version));
-  return row && decodeDeployment(row);
+  return row && readOr(() => decodeDeployment(row), undefined);
 }
 
 export function readDeployments(tx: ReadTx): DeploymentRow[] {
-  const range = { from: DEPLOYMENTS, to: prefixEnd(DEPLOYMENTS), limit: REGISTRY_ROWS_MAX };
-  return tx.range(range).map(([, value]) => decodeDeployment(value));
+  return rowsOf(tx, DEPLOYMENTS).flatMap(([, value]) => readOr(() => decodeDeployment(value), []));
 }
 
 /** At start: services are few and asked for all the time, so memory holds them. */
-export function recoverServices(tx: ReadTx, memory: Memory): void {
-  const range = { from: SERVICES, to: prefixEnd(SERVICES), limit: REGISTRY_ROWS_MAX };
-  for (const [, value] of tx.range(range)) {
-    const { version, manifest } = decodeService(value);
-    memory.services.set(manifest.name, { version, manifest });
+export function recoverServices(step: Step): void {
+  const { services, damage } = step.memory;
+  for (const [key, value] of rowsOf(step.tx, SERVICES)) {
+    const row = tryRead(() => decodeService(value));
+    if (row instanceof DamagedRowError) {
+      damage.services.set(parseName(key, SERVICES.length), row.message);
+      warnDamage(step, row.message, KNOWN_AGAIN);
+    } else services.set(row.manifest.name, { version: row.version, manifest: row.manifest });
   }
+  for (const [, value] of rowsOf(step.tx, DEPLOYMENTS)) {
+    const problem = damageOf(value);
+    if (problem !== undefined) warnDamage(step, problem, KNOWN_AGAIN);
+  }
+}
+
+export const KNOWN_AGAIN = "what it says is known again when a worker connects that announces it";
+
+function rowsOf(tx: ReadTx, prefix: string): readonly Row[] {
+  return tx.range({ from: prefix, to: prefixEnd(prefix), limit: REGISTRY_ROWS_MAX });
 }

@@ -1,15 +1,17 @@
 /** Requests from outside: call, send, attach, output, awakeables. Control is in control-requests.ts. */
 import { FailureCode } from "../../protocol/failure.ts";
-import { parseInvocationId } from "../../protocol/ids.ts";
+import { parseAwakeableId, parseInvocationId } from "../../protocol/ids.ts";
 import type { AwakeableId } from "../../protocol/ids.ts";
 import type { Result } from "../../protocol/payload.ts";
 import { admit } from "./admit.ts";
 import { completeAwakeableById } from "./commands/others.ts";
+import { damagedRefusal, quarantineOf, tryRead } from "./damage.ts";
 import type { Invoke, InvocationRef, RequestId } from "./input.ts";
 import { invocationIdOf, type Invocation } from "./invocation.ts";
 import { idempotencyKey, outcomeKey, workflowKey } from "./keys.ts";
 import { decodeNumber, decodeOutcome } from "./rows.ts";
 import { find, load, refuse, respond, type Step } from "./step.ts";
+import { DamagedRowError } from "./tx.ts";
 
 export function onInvoke(step: Step, invoke: Invoke): void {
   const { request, mode } = invoke;
@@ -37,18 +39,18 @@ export function onInvoke(step: Step, invoke: Invoke): void {
 }
 
 export function onAttach(step: Step, request: RequestId, ref: InvocationRef): void {
-  const invocation = resolve(step, ref);
-  if (invocation) awaitOutcome(step, request, invocation);
-  else refuse(step, request, NOT_FOUND);
+  const found = resolve(step, ref);
+  if ("sequence" in found) awaitOutcome(step, request, found);
+  else refuse(step, request, found);
 }
 
 export function onOutput(step: Step, request: RequestId, ref: InvocationRef): void {
-  const invocation = resolve(step, ref);
-  if (invocation === undefined) refuse(step, request, NOT_FOUND);
-  else if (invocation.status === "completed") answerOutcome(step, request, invocation);
+  const found = resolve(step, ref);
+  if (!("sequence" in found)) refuse(step, request, found);
+  else if (found.status === "completed") answerOutcome(step, request, found);
   else {
     const message = "the invocation exists but has not completed yet";
-    refuseFor(step, request, invocation, { code: FailureCode.notReady, message }, "ingress");
+    refuseFor(step, request, found, { code: FailureCode.notReady, message }, "ingress");
   }
 }
 
@@ -58,8 +60,14 @@ export function onCompleteAwakeable(
   id: AwakeableId,
   result: Result,
 ): void {
-  if (completeAwakeableById(step, id, result) === "taken") respond(step, request, { kind: "done" });
-  else refuse(step, request, { code: FailureCode.notFound, message: "awakeable not found" });
+  if (completeAwakeableById(step, id, result) === "taken") {
+    respond(step, request, { kind: "done" });
+    return;
+  }
+  const parts = parseAwakeableId(id);
+  const quarantine = parts && quarantineOf(step, parts.invocation.sequence);
+  const unknown = { code: FailureCode.notFound, message: "awakeable not found" };
+  refuse(step, request, quarantine ?? unknown);
 }
 
 /** The client went away. */
@@ -93,7 +101,12 @@ function answerOutcome(step: Step, request: RequestId, invocation: Invocation): 
     refuse(step, request, NOT_FOUND);
     return;
   }
-  const { result, contentType } = decodeOutcome(row);
+  const outcome = tryRead(() => decodeOutcome(row));
+  if (outcome instanceof DamagedRowError) {
+    refuseFor(step, request, invocation, damagedRefusal(outcome));
+    return;
+  }
+  const { result, contentType } = outcome;
   const { expiresAtMs } = invocation;
   const invocationId = invocationIdOf(invocation);
   const answer = { kind: "completed", invocationId, result, contentType, expiresAtMs } as const;
@@ -111,12 +124,16 @@ function refuseFor(
   respond(step, request, { kind: "refused", code, message, invocationId, source });
 }
 
-function resolve(step: Step, ref: InvocationRef): Invocation | undefined {
+interface Refusal {
+  readonly code: number;
+  readonly message: string;
+}
+
+/** The invocation that is meant, or why there is none to be asked. */
+function resolve(step: Step, ref: InvocationRef): Invocation | Refusal {
   switch (ref.kind) {
-    case "id": {
-      const parts = parseInvocationId(ref.invocationId);
-      return parts && find(step, parts);
-    }
+    case "id":
+      return findById(step, ref.invocationId);
     case "workflow":
       return loadNamed(step, workflowKey(ref.service, ref.key));
     case "idempotency-key":
@@ -124,8 +141,19 @@ function resolve(step: Step, ref: InvocationRef): Invocation | undefined {
   }
 }
 
-function loadNamed(step: Step, key: string): Invocation | undefined {
+/** The invocation with this id, or why there is none to be asked. */
+export function findById(step: Step, id: string): Invocation | Refusal {
+  const parts = parseInvocationId(id);
+  if (parts === undefined) return NOT_FOUND;
+  return find(step, parts) ?? quarantineOf(step, parts.sequence) ?? NOT_FOUND;
+}
+
+function loadNamed(step: Step, key: string): Invocation | Refusal {
   const row = step.tx.get(key);
-  const invocation = row && load(step, decodeNumber(row));
-  return invocation?.purging ? undefined : invocation;
+  if (row === undefined) return NOT_FOUND;
+  const sequence = tryRead(() => decodeNumber(row));
+  if (sequence instanceof DamagedRowError) return damagedRefusal(sequence);
+  const invocation = load(step, sequence);
+  if (invocation === undefined) return quarantineOf(step, sequence) ?? NOT_FOUND;
+  return invocation.purging ? NOT_FOUND : invocation;
 }

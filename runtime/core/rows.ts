@@ -27,9 +27,15 @@ import {
   type SpentMs,
 } from "./invocation.ts";
 import { bytesOf, type Sequence } from "./keys.ts";
+import { DamagedRow, DamagedRowError } from "./tx.ts";
 
-/** A row that has been written by this code reads back as it was: the cast undoes `packValue`. */
+/**
+ * A row that has been written by this code reads back as it was: the cast undoes `packValue`.
+ *
+ * @throws DamagedRowError when it is not what was written
+ */
 function fields<T extends readonly Plain[]>(row: Uint8Array, count: number): T {
+  if (row instanceof DamagedRow) throw new DamagedRowError(row.problem);
   const value = unpackValue(row);
   assert(Array.isArray(value) && value.length >= count, `a row of fewer than ${count} fields`);
   return value as unknown as T;

@@ -1,18 +1,34 @@
 /** The rows of outstanding runs: read, and taken away with the timers that hang on them. */
 import { assert } from "../../protocol/assert.ts";
+import { readOr } from "./damage.ts";
 import type { Invocation } from "./invocation.ts";
 import { prefixEnd, readU32, runKey, runPrefix } from "./keys.ts";
 import { decodeRun, type Run } from "./rows.ts";
 import { changed, type Step } from "./step.ts";
 import { clearTimer } from "./timers.ts";
 
+/** @throws DamagedRowError when one is not what was written */
 export function readRuns(step: Step, invocation: Invocation): (readonly [number, Run])[] {
+  return runRows(step, invocation).map(([index, row]) => [index, decodeRun(row)] as const);
+}
+
+/** Those of which nothing is known but their numbers are undefined. */
+export function findRuns(
+  step: Step,
+  invocation: Invocation,
+): (readonly [number, Run | undefined])[] {
+  return runRows(step, invocation).map(
+    ([index, row]) => [index, readOr(() => decodeRun(row), undefined)] as const,
+  );
+}
+
+function runRows({ tx }: Step, invocation: Invocation): (readonly [number, Uint8Array])[] {
   if (invocation.runs === 0) return [];
   const prefix = runPrefix(invocation.sequence);
   const limit = invocation.runs;
-  const rows = step.tx.range({ from: prefix, to: prefixEnd(prefix), limit });
+  const rows = tx.range({ from: prefix, to: prefixEnd(prefix), limit });
   assert(rows.length === invocation.runs, `${rows.length} run rows, ${invocation.runs} counted`);
-  return rows.map(([key, value]) => [readU32(key, prefix.length), decodeRun(value)] as const);
+  return rows.map(([key, value]) => [readU32(key, prefix.length), value] as const);
 }
 
 export function removeRun(step: Step, invocation: Invocation, index: number): void {
@@ -23,8 +39,8 @@ export function removeRun(step: Step, invocation: Invocation, index: number): vo
 
 /** At the end of an invocation. */
 export function removeRuns(step: Step, invocation: Invocation): void {
-  for (const [index, run] of readRuns(step, invocation)) {
-    clearRetry(step, invocation, index, run);
+  for (const [index, run] of findRuns(step, invocation)) {
+    if (run) clearRetry(step, invocation, index, run);
     removeRun(step, invocation, index);
   }
 }

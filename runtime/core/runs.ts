@@ -11,16 +11,19 @@ import { assert } from "../../protocol/assert.ts";
 import type { Command, CompletionResult } from "../../protocol/command.ts";
 import { FailureCode, type Failure } from "../../protocol/failure.ts";
 import type { RunFailed, RunNotDone, RunResult } from "../../protocol/message.ts";
+import { pauseDamaged, tryRead } from "./damage.ts";
 import { asCompletion, deliver } from "./deliver.ts";
 import type { Invocation } from "./invocation.ts";
 import { grantGo } from "./gos.ts";
 import { runKey } from "./keys.ts";
 import { exhaust, policyOf } from "./fail.ts";
+import { leaveStatus } from "./leave-status.ts";
 import { atLeastMin, isExhausted, nextDelayMs } from "./retry.ts";
 import { decodeRun, encodeRun, type Run } from "./rows.ts";
-import { clearRetry, readRuns, removeRun } from "./run-rows.ts";
+import { clearRetry, findRuns, removeRun } from "./run-rows.ts";
 import { changed, type Attempt, type Step } from "./step.ts";
 import { dueIn, setTimer } from "./timers.ts";
+import { DamagedRowError } from "./tx.ts";
 import { noteProgress } from "./tries.ts";
 
 export function recordRun(
@@ -126,7 +129,8 @@ export function retryRun(step: Step, invocation: Invocation, index: number): voi
   if (attempt === undefined) return;
   const row = step.tx.get(runKey(invocation.sequence, index));
   if (row === undefined) return;
-  const run = decodeRun(row);
+  const run = tryRead(() => decodeRun(row));
+  if (run instanceof DamagedRowError) return stopDamaged(step, invocation, run);
   if (run.cancelled || run.nextTryAtMs === null || attempt.executing.has(index)) return;
   grantGo(step, attempt, index, run);
 }
@@ -134,7 +138,13 @@ export function retryRun(step: Step, invocation: Invocation, index: number): voi
 /** A cancellation covers what was outstanding: no further go for these. */
 export function cancelRuns(step: Step, invocation: Invocation): void {
   const attempt = step.memory.attempts.get(invocation.sequence);
-  for (const [index, run] of readRuns(step, invocation)) {
+  for (const [index, run] of findRuns(step, invocation)) {
+    if (run === undefined) {
+      // Of a closure that may still be at work nothing more is wanted.
+      if (attempt && !attempt.executing.delete(index)) attempt.openRuns--;
+      removeRun(step, invocation, index);
+      continue;
+    }
     if (run.cancelled) continue;
     clearRetry(step, invocation, index, run);
     if (attempt?.executing.has(index)) {
@@ -158,7 +168,16 @@ function closeTry(
   attempt.executing.delete(message.command);
   const row = step.tx.get(runKey(attempt.invocation.sequence, message.command));
   assert(row !== undefined, `run ${message.command} holds a go and has no row`);
-  return decodeRun(row);
+  const run = tryRead(() => decodeRun(row));
+  if (!(run instanceof DamagedRowError)) return run;
+  stopDamaged(step, attempt.invocation, run);
+  return undefined;
+}
+
+/** The row of a run is damaged while its attempt is live: that ends, as it could not begin. */
+function stopDamaged(step: Step, invocation: Invocation, damage: DamagedRowError): void {
+  leaveStatus(step, invocation, damage.message);
+  pauseDamaged(step, invocation, damage);
 }
 
 /** When the next try is due; undefined when there is none. */

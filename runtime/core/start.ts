@@ -2,27 +2,39 @@
  * The start of an attempt: what the worker is told, and what is remembered of it.
  *
  * 1. The start, the journal and the deliveries may run ahead of the disk; a go never does.
- * 2. A handle is taken from the connection's own counter, so it means nothing on another one.
+ * 2. All that a start needs is read before anything is changed: damage among it starts nothing.
+ * 3. A handle is taken from the connection's own counter, so it means nothing on another one.
  */
 import { assert, broken } from "../../protocol/assert.ts";
 import type { ReplayEntry } from "../../protocol/command.ts";
-import type { Start } from "../../protocol/message.ts";
 import { countPinned } from "./counts.ts";
+import { pauseDamaged, tryRead } from "./damage.ts";
 import { grantGos } from "./gos.ts";
 import { invocationIdOf, setStatus, type Invocation } from "./invocation.ts";
 import { activeKey, bytesOf, inputKey, parseName, prefixEnd, statePrefix } from "./keys.ts";
 import type { StateEntry } from "./key-cache.ts";
 import { readJournal } from "./journal.ts";
-import { decodeInput } from "./rows.ts";
+import { decodeInput, type InputRow, type Run } from "./rows.ts";
+import { readRuns } from "./run-rows.ts";
 import { changed, tell, type Attempt, type Connection, type Step } from "./step.ts";
+import { DamagedRow, DamagedRowError } from "./tx.ts";
 
 const EMPTY = new Uint8Array(0);
 /** Journal entries travel in messages of about this many entries. */
 const REPLAY_ENTRIES_PER_MESSAGE = 256;
 
+/**
+ * Starts a ready invocation that stands nowhere any more; or pauses it, when a row that it needs is
+ * damaged: whoever has looked at it says how it goes on.
+ */
 export function startAttempt(step: Step, connection: Connection, invocation: Invocation): void {
   if (step.memory.attempts.has(invocation.sequence)) {
     broken(`${invocationIdOf(invocation)} already has an attempt`);
+  }
+  const needed = tryRead(() => readNeeded(step, connection, invocation));
+  if (needed instanceof DamagedRowError) {
+    pauseDamaged(step, invocation, needed);
+    return;
   }
   setStatus(invocation, "running", step.nowMs);
   invocation.attempts++;
@@ -39,14 +51,38 @@ export function startAttempt(step: Step, connection: Connection, invocation: Inv
     openRuns: 0,
     idle: false,
     progressed: false,
-    stateBytes: null,
+    stateBytes: needed.state.bytes,
   };
   connection.attempts.set(handle, attempt);
   step.memory.attempts.set(invocation.sequence, attempt);
   step.tx.insert(activeKey(invocation.sequence), EMPTY);
-  sendStart(step, attempt);
-  sendReplay(step, attempt);
-  grantGos(step, attempt);
+  sendStart(step, attempt, needed);
+  sendReplay(step, attempt, needed.journal);
+  grantGos(step, attempt, needed.runs);
+}
+
+/** All that a start reads. */
+interface Needed {
+  readonly input: InputRow;
+  readonly state: EagerState;
+  readonly journal: readonly ReplayEntry[];
+  readonly runs: readonly (readonly [number, Run])[];
+}
+
+/** @throws DamagedRowError when any of it is not what was written; nothing has been changed then */
+function readNeeded(step: Step, connection: Connection, invocation: Invocation): Needed {
+  const row = step.tx.get(inputKey(invocation.sequence));
+  assert(row !== undefined, `${invocationIdOf(invocation)} has no input`);
+  return {
+    input: decodeInput(row),
+    state: eagerState(step, connection, invocation),
+    journal: [...readJournal(step.tx, invocation)].map((entry) =>
+      entry.kind === "command"
+        ? { kind: "command", command: entry.command }
+        : { kind: "delivery", delivery: entry.delivery },
+    ),
+    runs: readRuns(step, invocation),
+  };
 }
 
 /** Forgets the attempt; what becomes of the invocation is the caller's business. */
@@ -60,11 +96,8 @@ export function dropAttempt(step: Step, attempt: Attempt): void {
   step.tx.remove(activeKey(invocation.sequence));
 }
 
-function sendStart(step: Step, attempt: Attempt): void {
+function sendStart(step: Step, attempt: Attempt, { input, state }: Needed): void {
   const { invocation } = attempt;
-  const row = step.tx.get(inputKey(invocation.sequence));
-  assert(row !== undefined, `${invocationIdOf(invocation)} has no input`);
-  const input = decodeInput(row);
   tell(
     step,
     attempt,
@@ -79,7 +112,7 @@ function sendStart(step: Step, attempt: Attempt): void {
       headers: input.headers,
       idempotencyKey: invocation.idempotencyKey,
       input: input.parameter,
-      state: eagerState(step, attempt),
+      state: { complete: state.complete, entries: state.entries },
       commandCount: invocation.commands,
       deliveryCount: invocation.deliveries,
     },
@@ -87,51 +120,39 @@ function sendStart(step: Step, attempt: Attempt): void {
   );
 }
 
-function sendReplay(step: Step, attempt: Attempt): void {
-  let entries: ReplayEntry[] = [];
-  const send = (): void => {
-    if (entries.length === 0) return;
+function sendReplay(step: Step, attempt: Attempt, journal: readonly ReplayEntry[]): void {
+  for (let at = 0; at < journal.length; at += REPLAY_ENTRIES_PER_MESSAGE) {
+    const entries = journal.slice(at, at + REPLAY_ENTRIES_PER_MESSAGE);
     tell(step, attempt, { kind: "replay", attempt: attempt.handle, entries }, "now");
-    entries = [];
-  };
-  for (const entry of readJournal(step.tx, attempt.invocation)) {
-    entries.push(
-      entry.kind === "command"
-        ? { kind: "command", command: entry.command }
-        : { kind: "delivery", delivery: entry.delivery },
-    );
-    if (entries.length === REPLAY_ENTRIES_PER_MESSAGE) send();
   }
-  send();
 }
 
-type EagerState = Start["state"];
+interface EagerState {
+  readonly complete: boolean;
+  readonly entries: (readonly [string, Uint8Array])[];
+  /** Of the whole state; null when it was not all read. */
+  readonly bytes: number | null;
+}
 
 /** As much of the key's state as the limit lets through; the rest is fetched when asked for. */
-function eagerState(step: Step, attempt: Attempt): EagerState {
-  const { invocation, connection } = attempt;
-  const { service, key, handler } = invocation.target;
-  if (key === null) return { complete: true, entries: [] };
+function eagerState(step: Step, connection: Connection, { target }: Invocation): EagerState {
+  const { service, key, handler } = target;
+  if (key === null) return { complete: true, entries: [], bytes: null };
   const manifest = connection.services.get(service)?.handlers.find((it) => it.name === handler);
-  if (manifest?.lazyState) return { complete: false, entries: [] };
+  if (manifest?.lazyState) return { complete: false, entries: [], bytes: null };
   const { keys, limits } = step.memory;
   const known = keys.stateOf(service, key);
   if (known !== undefined && known.bytes <= limits.eagerStateBytesMax) {
-    attempt.stateBytes = known.bytes;
-    return { complete: true, entries: known.entries.map(named) };
+    return { complete: true, entries: known.entries.map(named), bytes: known.bytes };
   }
-  return readState(step, attempt, { service, key });
+  return readState(step, service, key);
 }
 
 function named([name, value]: StateEntry): readonly [string, Uint8Array] {
   return [parseName(name, 0), value];
 }
 
-function readState(
-  step: Step,
-  attempt: Attempt,
-  { service, key }: { readonly service: string; readonly key: string },
-): EagerState {
+function readState(step: Step, service: string, key: string): EagerState {
   const prefix = statePrefix(service, key);
   const entries: StateEntry[] = [];
   let bytes = 0;
@@ -142,15 +163,15 @@ function readState(
     for (const [rowKey, value] of rows) {
       bytes += rowKey.length - prefix.length + value.length;
       if (bytes > step.memory.limits.eagerStateBytesMax) {
-        return { complete: false, entries: entries.map(named) };
+        return { complete: false, entries: entries.map(named), bytes: null };
       }
+      if (value instanceof DamagedRow) throw new DamagedRowError(value.problem);
       entries.push([rowKey.slice(prefix.length), value]);
       from = `${rowKey}\0`;
     }
     if (rows.length < batch) {
-      attempt.stateBytes = bytes;
       step.memory.keys.keepState(service, key, { entries, bytes });
-      return { complete: true, entries: entries.map(named) };
+      return { complete: true, entries: entries.map(named), bytes };
     }
   }
 }

@@ -7,6 +7,7 @@
  *    it reads one row, or a state that is small. The border is not a setting: it is in the rows.
  */
 import { assert } from "../../protocol/assert.ts";
+import { readOr } from "./damage.ts";
 import { prefixEnd, stateBytesKey, stateKey, statePrefix, utf8 } from "./keys.ts";
 import { decodeNumber, encodeNumber } from "./rows.ts";
 import type { Attempt, Step } from "./step.ts";
@@ -65,7 +66,9 @@ export function stateBytes(step: Step, attempt: Attempt): number {
 function readStateBytes({ tx }: Step, attempt: Attempt): number {
   const { service, key } = addressOf(attempt);
   const row = tx.get(stateBytesKey(service, key));
-  if (row !== undefined) return decodeNumber(row);
+  // It only spares the look at the state itself.
+  const kept = row === undefined ? undefined : readOr(() => decodeNumber(row), undefined);
+  if (kept !== undefined) return kept;
   const prefix = statePrefix(service, key);
   const to = prefixEnd(prefix);
   let bytes = 0;

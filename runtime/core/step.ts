@@ -12,6 +12,7 @@ import type { ServiceManifest } from "../../protocol/manifest.ts";
 import type { RuntimeMessage } from "../../protocol/message.ts";
 import type { NumberMap } from "../../protocol/number-map.ts";
 import type { Counts } from "./counts.ts";
+import { damageOf, quarantine, type Damage } from "./damage.ts";
 import type { Effect, Response } from "./effect.ts";
 import type { ConnectionId, RequestId } from "./input.ts";
 import { invocationKey, type Sequence } from "./keys.ts";
@@ -88,9 +89,10 @@ export interface Memory {
   /** Requests that wait for an outcome, by invocation. */
   readonly waiting: NumberMap<Set<RequestId>>;
   readonly waitsFor: Map<RequestId, Sequence>;
-  /** Ready queues that may hold rows; a queue that is not in here is empty. */
+  /** Ready queues that may hold rows, of all that a connection serves: those that are not in here are empty. */
   readonly queues: Set<string>;
   readonly pauses: Pauses;
+  readonly damage: Damage;
   readonly keys: KeyCache;
   /** Connections that looked at as many ready rows as one step may, and go on in the next one. */
   readonly refill: Set<Connection>;
@@ -118,11 +120,17 @@ export interface Step {
   readonly freed: Set<Connection>;
 }
 
+/** Undefined when it is not there, or is quarantined: see damage.ts. */
 export function load(step: Step, sequence: Sequence): Invocation | undefined {
   const known = step.loaded.get(sequence) ?? step.memory.attempts.get(sequence)?.invocation;
   if (known) return known;
   const row = step.tx.get(invocationKey(sequence));
   if (row === undefined) return undefined;
+  const problem = damageOf(row);
+  if (problem !== undefined) {
+    quarantine(step, sequence, problem);
+    return undefined;
+  }
   const invocation = decodeInvocation(sequence, row);
   step.loaded.set(sequence, invocation);
   return invocation;

@@ -7,7 +7,7 @@
  */
 import { runKey } from "./keys.ts";
 import { encodeRun } from "./rows.ts";
-import { clearRetry, readRuns } from "./run-rows.ts";
+import { clearRetry, findRuns } from "./run-rows.ts";
 import { changed, type Attempt, type Step } from "./step.ts";
 import type { Invocation } from "./invocation.ts";
 
@@ -27,7 +27,8 @@ export function renewTries(step: Step, invocation: Invocation): void {
   invocation.losses = 0;
   invocation.pauseReason = null;
   changed(step, invocation);
-  for (const [index, run] of readRuns(step, invocation)) {
+  for (const [index, run] of findRuns(step, invocation)) {
+    if (run === undefined) continue;
     clearRetry(step, invocation, index, run);
     const renewed = { failures: 0, firstTryAtMs: null, failingSinceMs: null, nextTryAtMs: null };
     step.tx.put(runKey(invocation.sequence, index), encodeRun({ ...run, ...renewed }));

@@ -21,6 +21,30 @@ export interface ReadTx {
 }
 
 /**
+ * A stored row that is there and is not what was written. A store hands it out in the place of the
+ * value, so that whoever only looks at keys is not held up by it; `DamagedRowError` is what a decoder
+ * makes of it. It is never written back.
+ */
+export class DamagedRow extends Uint8Array {
+  // What is cut from it is plain bytes, of which there are none.
+  static get [Symbol.species](): Uint8ArrayConstructor {
+    return Uint8Array;
+  }
+  /** "the row ... is damaged: its checksum ..." */
+  readonly problem: string;
+
+  constructor(problem: string) {
+    super(0);
+    this.problem = problem;
+  }
+}
+
+/** Somebody needed what a damaged row says. */
+export class DamagedRowError extends Error {
+  override readonly name = "DamagedRowError";
+}
+
+/**
  * A row whose value is made late: when it is read, or when its batch is closed. What changes several
  * times within a batch is encoded once.
  */

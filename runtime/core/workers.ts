@@ -14,6 +14,7 @@ import { PROTOCOL_VERSION } from "../../protocol/message.ts";
 import { NumberMap } from "../../protocol/number-map.ts";
 import { applyCommand, violation } from "./commands/apply-command.ts";
 import { excessOf, resultExcess } from "./commands/command-limits.ts";
+import { damagedBy } from "./commands/damaged.ts";
 import { breakDeadlock } from "./deadlock.ts";
 import { resume } from "./deliver.ts";
 import { onFail } from "./fail.ts";
@@ -51,6 +52,8 @@ export function onHello(step: Step, id: ConnectionId, hello: Hello): void {
     congested: true,
   };
   step.memory.connections.set(id, connection);
+  // Whether they do hold rows is found out when it first has room.
+  for (const { prefix } of connection.queues) step.memory.queues.add(prefix);
   const { limits, epoch } = step.memory;
   tellWorker(
     step,
@@ -131,8 +134,11 @@ function onAttemptMessage(step: Step, attempt: Attempt, message: AttemptMessage)
         breakOff(step, attempt.connection, wrong);
         return;
       }
-      const excess = excessOf(step, attempt, command) ?? applyCommand(step, attempt, command);
-      if (excess !== undefined) refuseAttempt(step, attempt, command.index, excess);
+      const refused =
+        damagedBy(step, attempt, command) ??
+        excessOf(step, attempt, command) ??
+        applyCommand(step, attempt, command);
+      if (refused !== undefined) refuseAttempt(step, attempt, command.index, refused);
       return;
     }
     case "run-result":

@@ -10,6 +10,12 @@ export class ClientGoneError extends Error {
   override readonly name = "ClientGoneError";
 }
 
+/**
+ * So much of a body is taken however full it is: what a few slow clients hold must not shut out the
+ * many whose requests are small. `requestsMax` bounds how often.
+ */
+const SMALL_BODY_BYTES = 16 * 1024;
+
 /** Bytes of bodies that are being received now, by all requests of a listener. */
 export interface Receiving {
   bytes: number;
@@ -38,8 +44,9 @@ export function readBody(
       if (settled) return;
       sizeBytes += chunk.length;
       receiving.bytes += chunk.length;
+      const full = receiving.bytes > receiving.bytesMax && sizeBytes > SMALL_BODY_BYTES;
       if (sizeBytes > bytesMax) settle(() => reject(tooLarge(bytesMax)));
-      else if (receiving.bytes > receiving.bytesMax) settle(() => reject(overloaded()));
+      else if (full) settle(() => reject(overloaded()));
       else chunks.push(chunk);
     };
     const onEnd = (): void => settle(() => resolve(joined(chunks, sizeBytes)));

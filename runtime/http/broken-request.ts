@@ -48,7 +48,8 @@ export function trackBrokenRequests(
     },
     onError: (error, socket) => {
       const state = stateOf(socket);
-      if (state.broken) return;
+      // Behind an answer that closes, what else came is nobody's business.
+      if (state.broken || socket.writableEnded) return;
       if (!socket.writable || error.code === "ECONNRESET") {
         socket.destroy();
         return;
@@ -77,6 +78,8 @@ function explain(error: NodeJS.ErrnoException): { status: number; message: strin
 }
 
 function writeAndEnd(socket: Duplex, answer: Answer): void {
+  // The answer before this one has closed the connection.
+  if (socket.writableEnded) return;
   if (!socket.writable) {
     socket.destroy();
     return;

@@ -20,7 +20,7 @@ export interface HttpLimits {
   readonly connectionsMax: number;
   /** Requests that are being served or waiting; beyond it 429. */
   readonly requestsMax: number;
-  /** Bodies that are being received, all together; beyond it 429. */
+  /** Bodies that are being received, all together; beyond it those above 16 KiB get a 429. */
   readonly receivingBytesMax: number;
   /** How long a body that is too large is read and thrown away, so that its client sees the 413. */
   readonly lingerMs: number;

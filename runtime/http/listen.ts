@@ -9,10 +9,11 @@
  *    and thrown away, for a bounded time.
  */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
-import type { AddressInfo } from "node:net";
+import type { AddressInfo, Socket } from "node:net";
 import { HttpProblem, type Answer } from "./answer.ts";
 import { ClientGoneError, overloaded, type Receiving } from "./body.ts";
 import { trackBrokenRequests } from "./broken-request.ts";
+import { closeGently } from "./gentle-close.ts";
 import type { HttpLimits } from "./http-limits.ts";
 import { toHttpRequest, type HttpRequest } from "./request.ts";
 import { writeAnswer } from "./write-answer.ts";
@@ -93,11 +94,17 @@ function serverFor({ app, limits }: ListenOptions): Server {
     if (answer) writeAnswer({ message, response }, answer, limits.lingerMs);
   };
   const onRequest = (message: IncomingMessage, response: ServerResponse): void => {
+    // Behind an answer that closes: it will not be answered, so it does not happen either.
+    if (message.socket.writableEnded) {
+      message.resume();
+      return;
+    }
     serve(message, response).catch((error: unknown) => {
       app.onError(error);
       response.destroy();
     });
   };
+  server.on("connection", (socket: Socket) => closeGently(socket, limits.lingerMs));
   server.on("request", onRequest);
   server.on("checkContinue", onRequest);
   server.on("checkExpectation", (message: IncomingMessage, response: ServerResponse) => {

@@ -44,12 +44,24 @@ export function toHttpRequest(
     fields: readHeaderFields(message.rawHeaders, limits.headersMax),
     body: (bytesMax) => {
       if (expectsContinue(message) && Number(message.headers["content-length"] ?? 0) <= bytesMax) {
-        response.writeContinue();
+        askToContinue(response);
       }
       return readBody(message, bytesMax, receiving);
     },
     signal,
   };
+}
+
+/**
+ * When it is this response's turn on the connection: before, Node would put it behind the head of the
+ * answer and in front of its body.
+ */
+function askToContinue(response: ServerResponse): void {
+  const now = (): void => {
+    if (!response.headersSent) response.writeContinue();
+  };
+  if (response.socket === null) response.once("socket", now);
+  else now();
 }
 
 function expectsContinue(message: IncomingMessage): boolean {

@@ -17,7 +17,9 @@ export function writeAnswer(
   lingerMs: number,
 ): void {
   if (response.destroyed || response.headersSent) return;
-  if (answer.closes && !message.complete) {
+  // Node closes behind the answer when the client asked for it, with what is left of the body unread.
+  const closes = answer.closes === true || !response.shouldKeepAlive;
+  if (closes && !message.complete) {
     linger({ message, response }, answer, lingerMs);
     return;
   }

@@ -7,6 +7,8 @@
  * 1. Inputs of a connection are submitted in the order of its messages; `worker-lost` is the last.
  * 2. The first message is a hello, and there is no second one.
  * 3. Only the highest acknowledgement counts: it leaves with whatever else is sent, or soon alone.
+ * 4. Of a connection with many messages that are not acknowledged no more are read until some are:
+ *    what a worker floods the runtime with stays with the worker.
  */
 import { CloseCode, type Channel, type ChannelHandlers } from "../../protocol/channel.ts";
 import type { Target } from "../../protocol/command.ts";
@@ -19,6 +21,9 @@ import type { Log } from "../log.ts";
 const HELLO_TIMEOUT_MS = 5_000;
 /** An acknowledgement waits this long for company. */
 const ACK_DELAY_MS = 50;
+/** Messages without an acknowledgement: above the first reading stops, below the second it goes on. */
+const UNACKNOWLEDGED_MAX = 16_384;
+const UNACKNOWLEDGED_RELIEVED = 4_096;
 /** No new starts above the first, again below the second; the connection ends above the third. */
 const CONGESTED_BYTES = 4 * 1024 * 1024;
 const RELIEVED_BYTES = 1024 * 1024;
@@ -93,6 +98,8 @@ class Connection implements ChannelHandlers<WorkerMessage> {
   /** Of its hello; undefined before that and once it leaves. */
   #manifest: Manifest | undefined;
   #ordinal = 0;
+  #acknowledged = 0;
+  #reading = true;
   #ackTo = 0;
   #ackTimer: NodeJS.Timeout | undefined;
   #congestedSinceMs: number | undefined;
@@ -119,6 +126,7 @@ class Connection implements ChannelHandlers<WorkerMessage> {
   onMessage(message: WorkerMessage): void {
     if (this.#phase === "closed") return;
     this.#ordinal++;
+    this.#watchFlood();
     const { id: connection, submit, log } = this.#options;
     if (message.kind === "hello") {
       if (this.#phase === "live") {
@@ -158,6 +166,8 @@ class Connection implements ChannelHandlers<WorkerMessage> {
     if (this.#phase === "closed") return;
     if (message.kind === "ack") {
       this.#ackTo = Math.max(this.#ackTo, message.upTo);
+      this.#acknowledged = this.#ackTo;
+      this.#watchFlood();
       this.#ackTimer ??= setTimeout(() => this.#flushAck(), ACK_DELAY_MS).unref();
       return;
     }
@@ -182,6 +192,15 @@ class Connection implements ChannelHandlers<WorkerMessage> {
     if (this.#ackTo === 0) return;
     this.#options.channel.send({ kind: "ack", upTo: this.#ackTo });
     this.#ackTo = 0;
+    this.#watchBuffer();
+  }
+
+  #watchFlood(): void {
+    const open = this.#ordinal - this.#acknowledged;
+    const reading = this.#reading ? open <= UNACKNOWLEDGED_MAX : open < UNACKNOWLEDGED_RELIEVED;
+    if (reading === this.#reading) return;
+    this.#reading = reading;
+    this.#options.channel.setReading?.(reading);
   }
 
   #watchBuffer(): void {

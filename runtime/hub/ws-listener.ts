@@ -6,31 +6,48 @@
  * 2. One frame leaves per connection and event-loop turn.
  * 3. A connection that answers no ping and sends nothing for the worker timeout is ended. Silence is
  *    counted in ticks of our own timer: a stall of this process is nobody's silence.
- * 4. Browsers are refused: a request with an Origin is one.
+ * 4. A connection from which nothing is read, by our own choice, is not silent.
+ * 5. Browsers are refused: a request with an Origin is one.
  */
 import { createHash, timingSafeEqual } from "node:crypto";
 import { createServer, type IncomingMessage, type Server } from "node:http";
 import type { Duplex } from "node:stream";
 import { WebSocketServer, type RawData, type WebSocket } from "ws";
-import { CloseCode, type Channel, type ChannelHandlers } from "../../protocol/channel.ts";
+import {
+  CloseCode,
+  closeReason,
+  type Channel,
+  type ChannelHandlers,
+} from "../../protocol/channel.ts";
 import { encodeFrames, workerMessageDecoder } from "../../protocol/codec.ts";
 import { ProtocolError } from "../../protocol/fields.ts";
 import { SUBPROTOCOL, type RuntimeMessage } from "../../protocol/message.ts";
+import {
+  FIRST_FRAME_BYTES_MAX,
+  MANIFEST_LENGTH_MAX,
+  messageBytesMax,
+} from "../../protocol/wire-limits.ts";
 import type { Limits } from "../core/limits.ts";
+import type { HttpLimits } from "../http/http-limits.ts";
 import type { Log } from "../log.ts";
 import type { Hub } from "./hub.ts";
 
-/** Beside a payload a message holds names, headers and numbers. */
-const MESSAGE_SLACK_BYTES = 1024 * 1024;
+/** Nobody has said hello yet: no larger frames, and no message but one with a manifest (in UTF-8). */
+const FIRST_LIMITS = {
+  frameBytesMax: FIRST_FRAME_BYTES_MAX,
+  messageBytesMax: messageBytesMax(3 * MANIFEST_LENGTH_MAX),
+};
 const FRAGMENTS_MAX = 16;
 const PINGS_PER_TIMEOUT = 3;
 const PARTITION = 0;
-/** A close reason has room for 123 bytes. */
-const REASON_CHARACTERS_MAX = 40;
+/** How long a peer may take to answer a close; what it says meanwhile is thrown away. */
+const CLOSE_TIMEOUT_MS = 5_000;
 
 export interface WorkerListenerOptions {
   readonly hub: Hub;
   readonly limits: Limits;
+  /** Until a connection is a WebSocket it is an HTTP request like any other. */
+  readonly httpLimits: HttpLimits;
   readonly log: Log;
   /** Bearer token that workers must show; undefined when none is needed. */
   readonly token: string | undefined;
@@ -45,19 +62,20 @@ export interface WorkerListener {
 }
 
 export function createWorkerListener(options: WorkerListenerOptions): WorkerListener {
-  const { limits, log } = options;
+  const { limits, httpLimits, log } = options;
   const sockets = new WebSocketServer({
     noServer: true,
     perMessageDeflate: false,
     maxPayload: limits.frameBytesMax,
-    // In ws since 8.21, not yet in its types: small fragments must not add up to a large memory.
-    ...({ maxFragments: FRAGMENTS_MAX } as object),
+    // Small fragments must not add up to a large memory.
+    maxFragments: FRAGMENTS_MAX,
+    // In ws since 8.19, not yet in its types.
+    ...({ closeTimeout: CLOSE_TIMEOUT_MS } as object),
     handleProtocols: (offered) => (offered.has(SUBPROTOCOL) ? SUBPROTOCOL : false),
   });
-  const server = createServer((_, response) => {
-    response.writeHead(426, { "content-type": "text/plain" });
-    response.end(`workers connect here by WebSocket, subprotocol ${SUBPROTOCOL}\n`);
-  });
+  const server = serverFor(httpLimits);
+  const live = new Set<WorkerSocket>();
+  let pressed = false;
   server.on("upgrade", (request: IncomingMessage, socket: Duplex, head: Buffer) => {
     socket.on("error", (error) => log.debug({ error: error.message }, "a worker's socket failed"));
     const refusal = refuse(request, options.token);
@@ -66,21 +84,38 @@ export function createWorkerListener(options: WorkerListenerOptions): WorkerList
       return;
     }
     sockets.handleUpgrade(request, socket, head, (webSocket) => {
-      new WorkerSocket(webSocket, options);
+      const worker = new WorkerSocket(webSocket, options);
+      live.add(worker);
+      webSocket.on("close", () => live.delete(worker));
+      worker.setPressure(pressed);
     });
   });
   return {
     server,
-    setPressure: (pressed) => {
-      for (const socket of sockets.clients) {
-        if (pressed) socket.pause();
-        else socket.resume();
-      }
+    setPressure: (now) => {
+      pressed = now;
+      for (const worker of live) worker.setPressure(pressed);
     },
     close: () => {
       for (const socket of sockets.clients) socket.terminate();
     },
   };
+}
+
+function serverFor(limits: HttpLimits): Server {
+  const options = {
+    maxHeaderSize: limits.headBytesMax,
+    headersTimeout: limits.headersTimeoutMs,
+    requestTimeout: limits.requestTimeoutMs,
+    connectionsCheckingInterval: limits.checkIntervalMs,
+    keepAliveTimeout: limits.keepAliveMs,
+  };
+  const server = createServer(options, (_, response) => {
+    response.writeHead(426, { "content-type": "text/plain" });
+    response.end(`workers connect here by WebSocket, subprotocol ${SUBPROTOCOL}\n`);
+  });
+  server.maxConnections = limits.connectionsMax;
+  return server;
 }
 
 function refuse(
@@ -113,26 +148,29 @@ function sameToken(header: string | undefined, token: string): boolean {
 /** One worker's WebSocket as a channel. */
 class WorkerSocket implements Channel<RuntimeMessage> {
   readonly #socket: WebSocket;
-  readonly #frameBytesMax: number;
+  readonly #limits: Limits;
+  readonly #decoder = workerMessageDecoder(FIRST_LIMITS);
   readonly #handlers: ChannelHandlers<unknown>;
   #outgoing: RuntimeMessage[] = [];
   #missedTicks = 0;
+  #pressed = false;
+  #reading = true;
+  #over = false;
 
   constructor(socket: WebSocket, { hub, limits, log }: WorkerListenerOptions) {
     this.#socket = socket;
-    this.#frameBytesMax = limits.frameBytesMax;
-    const decoder = workerMessageDecoder({
-      frameBytesMax: limits.frameBytesMax,
-      messageBytesMax: limits.payloadBytesMax + MESSAGE_SLACK_BYTES,
-    });
+    this.#limits = limits;
     socket.on("error", (error) => log.debug({ error: error.message }, "a worker's socket failed"));
     const handlers = hub.accept(this);
     this.#handlers = handlers;
     socket.on("message", (data, isBinary) => {
+      // It has been refused, and may go on until the connection is gone.
+      if (this.#over) return;
       this.#missedTicks = 0;
       try {
         if (!isBinary) throw new ProtocolError("frames are binary");
-        for (const message of decoder.decode(bytesOf(data)).messages) handlers.onMessage(message);
+        const { messages } = this.#decoder.decode(bytesOf(data));
+        for (const message of messages) handlers.onMessage(message);
       } catch (error) {
         this.#refuse(error);
       }
@@ -143,6 +181,10 @@ class WorkerSocket implements Channel<RuntimeMessage> {
   }
 
   send(message: RuntimeMessage): void {
+    if (message.kind === "welcome") {
+      const { frameBytesMax, payloadBytesMax } = this.#limits;
+      this.#decoder.setLimits({ frameBytesMax, messageBytesMax: messageBytesMax(payloadBytesMax) });
+    }
     if (this.#outgoing.length === 0) setImmediate(() => this.#flush());
     this.#outgoing.push(message);
   }
@@ -153,14 +195,34 @@ class WorkerSocket implements Channel<RuntimeMessage> {
 
   close(code: number, reason: string): void {
     this.#flush();
-    this.#socket.close(code, reason.slice(0, REASON_CHARACTERS_MAX * 3));
+    this.#over = true;
+    this.#socket.close(code, closeReason(reason));
+    // What it has sent stands before its answer to the close.
+    this.#socket.resume();
+  }
+
+  setReading(reading: boolean): void {
+    this.#reading = reading;
+    this.#readOrNot();
+  }
+
+  /** More is undurable than is good. */
+  setPressure(pressed: boolean): void {
+    this.#pressed = pressed;
+    this.#readOrNot();
+  }
+
+  #readOrNot(): void {
+    if (this.#over) return;
+    if (this.#reading && !this.#pressed) this.#socket.resume();
+    else this.#socket.pause();
   }
 
   #flush(): void {
     const messages = this.#outgoing;
     this.#outgoing = [];
     if (messages.length === 0 || this.#socket.readyState !== this.#socket.OPEN) return;
-    for (const frame of encodeFrames(PARTITION, messages, this.#frameBytesMax)) {
+    for (const frame of encodeFrames(PARTITION, messages, this.#limits.frameBytesMax)) {
       this.#socket.send(frame);
     }
   }
@@ -175,7 +237,7 @@ class WorkerSocket implements Channel<RuntimeMessage> {
 
   #startPings(timeoutMs: number): void {
     const timer = setInterval(() => {
-      this.#missedTicks++;
+      if (!this.#socket.isPaused) this.#missedTicks++;
       if (this.#missedTicks > PINGS_PER_TIMEOUT) {
         clearInterval(timer);
         this.#handlers.onClose(CloseCode.unresponsive, `silent for ${timeoutMs} ms`);

@@ -3,6 +3,7 @@
  * one form of path that means two things (`/Greeter/greet/send`, `/Chat/room/send`).
  */
 import type { ServiceKind } from "../../protocol/manifest.ts";
+import { readOr } from "../core/damage.ts";
 import { prefixEnd, SERVICES, serviceKey, parseName } from "../core/keys.ts";
 import { decodeService } from "../core/rows.ts";
 import type { ReadTx } from "../core/tx.ts";
@@ -30,7 +31,7 @@ export function createServiceDirectory(source: DirectorySource): ServiceDirector
     },
     kindOf: (service) => {
       const row = source.get(serviceKey(service));
-      return row && decodeService(row).manifest.kind;
+      return row && readOr(() => decodeService(row).manifest.kind, undefined);
     },
   };
 }

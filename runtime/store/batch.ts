@@ -17,7 +17,7 @@
 import { hash } from "node:crypto";
 import { crc32 } from "node:zlib";
 import { assert, broken } from "../../protocol/assert.ts";
-import type { RowKey } from "../core/tx.ts";
+import { DamagedRow, type RowKey } from "../core/tx.ts";
 import { checksum } from "./checksum.ts";
 import { openRow, ROW_HEADER_BYTES, ROW_KEY_BYTES_MAX, sealRow } from "./row.ts";
 
@@ -165,6 +165,7 @@ function writeWrite(
     broken(`a row's key has ${key.length} bytes; 1 to ${ROW_KEY_BYTES_MAX} are possible`);
   }
   assert(key.charCodeAt(0) !== 0, "keys that start with a zero byte belong to the store");
+  assert(!(value instanceof DamagedRow), "what a damaged row says is never written");
   bytes.writeUInt16BE(key.length, offset);
   const keyStart = offset + 2;
   const keyEnd = keyStart + key.length;

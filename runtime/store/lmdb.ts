@@ -22,7 +22,7 @@
  */
 import { mkdirSync } from "node:fs";
 import { open, type Database, type RootDatabase, type RootDatabaseOptionsWithPath } from "lmdb";
-import type { Range, Row, RowKey } from "../core/tx.ts";
+import { DamagedRow, type Range, type Row, type RowKey } from "../core/tx.ts";
 import { batchDigest, checkFollows, decodeBatch, type Batch, type StoredWrite } from "./batch.ts";
 import {
   CHUNK_BYTES,
@@ -34,7 +34,7 @@ import {
 } from "./chunks.ts";
 import { CommitFailedError, watchCommit } from "./commit-watch.ts";
 import { openRow, ROW_HEADER_BYTES, sealedRow } from "./row.ts";
-import { FencedError, type Store } from "./store.ts";
+import { CorruptRowError, FencedError, type Store } from "./store.ts";
 
 export interface LmdbStoreOptions {
   /** Directory of the partition; made, for its owner alone, when it is not there. */
@@ -267,7 +267,7 @@ class LmdbStore implements Store {
   }
 
   #value(key: RowKey, stored: Buffer): Uint8Array {
-    return valueOf(this.#chunks, key, stored);
+    return markedValueOf(this.#chunks, key, stored);
   }
 
   /** The last synchronous write: nothing else is under way yet. */
@@ -314,6 +314,17 @@ function rangeOf(rows: Table, { from, to, limit }: Range): (readonly [RowKey, Bu
   return found;
 }
 
+/** A damaged row is marked and not thrown: one flipped bit must not end everything else. */
+function markedValueOf(chunks: Table, key: RowKey, stored: Buffer): Uint8Array {
+  try {
+    return valueOf(chunks, key, stored);
+  } catch (error) {
+    if (error instanceof CorruptRowError) return new DamagedRow(error.problem);
+    throw error;
+  }
+}
+
+/** @throws CorruptRowError when it is not what was written */
 function valueOf(chunks: Table, key: RowKey, stored: Buffer): Uint8Array {
   if (chunkCount(stored) === 0) return openRow(key, stored);
   return joinChunks(key, stored, (chunk) => chunks.getBinary(chunk));

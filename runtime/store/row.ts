@@ -65,9 +65,7 @@ export function checkRow(key: RowKey, value: Uint8Array, expected: number): void
 }
 
 export function corrupt(key: RowKey, reason: string): CorruptRowError {
-  return new CorruptRowError(
-    `the row ${printableKey(key)} is damaged: ${reason}. Restore the data directory from a backup.`,
-  );
+  return new CorruptRowError(`the row ${printableKey(key)} is damaged: ${reason}`);
 }
 
 /** A key as people can read it: what is not printable ASCII as \xNN. */

@@ -8,7 +8,9 @@
  * 4. `get` and `range` see every batch whose commit has resolved, and none that is not durable.
  * 5. A commit that rejects, or of which nobody knows the outcome, is never tried again: the store
  *    is unusable from then on, and the process stops (fail stop).
- * 6. After another `open` of the same directory, every commit of this one rejects with FencedError.
+ * 6. A row that is not what was written is there, with a `DamagedRow` for its value: reads do not
+ *    throw, and whoever needs the value decides.
+ * 7. After another `open` of the same directory, every commit of this one rejects with FencedError.
  */
 import type { ReadTx } from "../core/tx.ts";
 
@@ -45,4 +47,11 @@ export class UnknownFormatError extends Error {
 /** A stored row that does not match its checksum or cannot be decoded. */
 export class CorruptRowError extends Error {
   override readonly name = "CorruptRowError";
+  /** Without advice. */
+  readonly problem: string;
+
+  constructor(problem: string) {
+    super(`${problem}. Restore the data directory from a backup.`);
+    this.problem = problem;
+  }
 }

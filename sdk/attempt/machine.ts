@@ -299,6 +299,7 @@ export class ReplayMachine {
 
   #register(command: Command, settle: Settle | undefined): void {
     if (command.kind === "run") this.#openRuns.add(command.index);
+    if (command.kind === "withdraw") this.#withdraw(command.completionId);
     if (settle === undefined) return;
     if (command.kind === "await-signal") {
       const kept = this.#keptSignals.get(command.signal)?.shift();
@@ -310,6 +311,14 @@ export class ReplayMachine {
     assert("completionId" in command, `a ${command.kind} has a completion id`);
     this.#outstanding.set(command.index, { command, settle });
     this.#byCompletion.set(command.completionId, command.index);
+  }
+
+  /** Nobody waits for it any more, and nothing will come of it. */
+  #withdraw(completionId: CompletionId): void {
+    const index = this.#byCompletion.get(completionId);
+    if (index === undefined) return;
+    this.#byCompletion.delete(completionId);
+    this.#outstanding.delete(index);
   }
 
   #deliverNext(): void {

@@ -134,6 +134,8 @@ class WorkerChannel implements Dialed {
   }
 
   #receive(data: RawData, isBinary: boolean): void {
+    // A runtime that was refused may go on until the connection is gone.
+    if (this.#over) return;
     try {
       if (!isBinary) throw new ProtocolError("frames are binary");
       const { messages } = this.#decoder.decode(bytesOf(data));

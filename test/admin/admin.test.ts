@@ -61,11 +61,14 @@ describe("lists of invocations", () => {
 
   test("are counted without being read", async () => {
     const answer = await send(await startAdmin(), "/invocations/counts");
-    expect([answer.status, answer.json()]).toEqual([200, { open: 7, pinned: { dev: 3 } }]);
+    expect([answer.status, answer.json()]).toEqual([
+      200,
+      { open: 7, pinned: { dev: 3 }, quarantined: 0 },
+    ]);
   });
 
   test("a cursor leads to the next page", async () => {
-    const admin = await startAdmin({ page: { invocations: [], next: 4_711 } });
+    const admin = await startAdmin({ page: { invocations: [], quarantined: [], next: 4_711 } });
     const first = (await send(admin, "/invocations?limit=5")).json() as { nextCursor: string };
     expect(first.nextCursor).toBe("4711");
     await send(admin, `/invocations?limit=5&cursor=${first.nextCursor}`);
@@ -222,7 +225,7 @@ describe("taking hold of many invocations", () => {
   });
 
   test("stops at its limit, and says where the next request goes on", async () => {
-    const page = { invocations: [summary], next: 42 };
+    const page = { invocations: [summary], quarantined: [], next: 42 };
     const admin = await startAdmin({ answer, page });
     const taken = await send(admin, "/invocations/pause?service=Chat&limit=3", patch);
     expect(taken.json()).toMatchObject({ matched: 3, nextCursor: "42" });
@@ -234,7 +237,7 @@ describe("taking hold of many invocations", () => {
 
   // They shared the request's signal: 64 listeners on it made Node warn of a leak.
   test("asks for each on its own", async () => {
-    const page = { invocations: [summary, summary, summary], next: null };
+    const page = { invocations: [summary, summary, summary], quarantined: [], next: null };
     const admin = await startAdmin({ answer, page });
     await send(admin, "/invocations/pause?service=Chat", patch);
     expect(new Set(admin.signals).size).toBe(3);

@@ -68,7 +68,11 @@ describe("invocations", () => {
     h.accept("greeter/greet");
     h.accept("greeter/greet", 60_000);
     h.attemptOf(1, first).end("1");
-    expect(await h.reads.countInvocations()).toEqual({ open: 2, pinned: { v1: 1 } });
+    expect(await h.reads.countInvocations()).toEqual({
+      open: 2,
+      pinned: { v1: 1 },
+      quarantined: 0,
+    });
   });
 });
 

@@ -111,7 +111,9 @@ export async function startAdmin(script: Script = {}): Promise<Admin> {
   const reads: AdminReads = {
     listInvocations: (filter, page) => {
       lists.push([filter, page]);
-      return Promise.resolve(script.page ?? { invocations: [summary], next: null });
+      return Promise.resolve(
+        script.page ?? { invocations: [summary], quarantined: [], next: null },
+      );
     },
     describeInvocation: (_id, journal) => {
       journals.push(journal);
@@ -121,7 +123,7 @@ export async function startAdmin(script: Script = {}): Promise<Admin> {
       graphs.push(nodesMax);
       return Promise.resolve("described" in script ? undefined : graph);
     },
-    countInvocations: () => Promise.resolve({ open: 7, pinned: { dev: 3 } }),
+    countInvocations: () => Promise.resolve({ open: 7, pinned: { dev: 3 }, quarantined: 0 }),
     listServices: () => Promise.resolve([service]),
     listDeployments: () => Promise.resolve([deployment]),
     listPauses: () =>

@@ -29,6 +29,7 @@ export class AdminHarness extends CoreHarness {
         const known = this.workers.get(version) ?? { connected: 0, serving: 0 };
         return serving === undefined ? known.connected : known.serving;
       },
+      quarantined: () => 0,
       nowMs: () => this.nowMs,
     },
   );

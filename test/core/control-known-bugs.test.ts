@@ -146,17 +146,39 @@ describe("T19: nobody stands in the way of those who could run", () => {
     expect(h.starts(2).map((it) => it.target.key)).toEqual(["other"]);
   });
 
-  test("a flood takes its turn with each of the others, again and again", () => {
+  test.each([
+    ["greeter/greet", "counter/a/read"],
+    ["counter/a/read", "greeter/greet"],
+  ])("a flood of %s takes its turn with %s, again and again", (flood, other) => {
     const h = new CoreHarness({}, { tx: new SortedTx() });
     h.connect(1, { services });
     h.lose(1);
-    for (let i = 0; i < 100; i++) send(h, "greeter/greet");
-    for (let i = 0; i < 10; i++) send(h, "counter/a/read");
+    for (let i = 0; i < 100; i++) send(h, flood);
+    for (let i = 0; i < 10; i++) send(h, other);
     h.connect(2, { services, concurrency: 1 });
     for (let i = 0; i < 20; i++) h.attempt(2).end("1");
-    const reads = h.starts(2).filter((it) => it.target.handler === "read");
-    expect(reads.length).toBe(10);
+    const others = h.starts(2).filter((it) => other.endsWith(it.target.handler));
+    expect(others.length).toBe(10);
   });
+});
+
+// Queues were remembered from the deployments that were there as the runtime came back: what waited for
+// a handler that none of them had was found by no worker that had it later.
+test("what waits for a handler that no deployment has any more starts when a worker has it again", () => {
+  const withOld = [
+    serviceOf("greeter", "service", [handler("greet", "stateless"), handler("old", "stateless")]),
+  ];
+  const without = [serviceOf("greeter", "service", [handler("greet", "stateless")])];
+  const h = new CoreHarness();
+  h.connect(1, { version: "v1", services: withOld });
+  h.lose(1);
+  const id = send(h, "greeter/old");
+  h.connect(2, { version: "v2", services: without });
+  const removed = h.ask((request) => ({ kind: "remove-deployment", request, version: "v1" }));
+  expect(removed).toMatchObject({ kind: "controlled" });
+  h.restart();
+  h.connect(3, { version: "v3", services: withOld });
+  expect(h.starts(3).map((it) => it.invocationId)).toEqual([id]);
 });
 
 describe("T20: a cancellation is not lost between attempts", () => {

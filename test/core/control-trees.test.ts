@@ -141,6 +141,26 @@ test("one that ended, or was purged, before a kill reached it is left alone", ()
   expect(brokenReferences(h.tx)).toEqual([]);
 });
 
+// Timers were all taken before the first was acted on: the retry of what had just been killed ended
+// the runtime.
+test.each(["cancel", "kill"] as const)(
+  "a %s that comes in one step with what its callee had coming takes it away",
+  (kind) => {
+    const h = new CoreHarness();
+    h.connect(1);
+    const root = h.admittedId(h.invoke("greeter/greet", { mode: "send" }));
+    call(h, 1, "backs off", 0);
+    call(h, 1, "sleeps", 1);
+    h.attempt(1).issue({ kind: "sleep", durationMs: 5, completionId: 1 });
+    h.attempt(1, 1).fail("boom");
+    control(h, kind, root);
+    h.nowMs += 60_000;
+    h.apply({ kind: "timers-due" });
+    expect(brokenReferences(h.tx)).toEqual([]);
+    expect(h.starts(1).length).toBe(kind === "kill" ? 3 : 4);
+  },
+);
+
 test("a kill reaches the calls that an earlier cancellation had reached and that are still at work", () => {
   const { h, root } = chainOf(3);
   control(h, "cancel", root);

@@ -208,6 +208,7 @@ describe("T22: the state of a key", () => {
     h.invoke("counter/a/add");
     const last = h.attempt(1);
     last.issue({ kind: "clear-state", key: "b" });
+    expect(brokenReferences(h.tx)).toEqual([]);
     set(last, "c", max - 41 - 1);
     last.issue({ kind: "clear-all-state" });
     set(last, "d", max - 1);

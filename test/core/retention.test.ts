@@ -4,9 +4,7 @@
  * restart (F18).
  */
 import { describe, expect, test } from "vitest";
-import { formatAwakeableId, parseInvocationId, type InvocationId } from "../../protocol/ids.ts";
-import type { Response } from "../../runtime/core/effect.ts";
-import type { InvocationRef } from "../../runtime/core/input.ts";
+import { formatAwakeableId, parseInvocationId } from "../../protocol/ids.ts";
 import {
   idempotencyKey,
   invocationKey,
@@ -15,160 +13,9 @@ import {
 } from "../../runtime/core/keys.ts";
 import { PURGE_ROWS_PER_STEP, PURGE_STEP_MS } from "../../runtime/core/purge.ts";
 import { decodeInvocation, decodeNumber } from "../../runtime/core/rows.ts";
-import {
-  bytes,
-  CoreHarness,
-  handler,
-  serviceOf,
-  SortedTx,
-  type ScriptedAttempt,
-} from "../support/core-harness.ts";
-import { brokenReferences } from "../support/check-rows.ts";
+import { bytes, type ScriptedAttempt } from "../support/core-harness.ts";
+import { fill, LONG, NOT_FOUND, Retention, YES } from "../support/retention.ts";
 import { Random } from "../simulation/random.ts";
-
-const LIMITS = {
-  idempotencyRetentionMs: 10_000,
-  workflowRetentionMs: 10_000,
-  journalRetentionMs: 10_000,
-};
-/** More rows than go in one step, twice. */
-const LONG = 2 * PURGE_ROWS_PER_STEP + 100;
-const YES = { ok: true, value: bytes("1") } as const;
-
-class Retention extends CoreHarness {
-  constructor(limits: Readonly<Record<string, number>> = {}) {
-    super({ ...LIMITS, ...limits }, { tx: new SortedTx() });
-    this.connect(1);
-  }
-
-  /** Rows of everything that was ever invoked. */
-  left(prefixes = "Iijoprwaeyt"): string[] {
-    return [...this.tx.rows.keys()].filter((key) => prefixes.includes(key.charAt(0)));
-  }
-
-  count(prefix: string): number {
-    return this.left(prefix).length;
-  }
-
-  output(ref: InvocationRef): Response | undefined {
-    return this.ask((request) => ({ kind: "output", request, ref }));
-  }
-
-  attach(ref: InvocationRef): Response | undefined {
-    return this.ask((request) => ({ kind: "attach", request, ref }));
-  }
-
-  purge(invocationId: InvocationId): Response | undefined {
-    return this.ask((request) => ({ kind: "purge", request, invocationId }));
-  }
-
-  sound(): void {
-    expect(brokenReferences(this.tx)).toEqual([]);
-  }
-
-  /** One step of removal, in which everything stays where it belongs. */
-  purgeStep(): void {
-    this.nowMs += PURGE_STEP_MS;
-    this.apply({ kind: "timers-due" });
-    this.sound();
-  }
-}
-
-/** A journal of as many entries as asked for: answered at once, each date makes two. */
-function fill(attempt: ScriptedAttempt, entries: number): void {
-  for (let id = 1; id <= entries / 2; id++) attempt.issue({ kind: "date", completionId: id });
-}
-
-const NOT_FOUND = { kind: "refused", code: 404, message: "invocation not found" };
-
-describe("how long what is kept", () => {
-  const KEYED = { idempotencyKey: "k" };
-  test.each([
-    ["without a name", "counter/a/add", {}, { journal: 3_000 }, { rest: 3_000, journal: null }],
-    ["idempotency key", "counter/a/add", KEYED, {}, { rest: 10_000, journal: null }],
-    [
-      "idempotency key",
-      "counter/a/add",
-      KEYED,
-      { journal: 3_000 },
-      { rest: 10_000, journal: 3_000 },
-    ],
-    ["capped", "counter/a/add", KEYED, { journal: 30_000 }, { rest: 10_000, journal: null }],
-    ["key, none", "counter/a/add", KEYED, { journal: 0 }, { rest: 10_000, journal: 0 }],
-    ["workflow", "signup/a/run", {}, { journal: 3_000 }, { rest: 10_000, journal: 3_000 }],
-    ["workflow, capped", "signup/a/run", {}, { journal: 30_000 }, { rest: 10_000, journal: null }],
-    [
-      "workflow, shared",
-      "signup/a/confirm",
-      {},
-      { journal: 3_000 },
-      { rest: 3_000, journal: null },
-    ],
-    ["nothing at all", "counter/a/add", {}, { journal: 0 }, { rest: 0, journal: null }],
-  ])("%s: %s %j %j", (_what, path, options, { journal = 10_000 }: { journal?: number }, kept) => {
-    const h = new Retention({ journalRetentionMs: journal });
-    const id = h.admittedId(h.invoke(path, { ...options, mode: "send" }));
-    const attempt = h.attempt(1);
-    fill(attempt, 2);
-    const endedAtMs = h.nowMs;
-    attempt.end("1");
-    h.sound();
-    const ref = { kind: "id", invocationId: id } as const;
-    if (kept.journal !== null) {
-      h.advance(kept.journal - 1);
-      expect(h.count("j")).toBe(2);
-      h.advance(1 + PURGE_STEP_MS);
-      expect(h.count("j")).toBe(0);
-      h.sound();
-      expect(h.output(ref)).toMatchObject({ kind: "completed" });
-    }
-    h.nowMs = Math.max(h.nowMs, endedAtMs + kept.rest - 1);
-    if (kept.rest > 0) {
-      h.apply({ kind: "timers-due" });
-      expect(h.output(ref)).toMatchObject({ kind: "completed" });
-    }
-    h.advance(1 + PURGE_STEP_MS);
-    expect(h.output(ref)).toMatchObject(NOT_FOUND);
-    expect(h.left()).toEqual([]);
-  });
-
-  test("a handler says it for itself, in the version that ran it", () => {
-    const h = new Retention();
-    const services = (retentionMs: number | null) => [
-      serviceOf("counter", "object", [
-        handler("add", "exclusive", {
-          idempotencyRetentionMs: retentionMs,
-          journalRetentionMs: retentionMs,
-        }),
-      ]),
-    ];
-    h.connect(2, { version: "v1", services: services(500) });
-    h.invoke("counter/a/add", { idempotencyKey: "k" });
-    h.connect(3, { version: "v2", services: services(null) });
-    h.attempt(2).end("1");
-    h.advance(500);
-    expect(h.left()).toEqual([]);
-  });
-
-  test.each([Infinity, 1e300, 2 ** 53, 0.5, -1, Number.NaN])(
-    "a retention of %d ms stops nothing and is kept as well as it can be",
-    (retentionMs) => {
-      const h = new Retention();
-      const services = [
-        serviceOf("greeter", "service", [
-          handler("greet", "stateless", { journalRetentionMs: retentionMs }),
-        ]),
-      ];
-      h.connect(2, { version: "v1", services });
-      const request = h.invoke("greeter/greet");
-      h.attempt(2).end("1");
-      expect(h.responses.get(request)).toMatchObject({ kind: "completed" });
-      h.sound();
-      h.advance(100 * 366 * 86_400_000);
-      expect(h.left().length > 0).toBe(retentionMs > 1e12);
-    },
-  );
-});
 
 describe("removal in small steps", () => {
   test("a long journal goes in pieces, and to the outside is gone with the first", () => {
@@ -220,6 +67,26 @@ describe("removal in small steps", () => {
       expect(next === undefined || next === h.nowMs + PURGE_STEP_MS).toBe(true);
       h.nowMs += PURGE_STEP_MS;
     }
+    h.sound();
+  });
+
+  test("a step that is full leaves the next ones as they are", () => {
+    const h = new Retention();
+    for (let i = 0; i < 100; i++) {
+      h.invoke("greeter/greet");
+      fill(h.attempt(1), 20);
+      h.attempt(1).end("1");
+    }
+    h.nowMs += 10_000;
+    const rows = h.tx.rows.size;
+    h.apply({ kind: "timers-due" });
+    expect(rows - h.tx.rows.size).toBeLessThanOrEqual(PURGE_ROWS_PER_STEP + 4);
+    const records = h.left("I").map((key) => {
+      const row = h.tx.get(key);
+      return row !== undefined && decodeInvocation(0, row).purging;
+    });
+    // The one in the middle of which the step ended.
+    expect(records.filter(Boolean).length).toBeLessThanOrEqual(1);
     h.sound();
   });
 

@@ -349,6 +349,29 @@ test("close takes no more inputs, and waits for those it took", async () => {
   expect(world.disk.rows.get("b")).toBeUndefined();
 });
 
+/**
+ * Found by the tests of damaged rows on a busy machine: while it closed, each turn that ran beside a
+ * commit demanded another one, and that ran beside the next turn. A runtime that was asked to stop in
+ * the middle of a commit wrote empty batches for ever.
+ */
+test("close in the middle of a commit ends with the last batch that says something", async () => {
+  const world = await new World().started();
+  world.submit(put("a", answer(1)));
+  world.turn();
+  let closed = false;
+  const closing = world.loop.close().then(() => {
+    closed = true;
+  });
+  for (let i = 0; i < 5 && !closed; i++) {
+    world.turn();
+    await world.complete();
+  }
+  expect(closed).toBe(true);
+  await closing;
+  expect(world.performed).toEqual(["answer 1"]);
+  expect(world.loop.watermark).toBe(2);
+});
+
 test("a worker's message says how long its attempt was held back by the disk before it", async () => {
   const world = await new World().started();
   const go: Effect = {

@@ -289,11 +289,11 @@ describe("a field out of its range is refused", () => {
       0,
       0,
     ];
-    const decoder = runtimeMessageDecoder(LIMITS);
-    expect(judge(decoder, frameOf(start))).toBeInstanceOf(ProtocolError);
+    const decoder = (): FrameDecoder<unknown> => runtimeMessageDecoder(LIMITS);
+    expect(judge(decoder(), frameOf(start))).toBeInstanceOf(ProtocolError);
     const id32 = "inv_00000000000000000000000000000000";
     const shortSeed = start.map((field) => (field === "inv_" ? id32 : field));
-    expect(judge(decoder, frameOf(shortSeed))).toMatchObject({ message: "a seed has 16 bytes" });
+    expect(judge(decoder(), frameOf(shortSeed))).toMatchObject({ message: "a seed has 16 bytes" });
   });
 });
 
@@ -338,6 +338,21 @@ describe("pieces", () => {
     expect(judge(decoder, first!)).toBe(0);
     expect(judge(decoder, second!)).toBe(0);
     expect(judge(decoder, pieces[2]!)).toMatchObject({ closeCode: CloseCode.tooLarge });
+  });
+
+  /**
+   * A decoder that had refused a message as too large went on gathering its pieces, and the peer had
+   * half a minute for more until its connection was gone: 200 MB in a second. Found by the flood of
+   * test/hostile/frames.test.ts. A refusal is the decoder's last word now.
+   */
+  test("that come after a refusal are not looked at", () => {
+    const decoder = workerMessageDecoder({ frameBytesMax: MIB, messageBytesMax: 1_500 });
+    expect(judge(decoder, piece(false, KIB))).toBe(0);
+    const refused = judge(decoder, piece(false, KIB));
+    expect(refused).toMatchObject({ closeCode: CloseCode.tooLarge });
+    for (const frame of [piece(false, KIB), frameOf([8]), bytes(0xc1)]) {
+      expect(judge(decoder, frame)).toBe(refused);
+    }
   });
 
   test("are forgotten once their message is whole", () => {

@@ -8,6 +8,7 @@ import { parseAwakeableId } from "../../protocol/ids.ts";
 import type { Question } from "../../runtime/ask.ts";
 import type { Response } from "../../runtime/core/effect.ts";
 import type { Invocation } from "../../runtime/core/invocation.ts";
+import { idempotencyKey } from "../../runtime/core/keys.ts";
 import type { Durable } from "./durable.ts";
 import { must } from "./violation.ts";
 
@@ -41,6 +42,7 @@ export class Answers {
   check(asked: Asked, response: Response): void {
     const { question } = asked;
     asked.response = response;
+    if (response.kind === "refused") this.#checkConflict(question, response.message);
     if ("invocationId" in response && response.invocationId !== null) {
       this.#checkInvocation(asked, response.invocationId, response);
     }
@@ -80,6 +82,7 @@ export class Answers {
     const still = known && this.#durable.find(known.id) !== undefined;
     const same = known !== undefined && Buffer.compare(known.parameter, question.parameter) === 0;
     if (response.kind === "refused") {
+      if (response.code === 422) this.#checkRefusal(question);
       if (response.code === 422) must(!still || !same, `I12: the same body is refused for ${name}`);
       return;
     }
@@ -92,17 +95,32 @@ export class Answers {
     this.#keyed.set(name, { id, parameter: question.parameter });
   }
 
+  #checkConflict(question: Question, message: string): void {
+    if (!("invocationId" in question) || message !== "the invocation has already completed") return;
+    const status = this.#durable.find(question.invocationId)?.status ?? "completed";
+    must(status === "completed", `rule 2: refused as completed, and on disk it is ${status}`);
+  }
+
+  /** Rule 2: a refusal that speaks of another invocation speaks of one that is on disk. */
+  #checkRefusal({ target, idempotencyKey: key }: Question & { readonly kind: "invoke" }): void {
+    if (target.service === "plain" || key === null) return;
+    const row = this.#durable.disk.rows.get(idempotencyKey(target, key));
+    must(row !== undefined, `rule 2: refused for the sake of ${key}, and that is not on disk`);
+  }
+
   #checkControl(kind: Question["kind"], id: string): void {
     const invocation = this.#durable.find(id);
     if (kind === "purge") {
-      must(invocation === undefined, `I1: ${id} is purged, they say, and is on disk`);
+      // Its rows follow in pieces.
+      const gone = invocation === undefined || invocation.purging;
+      must(gone, `I1: ${id} is purged, they say, and is on disk`);
       return;
     }
     if (invocation === undefined) return;
     const { status } = invocation;
     if (kind === "kill") must(status === "completed", `I17: ${id} is killed, they say: ${status}`);
     if (kind === "cancel") {
-      const seen = this.#durable.journal(invocation.sequence)?.cancellations ?? 0;
+      const seen = this.#durable.journal(invocation.sequence)?.cancellations.length ?? 0;
       must(seen > 0 || status === "completed", `I1: the cancellation of ${id} is not on disk`);
     }
   }
@@ -113,6 +131,8 @@ export class Answers {
     const journal = this.#durable.journal(owner.invocation.sequence);
     const command = journal?.issued.get(owner.completionId);
     if (command?.kind !== "awakeable") return;
+    // A cancellation covers it: nobody waits for it any more, and nothing of it is recorded.
+    if (command.after < owner.invocation.cancelledAt) return;
     must(
       journal?.completions.has(owner.completionId) ?? false,
       `I1: a completion of ${awakeableId} was acknowledged and is not on disk`,

@@ -68,6 +68,7 @@ export class Chaos {
       case "commit fails":
       case "disk full":
       case "disk stalls":
+      case "disk nearly full":
         return this.#disk(fault);
       case "clock jumps":
         return this.#jump();
@@ -89,6 +90,10 @@ export class Chaos {
         return this.#scenery.clients.leave();
       case "odd awakeable":
         return this.#awakeable();
+      case "pause key":
+      case "pause service":
+        this.#scenery.clients.hold(fault, this.#random);
+        return true;
       case "attach":
         this.#scenery.clients.attach();
         return true;
@@ -130,6 +135,10 @@ export class Chaos {
     if (fault === "disk stalls") {
       scenery.stalledSteps = this.#random.int(5, 40);
       scenery.note(`commits stall for ${scenery.stalledSteps} steps`);
+      return true;
+    }
+    if (fault === "disk nearly full") {
+      scenery.guardDisk(this.#random.chance(0.6));
       return true;
     }
     if (store.pendingCount === 0) return false;
@@ -189,7 +198,7 @@ export class Chaos {
     if (links.length === 0) return false;
     const link: Link = this.#random.pick(links);
     scenery.note(`${fault}: link ${link.id}`);
-    if (fault === "link clogs") link.clogBytes = CLOGGED_BYTES * this.#random.pick([1, 1, 1, 8]);
+    if (fault === "link clogs") link.clogged = CLOGGED_BYTES * this.#random.pick([1, 1, 1, 8]);
     else if (fault === "cut at the runtime") link.cutRuntime();
     else link.cutWorker();
     return true;
@@ -202,7 +211,7 @@ export class Chaos {
     if (scenery.disk.rows.get(serviceKey("flow")) === undefined) return false;
     const link = scenery.newLink();
     scenery.note(`a foreign worker connects by link ${link.id}`);
-    scenery.expectRefusal(link);
+    scenery.watch.expectRefusal(link);
     scenery.runtime.connect(link);
     link.attachWorker({ onMessage: () => undefined, onClose: () => undefined });
     const run = handler("run", "exclusive");
@@ -223,7 +232,9 @@ export class Chaos {
     const { durable, world, clients } = this.#scenery;
     const known = [...world.awakeables.values()];
     if (known.length > 0 && this.#random.chance(0.5)) {
-      clients.completeAwakeable(this.#random.pick(known) as AwakeableId); // it came from ctx.awakeable
+      // The youngest one may not even be recorded yet.
+      const id = this.#random.chance(0.5) ? known.at(-1) : this.#random.pick(known);
+      clients.completeAwakeable(id as AwakeableId); // it came from ctx.awakeable
       return true;
     }
     const invocations = durable.invocations();

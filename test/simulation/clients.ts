@@ -8,7 +8,7 @@ import type { Response } from "../../runtime/core/effect.ts";
 import type { InvocationRef } from "../../runtime/core/input.ts";
 import { Answers, type Asked } from "./answers.ts";
 import type { Durable } from "./durable.ts";
-import { PLAIN, type Place, type Program, type ProgramWriter } from "./program.ts";
+import { PLACES, PLAIN, type Place, type Program, type ProgramWriter } from "./program.ts";
 import type { Random } from "./random.ts";
 import type { RuntimeProcess } from "./runtime-process.ts";
 import { time } from "./time.ts";
@@ -28,6 +28,13 @@ export interface ClientsOptions {
   readonly check: (check: () => void) => void;
 }
 
+interface Held {
+  readonly service: string;
+  readonly key?: string;
+  /** When it was asked for: a resume that was asked for before does not take it back. */
+  readonly since: number;
+}
+
 type Invoke = Question & { readonly kind: "invoke" };
 
 export class Clients {
@@ -35,6 +42,8 @@ export class Clients {
   readonly #options: ClientsOptions;
   readonly #pending = new Map<Asked, AbortController>();
   readonly #keyed: Invoke[] = [];
+  /** What is paused as a whole. */
+  readonly held: Held[] = [];
   /** Ids that clients know. */
   readonly ids: InvocationId[] = [];
   #next = 1;
@@ -121,6 +130,28 @@ export class Clients {
     this.#ask({ kind, invocationId });
   }
 
+  /** Nothing of a key, or of a service, starts until it is taken back. */
+  hold(what: "pause key" | "pause service", random: Random): void {
+    const { service, key } = random.pick(PLACES);
+    if (what === "pause key" && key === null) return;
+    const since = this.#events;
+    const held: Held =
+      what === "pause key" ? { service, key: key ?? "", since } : { service, since };
+    this.held.push(held);
+    this.#holdOrLetGo("pause", held);
+  }
+
+  /** Takes back one of the holds. Who hears no answer does it again. */
+  letGo(at: number): void {
+    const held = this.held[at];
+    if (held) this.#holdOrLetGo("resume", held);
+  }
+
+  #holdOrLetGo(verb: "pause" | "resume", { service, key }: Held): void {
+    if (key === undefined) this.#ask({ kind: `${verb}-service`, service });
+    else this.#ask({ kind: `${verb}-key`, service, key });
+  }
+
   #isPlain(id: string): boolean {
     return this.#options.durable.find(id)?.target.service === "plain";
   }
@@ -189,12 +220,18 @@ export class Clients {
       );
   }
 
+  #noteLetGo({ question, askedAt }: Asked): void {
+    const left = this.held.filter((it) => it.since >= askedAt || !isSame(it, question));
+    this.held.splice(0, this.held.length, ...left);
+  }
+
   #onAnswer(asked: Asked, response: Response): void {
     const { note, check, programs } = this.#options;
     this.#pending.delete(asked);
     asked.answeredAt = ++this.#events;
     note(`request ${asked.number} is answered: ${sentence(response)}`);
     check(() => this.answers.check(asked, response));
+    this.#noteLetGo(asked);
     if ("invocationId" in response && response.invocationId !== null) {
       const id = response.invocationId;
       if (this.ids.includes(id)) return;
@@ -202,6 +239,14 @@ export class Clients {
       programs.known.push(id);
     }
   }
+}
+
+function isSame(held: Held, question: Question): boolean {
+  if (question.kind === "resume-service") {
+    return held.key === undefined && held.service === question.service;
+  }
+  const { kind } = question;
+  return kind === "resume-key" && held.service === question.service && held.key === question.key;
 }
 
 function describe(question: Question): string {

@@ -23,6 +23,13 @@ import { must } from "./violation.ts";
 export interface Completion {
   readonly result: CompletionResult;
   readonly atMs: number;
+  /** Which of the deliveries it is. */
+  readonly ordinal: number;
+}
+
+export interface Cancellation {
+  readonly atMs: number;
+  readonly ordinal: number;
 }
 
 /** One journal, as far as it is durable. */
@@ -35,10 +42,12 @@ export interface Journal {
   }[];
   readonly completions: Map<number, Completion>;
   readonly issued: Map<number, Command>;
+  readonly patches: Set<string>;
   /** By the label that programs give. */
   readonly byName: Map<string, Command>;
+  lastAtMs: number;
   deliveries: number;
-  cancellations: number;
+  readonly cancellations: Cancellation[];
   signals: { readonly signal: string; readonly result: Result }[];
 }
 
@@ -47,6 +56,8 @@ export class Durable {
   readonly #journals = new Map<number, Journal>();
   readonly #decoded = new Map<number, { row: Uint8Array; invocation: Invocation }>();
   readonly #violations: Error[] = [];
+  /** What was here once, ended, and was purged. */
+  readonly #forgotten = new Set<number>();
   /** Children that some journal has named, be it still there or not (I3). */
   readonly children = new Set<number>();
 
@@ -61,6 +72,7 @@ export class Durable {
     };
     rows.delete = (key) => {
       if (key.startsWith("j")) this.#journals.delete(readU48(key, 1));
+      else if (key.startsWith("I")) this.#forgotten.add(readU48(key, 1));
       remove(key);
     };
   }
@@ -95,6 +107,10 @@ export class Durable {
     if (invocation === undefined) return undefined;
     const own = idPartsOf(invocation);
     return own.tag === parts?.tag && own.epoch === parts.epoch ? invocation : undefined;
+  }
+
+  isForgotten(id: string): boolean {
+    return this.#forgotten.has(parseInvocationId(id)?.sequence ?? 0);
   }
 
   outcome(sequence: number): Result | undefined {
@@ -154,15 +170,22 @@ function emptyJournal(): Journal {
     commands: [],
     completions: new Map(),
     issued: new Map(),
+    patches: new Set(),
     byName: new Map(),
+    lastAtMs: 0,
     deliveries: 0,
-    cancellations: 0,
+    cancellations: [],
     signals: [],
   };
 }
 
 function append(journal: Journal, value: Uint8Array, name: string): void {
   const entry = decodeJournalEntry(value);
+  must(
+    entry.atMs >= journal.lastAtMs,
+    `I10: time went back by ${journal.lastAtMs - entry.atMs} ms`,
+  );
+  journal.lastAtMs = entry.atMs;
   if (entry.kind === "command") {
     const { command, atMs, child } = entry;
     must(
@@ -171,21 +194,22 @@ function append(journal: Journal, value: Uint8Array, name: string): void {
     );
     must(command.after <= journal.deliveries, `rule 8: a command of ${name} saw what is not there`);
     journal.commands.push({ command, atMs, child });
+    if (command.kind === "patched") journal.patches.add(command.patch);
     if (command.name !== "") journal.byName.set(command.name, command);
     if (!("completionId" in command) || command.kind === "withdraw") return;
     must(!journal.issued.has(command.completionId), `a completion id of ${name} came twice`);
     journal.issued.set(command.completionId, command);
     return;
   }
-  journal.deliveries++;
+  const ordinal = ++journal.deliveries;
   const { delivery, atMs } = entry;
-  if (delivery.kind === "cancellation") journal.cancellations++;
+  if (delivery.kind === "cancellation") journal.cancellations.push({ atMs, ordinal });
   else if (delivery.kind === "signal") journal.signals.push(delivery);
   else {
     const { completionId, result } = delivery;
     must(journal.issued.has(completionId), `I16: ${name} got a completion it had not asked for`);
     must(!journal.completions.has(completionId), `I10, I11, I16: ${name} got a completion twice`);
-    journal.completions.set(completionId, { result, atMs });
+    journal.completions.set(completionId, { result, atMs, ordinal });
   }
 }
 

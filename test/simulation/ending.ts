@@ -14,7 +14,9 @@ import type { Program } from "./program.ts";
 import { must } from "./violation.ts";
 import type { World } from "./world.ts";
 
-interface Ending {
+export interface Ending {
+  /** Whether programs may call back to who called them. */
+  readonly circles: boolean;
   readonly durable: Durable;
   readonly answers: Answers;
   readonly world: World;
@@ -54,7 +56,9 @@ function checkCalls({ durable }: Ending, invocations: readonly Invocation[]): vo
         `I16: ${child} is the child of ${other ?? ""} and of ${nameOf(parent)}`,
       );
       parents.set(child, nameOf(parent));
-      if (command.kind === "call") checkCall(durable, parent, command.completionId, child);
+      if (command.kind !== "call") continue;
+      checkCall(durable, parent, command.completionId, child);
+      checkReached(durable, parent, command, child);
     }
   }
 }
@@ -74,6 +78,36 @@ function checkCall(
   );
 }
 
+/** In one turn a kill or a cancellation reaches the callees; a restart may come between. */
+const REACH_MS_MAX = 200;
+
+/** I17: whoever is killed or cancelled takes along the calls that it waits for. */
+function checkReached(
+  durable: Durable,
+  parent: Invocation,
+  { after, completionId }: { readonly after: number; readonly completionId: number },
+  sequence: number,
+): void {
+  const child = durable.invocation(sequence);
+  const outcome = durable.outcome(sequence);
+  const journal = durable.journal(parent.sequence);
+  if (child?.parent?.sequence !== parent.sequence || outcome === undefined) return;
+  const completion = journal?.completions.get(completionId);
+  const killed = outcome.ok === false && outcome.failure.message === "killed";
+  const endedBy = (atMs: number): boolean => (child.completedAtMs ?? 0) <= atMs + REACH_MS_MAX;
+  const end = durable.outcome(parent.sequence);
+  if (end?.ok === false && end.failure.message === "killed" && completion === undefined) {
+    const reached = killed || endedBy(parent.completedAtMs ?? 0);
+    must(reached, `I17: ${nameOf(child)} went on after ${nameOf(parent)} was killed`);
+  }
+  for (const { ordinal, atMs } of journal?.cancellations ?? []) {
+    if (after >= ordinal || (completion !== undefined && completion.ordinal < ordinal)) continue;
+    const told = durable.journal(sequence)?.cancellations.length !== 0;
+    const reached = killed || told || endedBy(atMs);
+    must(reached, `I17: ${nameOf(child)} went on after ${nameOf(parent)} was cancelled`);
+  }
+}
+
 function textOf(result: Result): string {
   return result.ok ? Buffer.from(result.value).toString("base64") : result.failure.message;
 }
@@ -83,7 +117,7 @@ function textOfValue(result: { readonly kind: string; readonly value?: Uint8Arra
 }
 
 /** I10: no sleep ends before its time. I8: a recorded result is one that a closure returned. */
-function checkJournal({ durable, answers }: Ending, invocation: Invocation): void {
+function checkJournal({ durable, answers, circles }: Ending, invocation: Invocation): void {
   const journal = durable.journal(invocation.sequence);
   const name = nameOf(invocation);
   for (const { command, atMs } of journal?.commands ?? []) {
@@ -96,13 +130,16 @@ function checkJournal({ durable, answers }: Ending, invocation: Invocation): voi
   }
   const result = durable.outcome(invocation.sequence);
   must(result !== undefined, `${name} has ended without an outcome`);
-  if (!result.ok) checkFailure(durable, answers, invocation, result.failure.message);
+  if (!result.ok) checkFailure({ durable, answers, circles }, invocation, result.failure.message);
+  for (const { result: it } of journal?.completions.values() ?? []) {
+    const isDeadlock = it.kind === "failure" && it.failure.name === "DeadlockError";
+    must(circles || !isDeadlock, `rule 9: ${name} is told of a deadlock, and there is no circle`);
+  }
 }
 
 /** A failure has a reason. */
 function checkFailure(
-  durable: Durable,
-  answers: Answers,
+  { durable, answers, circles }: Pick<Ending, "durable" | "answers" | "circles">,
   invocation: Invocation,
   message: string,
 ): void {
@@ -115,16 +152,18 @@ function checkFailure(
     const byParent = above?.ok === false && above.failure.message === "killed";
     must(answers.killed.has(id) || byParent, `nobody killed ${name}`);
   } else if (message === "Cancelled") {
-    const told = (journal?.cancellations ?? 0) > 0 || hasCancelledCallee(journal);
+    // Its journal may have gone before the rest of it; then nothing says who its callees were.
+    const told = invocation.cancelledAt > 0 || journal === undefined || hasCancelledCallee(journal);
     must(told || invocation.attempts === 0, `nobody cancelled ${name}`);
+  } else if (message.startsWith("deadlock: ")) {
+    must(circles && invocation.attempts === 0, `rule 9: ${name} ended as a deadlock`);
   } else {
     must(/^op\d+ is terminal$/.test(message), `${name} failed for no reason: ${message}`);
   }
 }
 
-function hasCancelledCallee(journal: Journal | undefined): boolean {
-  const completions = [...(journal?.completions.values() ?? [])];
-  return completions.some(
+function hasCancelledCallee(journal: Journal): boolean {
+  return [...journal.completions.values()].some(
     ({ result }) => result.kind === "failure" && result.failure.message === "Cancelled",
   );
 }

@@ -20,6 +20,8 @@ export const FAULTS = [
   "disk full",
   /** F5: one commit takes very long. */
   "disk stalls",
+  /** F5: the guard says that space runs out, or that there is some again. */
+  "disk nearly full",
   /** F19, F4: a second runtime opens the directory; the first goes on until it is fenced. */
   "second runtime",
   /** F12: the wall clock jumps, also across a restart. */
@@ -52,6 +54,9 @@ export const FAULTS = [
   "kill",
   "pause",
   "resume",
+  /** F15, for all of a key or service; somebody takes it back later. */
+  "pause key",
+  "pause service",
   /** F18. */
   "purge",
   "attach",
@@ -67,6 +72,7 @@ const RATES: { readonly [F in Fault]: number } = {
   "commit fails": 0.005,
   "disk full": 0.003,
   "disk stalls": 0.005,
+  "disk nearly full": 0.003,
   "second runtime": 0.004,
   "clock jumps": 0.003,
   "worker killed": 0.015,
@@ -80,11 +86,13 @@ const RATES: { readonly [F in Fault]: number } = {
   "foreign worker": 0.002,
   "link clogs": 0.006,
   "client leaves": 0.01,
-  "odd awakeable": 0.006,
+  "odd awakeable": 0.015,
   cancel: 0.01,
   kill: 0.006,
   pause: 0.008,
   resume: 0.008,
+  "pause key": 0.004,
+  "pause service": 0.003,
   purge: 0.01,
   attach: 0.02,
 };

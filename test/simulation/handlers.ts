@@ -10,6 +10,8 @@ export interface Scene {
   readonly strays: (invocationId: string) => boolean;
   /** The runtime has given this worker up, and it does not know it yet. */
   readonly isZombie: () => boolean;
+  /** The link that it works for. */
+  readonly link: number;
 }
 
 /** One attempt: what its code has seen so far. */
@@ -68,6 +70,12 @@ async function perform(at: Attempt, it: Operation): Promise<string[]> {
     case "detached-sleep":
       void ctx.sleep(it.ms, id);
       return [];
+    case "outside":
+      await new Promise((resolve) => setTimeout(resolve, 5));
+      await ctx.sleep(1, id);
+      return [];
+    case "patched":
+      return [`${id}=${ctx.patched(id)}`];
     case "date":
       return [`${id}@${await ctx.date.now()}`];
     case "throw-transient":
@@ -127,6 +135,8 @@ type Reaching = Exclude<
       | "sleep"
       | "detached-sleep"
       | "date"
+      | "patched"
+      | "outside"
       | "throw-transient"
       | "throw-terminal"
       | "all"
@@ -141,23 +151,26 @@ async function reach(at: Attempt, it: Reaching): Promise<string[]> {
   const { world } = scene;
   const { id } = it;
   const outcomeOf = <T>(promise: Promise<T>, onValue?: (value: T) => void): Promise<string[]> =>
-    seenOf(id, promise, onValue).finally(() => {
+    seenOf(id, promise, (value) => {
       // What carries the name of its step can be looked up in the journal.
       if (it.op === "run" || it.op === "call") saw.add(id);
+      onValue?.(value);
     });
   const invocationId = ctx.request().id;
   switch (it.op) {
     case "run": {
-      const options = it.tries === null ? {} : { maxRetryAttempts: it.tries };
+      const start = { invocationId, step: id, saw, link: scene.link };
       const run = ctx.run(
         id,
-        ({ idempotencyToken, signal }) => {
+        ({ idempotencyToken: token, signal }) => {
           if (it.throwsTerminal) throw new TerminalError(`${id} threw`);
-          const zombie = scene.isZombie();
-          const start = { invocationId, step: id, token: idempotencyToken, saw, zombie };
-          return world.execute(start, it, signal);
+          return world.execute({ ...start, token, zombie: scene.isZombie() }, it, signal);
         },
-        options,
+        {
+          mode: it.mode,
+          ...(it.tries === null ? {} : { maxRetryAttempts: it.tries }),
+          ...(it.mode === "probe" ? { probe: () => world.probe(start) } : {}),
+        },
       );
       return outcomeOf(run, (value) => world.observe(invocationId, id, value));
     }

@@ -64,8 +64,23 @@ async function describe(seed: number, error: unknown): Promise<Found> {
   }
   const { message, fired, trace, cause } = values.quick ? error : await shrink(seed, error);
   const stack = cause instanceof Error ? (cause.stack ?? "") : "";
-  const shown = values.json ? trace.slice(-TRACE_LINES) : trace;
+  const shown = values.json ? readable(trace).slice(-TRACE_LINES) : trace;
   return { seed, message, stack, plan: fired, trace: shown };
+}
+
+/** Of time that goes on and on only the sum matters. */
+function readable(trace: readonly string[]): string[] {
+  const lines: string[] = [];
+  let waitedMs = 0;
+  for (const line of trace) {
+    const ms = /^time goes on by (\d+) ms$/.exec(line)?.[1];
+    if (ms === undefined) {
+      if (waitedMs > 0) lines.push(`time goes on by ${waitedMs} ms`);
+      lines.push(line);
+      waitedMs = 0;
+    } else waitedMs += Number(ms);
+  }
+  return lines;
 }
 
 function print(text: string): void {

@@ -75,6 +75,7 @@ export class Model {
       case "state-keys":
         return this.#expect(`${id}=${JSON.stringify([...state.keys()].sort(byBytes))}`);
       case "sleep":
+      case "outside":
       case "detached-sleep":
       case "send":
       case "send-signal":
@@ -83,6 +84,8 @@ export class Model {
         return;
       case "throw-terminal":
         return must(false, `the model expects ${id} to throw, and it came back`);
+      case "patched":
+        return this.#expect(`${id}=${this.#oracle.journal.patches.has(id)}`);
       case "date":
         return this.#date(id);
       case "all":

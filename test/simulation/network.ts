@@ -21,6 +21,8 @@ export interface LinkEvents {
   onTold(link: Link, message: RuntimeMessage): void;
   /** The worker's end says this. */
   onSaid(link: Link, message: WorkerMessage, ordinal: number): void;
+  /** A start is sent although the runtime could know that nothing is read. */
+  onStartSent(link: Link): void;
   /** The runtime ends it, and says why. */
   onClosedByRuntime(link: Link, code: number, reason: string): void;
 }
@@ -79,6 +81,8 @@ export class Link {
   readonly #fromRuntime = runtimeMessageDecoder(this.#limits);
   #runtime: ChannelHandlers<WorkerMessage> | undefined;
   #worker: ChannelHandlers<RuntimeMessage> | undefined;
+  /** Whether the runtime has sent something since, and so had to look. */
+  #clogSeen: "no" | "now" | "yes" = "no";
   #said = 0;
   #heard = 0;
 
@@ -95,9 +99,27 @@ export class Link {
     return this.#toWorker.frames.length;
   }
 
+  /** Nothing is read from now on, or all of it again. */
+  set clogged(bytes: number) {
+    this.clogBytes = bytes;
+    this.#clogSeen = "no";
+  }
+
+  /** A step is over: what was sent in it has been looked at. */
+  settle(): void {
+    if (this.#clogSeen === "now") this.#clogSeen = "yes";
+  }
+
   readonly runtimeChannel: Channel<RuntimeMessage> = {
     send: (message) => {
-      if (this.runtimeOpen) this.#toWorker.send(message);
+      if (!this.runtimeOpen) return;
+      if (this.clogBytes > 0) {
+        if (this.#clogSeen === "yes" && message.kind === "start") this.#events.onStartSent(this);
+        // At an acknowledgement and at a welcome nobody looks.
+        const looks = message.kind !== "ack" && message.kind !== "welcome";
+        if (looks && this.#clogSeen === "no") this.#clogSeen = "now";
+      }
+      this.#toWorker.send(message);
     },
     bufferedBytes: () => this.#toWorker.bytes + this.clogBytes,
     close: (code, reason) => {

@@ -27,6 +27,9 @@ export type Operation = { readonly id: string } & (
   | { readonly op: "sleep"; readonly ms: number }
   | { readonly op: "detached-sleep"; readonly ms: number }
   | { readonly op: "date" }
+  | { readonly op: "patched" }
+  /** Awaits something that is not of ctx, and goes on from outside a turn. */
+  | { readonly op: "outside" }
   | { readonly op: "awakeable"; readonly limitMs: number | null }
   | {
       readonly op: "call" | "send";
@@ -56,6 +59,7 @@ export interface RunOperation {
   readonly slow: boolean;
   readonly throwsTerminal: boolean;
   readonly value: "small" | "odd" | "large";
+  readonly mode: "at-least-once" | "at-most-once" | "probe";
 }
 
 const LONG = "long".repeat(90);
@@ -89,6 +93,9 @@ export class ProgramWriter {
   readonly #random: Random;
   readonly #weights: Weights;
   readonly #total: number;
+  readonly #callsBack: boolean;
+  /** Whether programs may wait for who waits for them: then some end as deadlocks. */
+  circles: boolean;
   /** Ids of invocations that a program may speak of. */
   readonly known: string[] = [];
   #ids = 0;
@@ -108,6 +115,8 @@ export class ProgramWriter {
       draw("sleep", 5),
       draw("detached-sleep", 1),
       draw("date", 2),
+      draw("patched", 1),
+      draw("outside", 2),
       draw("awakeable", 3),
       draw("call", 8),
       draw("send", 4),
@@ -121,6 +130,8 @@ export class ProgramWriter {
       draw("throw-transient", 2),
       draw("fan-out", 0.02),
     ];
+    this.#callsBack = random.chance(0.25);
+    this.circles = this.#callsBack;
     this.#total = this.#weights.reduce((sum, [, weight]) => sum + weight, 0);
   }
 
@@ -140,7 +151,7 @@ export class ProgramWriter {
     const place = PLACES[depth] ?? PLAIN;
     const operations = Array.from({ length }, () => this.#operation(place, depth, true));
     // Every exclusive program leaves its mark first: the order of the marks is that of the starts.
-    const marked: Operation[] = place.service === "cell" ? [{ id: this.#id(), op: "append" }] : [];
+    const marked: Operation[] = place.service === "cell" ? [this.#mark()] : [];
     const end: Operation[] = this.#random.chance(0.1)
       ? [{ id: this.#id(), op: "throw-terminal" }]
       : [];
@@ -200,6 +211,9 @@ export class ProgramWriter {
       case "clear-all":
       case "state-keys":
         return stateful ? { id, op } : { id, op: "date" };
+      case "patched":
+      case "outside":
+        return { id, op };
       case "sleep":
         return { id, op, ms: random.chance(0.1) ? 0 : random.int(1, 2_000) };
       case "detached-sleep":
@@ -221,6 +235,7 @@ export class ProgramWriter {
           : { id, op: "sleep", ms: random.int(0, 100) };
       case "attach":
       case "cancel":
+        if (op === "attach") this.circles = true;
         return this.known.length > 0 ? { id, op, to: random.pick(this.known) } : this.#run();
       case "throw-transient":
         return sequential ? { id, op, times: random.int(1, 2) } : this.#run();
@@ -238,23 +253,27 @@ export class ProgramWriter {
   #run(): Operation {
     const random = this.#random;
     const fails = random.chance(0.2) ? random.int(1, 2) : 0;
+    const mode = random.chance(0.25) ? random.pick(["at-most-once", "probe"] as const) : undefined;
     return {
       id: this.#id(),
       op: "run",
       fails,
-      tries: random.chance(0.2) ? random.int(1, 2) : null,
+      tries: mode !== "at-most-once" && random.chance(0.2) ? random.int(1, 2) : null,
       slow: random.chance(0.25),
       throwsTerminal: random.chance(0.05),
+      mode: mode ?? "at-least-once",
       value: random.chance(0.01) ? "large" : random.chance(0.1) ? "odd" : "small",
     };
   }
 
   #other(op: "call" | "send", id: string, depth: number): Operation {
     const random = this.#random;
-    if (depth + 1 >= PLACES.length) return this.#run();
-    const next = random.int(depth + 1, PLACES.length - 1);
+    const back = this.#callsBack && op === "call" && random.chance(0.3);
+    if (depth + 1 >= PLACES.length && !back) return this.#run();
+    // Back to itself, or to a place from which it may have been called.
+    const next = back ? random.int(0, depth) : random.int(depth + 1, PLACES.length - 1);
     const to = PLACES[next] ?? PLAIN;
-    const program = this.write(next, random.int(1, 2));
+    const program = this.write(next, back ? 0 : random.int(1, 2));
     const delayMs = op === "send" && random.chance(0.3) ? random.int(1, 3_000) : 0;
     const idempotencyKey = to.service === "plain" && random.chance(0.2) ? id : null;
     return { id, op, to, program, delayMs, idempotencyKey };
@@ -266,6 +285,10 @@ export class ProgramWriter {
       Array.from({ length: random.int(1, 2) }, () => this.#operation(place, depth, false));
     if (op === "race") return { id, op, sleepMs: random.int(0, 1_000), program: branch() };
     return { id, op, branches: Array.from({ length: random.int(2, 3) }, branch) };
+  }
+
+  #mark(): Operation {
+    return { id: this.#id(), op: "append" };
   }
 
   #id(): string {

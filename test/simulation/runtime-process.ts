@@ -34,7 +34,9 @@ export interface RuntimeOptions {
   readonly onKilled: () => void;
 }
 
-function limitsOf(options: Pick<Limits, "inactivityTimeoutMs" | "eagerStateBytesMax">): Limits {
+export function limitsOf(
+  options: Pick<Limits, "inactivityTimeoutMs" | "eagerStateBytesMax">,
+): Limits {
   return {
     ...DEFAULT_LIMITS,
     ...options,

@@ -5,26 +5,34 @@
 import type { Invocation } from "../../runtime/core/invocation.ts";
 import { invocationIdOf } from "../../runtime/core/invocation.ts";
 import { MemoryDisk } from "../../runtime/store/memory.ts";
-import type { RuntimeMessage, Start, WorkerMessage } from "../../protocol/message.ts";
+import { parseTimerKey, prefixEnd, TIMERS } from "../../runtime/core/keys.ts";
 import { Clients } from "./clients.ts";
 import { Durable, nameOf } from "./durable.ts";
-import { checkExecution, checkObservation, checkRows } from "./invariants.ts";
-import { Link, type LinkEvents } from "./network.ts";
+import {
+  checkExecution,
+  checkObservation,
+  checkRecovery,
+  checkRows,
+  checkSeen,
+} from "./invariants.ts";
+import type { Ending } from "./ending.ts";
+import { LinkWatch } from "./link-watch.ts";
+import { Link } from "./network.ts";
 import { ProgramWriter } from "./program.ts";
 import { Random } from "./random.ts";
-import { RuntimeProcess } from "./runtime-process.ts";
+import { limitsOf, RuntimeProcess } from "./runtime-process.ts";
 import { time } from "./time.ts";
 import { must } from "./violation.ts";
 import { type Code, WorkerProcess } from "./worker-process.ts";
 import { World } from "./world.ts";
 
-/** What a runtime may say as it ends the connection of an honest worker. */
-const HONEST_ENDS = /^(no hello within|\d+ bytes were not read in time|the runtime is shutting)/;
+/** The alarm looks at the clock once a second; its batch is open for some milliseconds. */
+const LATE_MS_MAX = 1_100;
 const LONGEST_WAIT_MS = 20_000;
 /** Rows are looked at as a whole after some of the crashes: it costs a scan. */
 const ROWS_CHECKED_EVERY = 6;
 
-export class Scenery implements LinkEvents {
+export class Scenery {
   readonly random: Random;
   readonly world = new World();
   readonly disk = new MemoryDisk();
@@ -36,9 +44,8 @@ export class Scenery implements LinkEvents {
   readonly log: string[] = [];
   readonly code: Code;
   readonly #settings: { readonly inactivityTimeoutMs: number; readonly eagerStateBytesMax: number };
-  readonly #starts = new Map<Link, Map<number, Start>>();
-  readonly #ends = new Map<Link, { ordinal: number; start: Start }[]>();
-  readonly #foreign = new Set<Link>();
+  readonly #programs: ProgramWriter;
+  readonly watch = new LinkWatch(this);
   runtime: RuntimeProcess;
   crashes = 0;
   /** Commits do not go through for this many steps. */
@@ -67,21 +74,23 @@ export class Scenery implements LinkEvents {
       concurrency: settings.pick([1, 2, 8]),
       lazyState: settings.chance(0.2),
     };
-    const programs = new ProgramWriter(new Random(seed, "programs"));
+    this.#programs = new ProgramWriter(new Random(seed, "programs"));
     const { durable, random, world } = this;
     this.clients = new Clients({
       random,
-      programs,
+      programs: this.#programs,
       durable,
       runtime: () => this.runtime,
       note: (event) => this.note(event),
       check: (check) => this.check(check),
     });
     world.onExecution = (it) => this.check(() => checkExecution(durable, it));
+    world.onExecuted = (it) => this.check(() => checkSeen(durable, it));
+    world.onBroken = (what) => this.check(() => must(false, what));
     world.onObservation = (it) => this.check(() => checkObservation(durable, it));
     for (const name of ["w0", "w1"]) {
       const hasCommands = (id: string): boolean => (durable.find(id)?.commands ?? 0) > 0;
-      const isLost = (link: Link): boolean => !link.runtimeOpen || !this.runtime.has(link);
+      const isLost = (link: Link): boolean => this.isLost(link);
       const { code } = this;
       this.workers.push(new WorkerProcess({ world, name, code, hasCommands, isLost }));
     }
@@ -129,10 +138,14 @@ export class Scenery implements LinkEvents {
     const wishes = world.dueWishes(time.wallMs, (id) => this.#isOpen(id));
     if (wishes.length > 0) choices.push([1, () => this.clients.grant(random.pick(wishes))]);
     if (world.closures.length > 0) choices.push([2, () => this.#finishClosure()]);
-    const held = this.workers.filter((it) => it.stopped);
-    if (held.length > 0) choices.push([0.3, () => (random.pick(held).stopped = false)]);
+    const stopped = this.workers.filter((it) => it.stopped);
+    if (stopped.length > 0) choices.push([0.3, () => (random.pick(stopped).stopped = false)]);
+    const { held } = this.clients;
+    if (held.length > 0 && this.clients.waiting < 20) {
+      choices.push([0.2, () => this.clients.letGo(random.int(0, held.length - 1))]);
+    }
     const clogged = links.filter((it) => it.clogBytes > 0);
-    if (clogged.length > 0) choices.push([0.3, () => (random.pick(clogged).clogBytes = 0)]);
+    if (clogged.length > 0) choices.push([0.3, () => (random.pick(clogged).clogged = 0)]);
     const away = this.workers.filter((it) => it.link === undefined);
     if (away.length > 0) choices.push([2, () => this.#connect(random.pick(away))]);
     if (links.some((it) => it.runtimeOpen !== it.workerOpen))
@@ -149,16 +162,20 @@ export class Scenery implements LinkEvents {
     }
   }
 
-  #workerOf(link: Link): WorkerProcess | undefined {
+  workerOf(link: Link): WorkerProcess | undefined {
     return this.workers.find((it) => it.link === link);
   }
 
   #speaks(link: Link): boolean {
-    return !(this.#workerOf(link)?.stopped ?? false);
+    return !(this.workerOf(link)?.stopped ?? false);
   }
 
   #listens(link: Link): boolean {
     return this.#speaks(link) && link.clogBytes === 0;
+  }
+
+  isLost(link: Link): boolean {
+    return !link.runtimeOpen || !this.runtime.has(link);
   }
 
   #runtimeOf(link: Link): RuntimeProcess | undefined {
@@ -197,12 +214,7 @@ export class Scenery implements LinkEvents {
   }
 
   newLink(): Link {
-    return new Link(this.#nextLink++, this);
-  }
-
-  /** A worker that will be refused: its end is no surprise. */
-  expectRefusal(link: Link): void {
-    this.#foreign.add(link);
+    return new Link(this.#nextLink++, this.watch);
   }
 
   #notice(): void {
@@ -247,10 +259,18 @@ export class Scenery implements LinkEvents {
     this.runtime.crash(0);
     this.clients.forget();
     this.crashes++;
-    if (this.crashes % ROWS_CHECKED_EVERY === 0) this.check(() => checkRows(this.durable));
+    if (this.crashes % ROWS_CHECKED_EVERY === 0) {
+      this.check(() => checkRows(this.durable));
+      this.check(() => checkRecovery(this.durable, limitsOf(this.#settings), this.latestMs));
+    }
     this.note("the runtime starts again");
     this.runtime = this.#startRuntime();
     return true;
+  }
+
+  /** The latest time that the wall clock has shown: the runtime's never goes back behind it. */
+  get latestMs(): number {
+    return time.wallMs + this.wallBehindMs;
   }
 
   /** Another runtime on the same directory; the first one is not told. */
@@ -293,15 +313,22 @@ export class Scenery implements LinkEvents {
     } else this.#dead = true;
   }
 
+  /** What the guard of the disk says; after a restart it has to say so again. */
+  guardDisk(low: boolean): void {
+    this.note(low ? "the disk is nearly full" : "the disk has room again");
+    this.runtime.submit({ kind: "disk-space", low });
+  }
+
   // ------------------------------------------------------------------ the end
 
   heal(): void {
     for (const ghost of this.ghosts.splice(0)) ghost.crash(0);
     this.stalledSteps = 0;
     this.fullFor = 0;
+    this.guardDisk(false);
     time.jumpWall(this.wallBehindMs);
     this.wallBehindMs = 0;
-    for (const link of this.links()) link.clogBytes = 0;
+    for (const link of this.links()) link.clogged = 0;
     for (const [at, worker] of this.workers.entries()) {
       worker.kill();
       worker.code = { ...this.code, version: at === 1 && this.hasNewVersion ? "v2" : "v1" };
@@ -313,6 +340,21 @@ export class Scenery implements LinkEvents {
     for (const it of this.durable.invocations()) {
       if (it.status === "paused") this.clients.control("resume", invocationIdOf(it));
     }
+    for (const at of this.clients.held.keys()) this.clients.letGo(at);
+  }
+
+  /** I10: when all is well no timer is late. */
+  checkTimers(): void {
+    const [first] = this.disk.rows.range({ from: TIMERS, to: prefixEnd(TIMERS), limit: 1 });
+    if (first === undefined || this.runtime.store.pendingCount > 0) return;
+    const lateMs = time.wallMs - parseTimerKey(first[0]).dueAtMs;
+    this.check(() => must(lateMs <= LATE_MS_MAX, `I10: a timer is ${lateMs} ms late`));
+  }
+
+  ending(): Ending {
+    const { durable, world, clients } = this;
+    const { circles } = this.#programs;
+    return { durable, answers: clients.answers, world, circles, nowMs: time.wallMs };
   }
 
   isQuiet(): boolean {
@@ -338,58 +380,5 @@ export class Scenery implements LinkEvents {
   whatIsOpen(): string {
     const open = this.#open().map((it) => `${nameOf(it)} ${it.status}`);
     return [...open, `${this.clients.waiting} requests`].join(", ");
-  }
-
-  // ------------------------------------------------------------------ what links see
-
-  onTold(link: Link, message: RuntimeMessage): void {
-    if (message.kind === "start") {
-      const starts = this.#starts.get(link) ?? new Map<number, Start>();
-      this.#starts.set(link, starts.set(message.attempt, message));
-      this.check(() => this.#checkStart(message));
-    } else if (message.kind === "ack") this.check(() => this.#checkAck(link, message.upTo));
-  }
-
-  onSaid(link: Link, message: WorkerMessage, ordinal: number): void {
-    if (message.kind !== "end") return;
-    const start = this.#starts.get(link)?.get(message.attempt);
-    if (start) this.#ends.set(link, [...(this.#ends.get(link) ?? []), { ordinal, start }]);
-  }
-
-  onClosedByRuntime(link: Link, code: number, reason: string): void {
-    this.note(`the runtime closes link ${link.id}: ${code} ${reason}`);
-    if (HONEST_ENDS.test(reason) || this.#foreign.has(link)) return;
-    this.check(() => must(false, `the runtime ends the connection of an honest worker: ${reason}`));
-  }
-
-  /** I18: nothing starts before its back-off is over. */
-  #checkStart(start: Start): void {
-    const invocation = this.durable.find(start.invocationId);
-    if (invocation?.status !== "backing-off" || start.attemptNumber <= invocation.attempts) return;
-    if (this.#mayBeWoken(invocation)) return;
-    const nowMs = time.wallMs + this.wallBehindMs;
-    const dueAtMs = invocation.nextAttemptAtMs ?? 0;
-    must(dueAtMs <= nowMs, `I18: ${nameOf(invocation)} starts ${dueAtMs - nowMs} ms early`);
-  }
-
-  /** By a resume, or by a cancellation of it or of who called it: then it starts at once. */
-  #mayBeWoken(invocation: Invocation): boolean {
-    const id = invocationIdOf(invocation);
-    const { asked, cancelled } = this.clients.answers;
-    if (asked.some(({ question: it }) => "invocationId" in it && it.invocationId === id))
-      return true;
-    const some = cancelled.size + this.world.cancelled.size > 0;
-    return this.world.cancelled.has(id) || (invocation.parent !== null && some);
-  }
-
-  /** I1 for workers: an end that was acknowledged is on disk, unless its attempt was over before. */
-  #checkAck(link: Link, upTo: number): void {
-    const ends = this.#ends.get(link) ?? [];
-    while (ends[0] && ends[0].ordinal <= upTo) {
-      const { start } = ends.shift() ?? ends[0];
-      const invocation = this.durable.find(start.invocationId);
-      if (invocation?.status !== "running" || invocation.attempts !== start.attemptNumber) continue;
-      must(false, `I1: the end of ${nameOf(invocation)} was acknowledged, and is not on disk`);
-    }
   }
 }

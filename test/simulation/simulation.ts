@@ -8,6 +8,7 @@
  */
 import { createHash } from "node:crypto";
 import { Chaos } from "./chaos.ts";
+import { nameOf } from "./durable.ts";
 import { checkEnding } from "./ending.ts";
 import type { Fired } from "./faults.ts";
 import { Scenery } from "./scenery.ts";
@@ -16,6 +17,8 @@ import { Violation } from "./violation.ts";
 
 const UNSAFE_STEPS = 225;
 const STEPS_MIN = 300;
+/** After these everybody is connected, and what was late is done. */
+const SETTLING_STEPS = 100;
 const HEALING_STEPS_MAX = 20_000;
 
 export interface Outcome {
@@ -69,9 +72,8 @@ export class Simulation {
       await time.quiet();
       while (this.#steps < UNSAFE_STEPS) await this.#step(true);
       await this.#heal();
-      const { durable, clients, world } = scenery;
-      const nowMs = time.wallMs;
-      scenery.check(() => checkEnding({ durable, answers: clients.answers, world, nowMs }));
+      scenery.check(() => checkEnding(scenery.ending()));
+      for (const it of scenery.durable.invocations()) scenery.note(nameOf(it));
       scenery.throwViolation();
     } catch (error) {
       throw new Failure(error, this.#fired, scenery.log);
@@ -97,6 +99,7 @@ export class Simulation {
       scenery.event(faulty);
     } else this.#fired.push({ step, fault });
     await time.quiet();
+    for (const link of scenery.links()) link.settle();
     scenery.throwViolation();
   }
 
@@ -117,6 +120,7 @@ export class Simulation {
     for (let step = 0; step < HEALING_STEPS_MAX; step++) {
       if (step % 50 === 0) scenery.resumePaused();
       await this.#step(false);
+      if (step > SETTLING_STEPS) scenery.checkTimers();
       if (step % 8 === 7 && this.#steps >= STEPS_MIN && scenery.isQuiet()) return;
     }
     throw new Violation(`I2: not quiet after healing: ${scenery.whatIsOpen()}`);

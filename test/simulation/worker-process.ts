@@ -96,6 +96,7 @@ export class WorkerProcess {
     const scene: Scene = {
       world: this.#options.world,
       strays: (id) => this.code.strays && this.#options.hasCommands(id),
+      link: link.id,
       isZombie: () => this.#options.isLost(link),
     };
     const run = (ctx: unknown, program: Program): Promise<string[]> =>

@@ -2,14 +2,20 @@
  * What is outside every crash domain, and remembers: each physical execution of a closure, each value
  * that user code was given, each awakeable. The invariants compare it with the rows on disk.
  */
+import type { ProbeAnswer } from "../../sdk/run.ts";
 import type { RunOperation } from "./program.ts";
 
-export interface Start {
+/** Which step of whose code. */
+export interface Step {
   readonly invocationId: string;
   readonly step: string;
-  readonly token: string;
   /** The steps whose outcome the code of this attempt has seen. */
   readonly saw: ReadonlySet<string>;
+  readonly link: number;
+}
+
+export interface Start extends Step {
+  readonly token: string;
   /** Where it runs was given up: a go that was on its way to it may come after another has reported. */
   readonly zombie: boolean;
 }
@@ -27,8 +33,19 @@ export interface Observation {
 /** After this long without a sign somebody does it again. */
 const PATIENCE_MS = 3_000;
 
+/** What the outside knows of one run. */
+interface Effects {
+  started: number;
+  /** The value of the last closure that ended well. */
+  done: { readonly value: unknown } | undefined;
+  /** Somebody has asked since the last start, and it had not happened. */
+  askedInVain: boolean;
+}
+
 /** A closure at work: reaches outside until the simulator lets it end. */
 interface Closure {
+  readonly of: Step;
+  readonly signal: AbortSignal;
   readonly finish: () => void;
 }
 
@@ -57,8 +74,13 @@ export class World {
   readonly cancelled = new Set<string>();
   /** Called as a closure starts: the moment at which its command and its try must be on disk. */
   onExecution: (execution: Execution) => void = () => undefined;
+  /** Called as it ends: what its code has seen by then must be on disk too. */
+  onExecuted: (execution: Execution) => void = () => undefined;
+  /** Called when the outside sees what it must never see. */
+  onBroken: (what: string) => void = () => undefined;
   /** Called as code is given the result of a closure. */
   onObservation: (observation: Observation) => void = () => undefined;
+  readonly #effects = new Map<string, Effects>();
   readonly #failures = new Map<string, number>();
   #nonce = 0;
 
@@ -73,14 +95,39 @@ export class World {
     else this.executions.set(at, [execution]);
     this.executionCount++;
     this.onExecution(execution);
+    const effects = this.#start(at, it, start.zombie);
     const failed = this.#failures.get(at) ?? 0;
     const fails = failed < it.fails;
     if (fails) this.#failures.set(at, failed + 1);
     const finish = (): unknown => {
+      this.onExecuted(execution);
       if (fails) throw new Error(`${step} fails for the ${failed + 1}. time`);
+      effects.done = { value };
       return value;
     };
-    return it.slow ? this.#later(finish, signal) : finish();
+    return it.slow ? this.#later(start, finish, signal) : finish();
+  }
+
+  /** Whether the run happened, as somebody outside sees it. */
+  probe({ invocationId, step }: Step): ProbeAnswer<unknown> {
+    const effects = this.#effects.get(`${invocationId}/${step}`);
+    if (effects?.done) return { happened: true, value: effects.done.value };
+    if (effects) effects.askedInVain = true;
+    return { happened: false };
+  }
+
+  #start(at: string, { mode }: RunOperation, zombie: boolean): Effects {
+    const effects = this.#effects.get(at) ?? { started: 0, done: undefined, askedInVain: false };
+    this.#effects.set(at, effects);
+    const again = effects.started++ > 0;
+    if (again && mode === "at-most-once") this.onBroken(`an at-most-once run started twice: ${at}`);
+    // A go that was on its way to one that was given up may come after the next one's question.
+    if (zombie) return effects;
+    if (again && mode === "probe" && !effects.askedInVain) {
+      this.onBroken(`a run with a probe started again, and nobody had asked: ${at}`);
+    }
+    effects.askedInVain = false;
+    return effects;
   }
 
   /** Whether this operation has to throw once more. Counted outside, so that a crash forgives nothing. */
@@ -112,9 +159,19 @@ export class World {
     return due;
   }
 
-  #later(finish: () => unknown, signal: AbortSignal): Promise<unknown> {
+  /** A closure of this invocation that its attempt on this link still waits for. */
+  closureAtWork(invocationId: string, link: number): Step | undefined {
+    const found = this.closures.find(
+      ({ of, signal }) => of.invocationId === invocationId && of.link === link && !signal.aborted,
+    );
+    return found?.of;
+  }
+
+  #later(of: Step, finish: () => unknown, signal: AbortSignal): Promise<unknown> {
     return new Promise((resolve, reject) => {
       const closure: Closure = {
+        of,
+        signal,
         finish: () => {
           try {
             resolve(finish());

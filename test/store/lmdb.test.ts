@@ -3,6 +3,7 @@ import { stat } from "node:fs/promises";
 import { join } from "node:path";
 import { open, type Database } from "lmdb";
 import { afterEach, describe, expect, test } from "vitest";
+import { DamagedRow } from "../../runtime/core/tx.ts";
 import { openLmdbStore } from "../../runtime/store/lmdb.ts";
 import type { Store } from "../../runtime/store/store.ts";
 import { BatchWriter, text } from "../contract/store.contract.ts";
@@ -49,9 +50,16 @@ const keysIn = (path: string, name: "rows" | "chunks"): Promise<string[]> =>
 
 const KIB = 1024;
 
+/**
+ * Damage was thrown once, out of the middle of a step: one flipped bit ended the runtime, and every
+ * later start of it. Now the store marks the row, and whoever needs its value decides.
+ */
+const problemOf = (value: Uint8Array | undefined): string | undefined =>
+  value instanceof DamagedRow ? value.problem : undefined;
+
 describe("a damaged row", () => {
   test.each(["its first byte", "its checksum", "its value"])(
-    "is refused by the name of its key when %s was flipped, and others are read as before",
+    "is marked by the name of its key when %s was flipped, and others are read as before",
     async (what) => {
       const path = join(await temporaryDirectory(), "0");
       const store = openStore(path);
@@ -64,11 +72,12 @@ describe("a damaged row", () => {
         rows.putSync(key, row);
       });
       const next = openStore(path);
-      expect(() => next.get("b\xff")).toThrow(String.raw`"b\xff" is damaged`);
-      expect(() => next.range({ from: "a", to: "d", limit: 9 })).toThrow(String.raw`"b\xff"`);
+      expect(problemOf(next.get("b\xff"))).toContain(String.raw`"b\xff" is damaged`);
+      const rows = next.range({ from: "a", to: "d", limit: 9 });
+      expect(rows.map(([key]) => key)).toEqual(["a", "b\xff", "c"]);
+      expect(rows.map(([, value]) => value.length)).toEqual([1, 0, 1]);
+      expect(rows.map(([, value]) => problemOf(value) !== undefined)).toEqual([false, true, false]);
       expect([text(next.get("a")), text(next.get("c"))]).toEqual(["1", "3"]);
-      // A range that was cut off by the damage must not keep the next one from its rows.
-      expect(next.range({ from: "c", to: "d", limit: 9 }).length).toBe(1);
       await new BatchWriter(next).commit({ "b\xff": "new" });
       expect(text(next.get("b\xff"))).toBe("new");
     },
@@ -78,7 +87,7 @@ describe("a damaged row", () => {
     ["a piece is missing", "piece 1 of 3 is missing"],
     ["a piece is too short", "bytes, not"],
     ["a piece has a flipped bit", "its checksum"],
-  ])("of a large value is refused when %s", async (damage, message) => {
+  ])("of a large value is marked when %s", async (damage, message) => {
     const path = join(await temporaryDirectory(), "0");
     const store = openStore(path);
     await new BatchWriter(store).commit({ v: new Uint8Array(600 * KIB).fill(7) });
@@ -91,8 +100,8 @@ describe("a damaged row", () => {
       else chunks.putSync(key, piece.fill(6, 100, 101));
     });
     const next = openStore(path);
-    expect(() => next.get("v")).toThrow(message);
-    expect(() => next.get("v")).toThrow('the row "v" is damaged');
+    expect(problemOf(next.get("v"))).toContain(message);
+    expect(problemOf(next.get("v"))).toContain('the row "v" is damaged');
   });
 });
 

@@ -1,6 +1,8 @@
 /** Calls and sends: another invocation, created in the step that records the command. */
 import { FailureCode, type Failure } from "../../../protocol/failure.ts";
+import type { Result } from "../../../protocol/payload.ts";
 import { admit, type Admitted } from "../admit.ts";
+import { damagedRefusal, quarantineOf, tryRead } from "../damage.ts";
 import { addPending, answer, asCompletion } from "../deliver.ts";
 import { nextSequence } from "../inbox.ts";
 import { invocationIdOf, type Invocation } from "../invocation.ts";
@@ -9,6 +11,7 @@ import { outcomeKey, waiterKey, type Sequence } from "../keys.ts";
 import { decodeOutcome, encodeNumber } from "../rows.ts";
 import { childEntropy } from "../seed.ts";
 import { changed, load, type Step } from "../step.ts";
+import { DamagedRowError } from "../tx.ts";
 import { refused } from "./command-limits.ts";
 import type { CommandStep } from "./apply-command.ts";
 
@@ -66,10 +69,13 @@ function isForNow(code: number): boolean {
 
 export function invocationId(it: CommandStep<"invocation-id">): void {
   const { step, invocation, command } = it;
-  const found = findChild(step.tx, invocation, command.of);
-  const child = found?.child == null ? undefined : load(step, found.child);
+  const sequence = findChild(step.tx, invocation, command.of)?.child ?? undefined;
+  const child = sequence === undefined ? undefined : load(step, sequence);
   if (child === undefined || child.purging) {
-    const failure = terminal(404, `command ${command.of} has created no invocation`);
+    const quarantine = sequence === undefined ? undefined : quarantineOf(step, sequence);
+    const none = { code: 404, message: `command ${command.of} has created no invocation` };
+    const { code, message } = quarantine ?? none;
+    const failure = terminal(code, message);
     answer(step, invocation, command.completionId, { kind: "failure", failure });
     return;
   }
@@ -86,7 +92,10 @@ export function attachTo(
 ): void {
   const row = step.tx.get(outcomeKey(target.sequence));
   if (row !== undefined) {
-    answer(step, invocation, completionId, asCompletion(decodeOutcome(row).result));
+    const outcome = tryRead(() => decodeOutcome(row));
+    const result: Result =
+      outcome instanceof DamagedRowError ? unreadable(outcome) : outcome.result;
+    answer(step, invocation, completionId, asCompletion(result));
     return;
   }
   // Its age among calls and attaches: the youngest of a deadlock fails.
@@ -95,6 +104,12 @@ export function attachTo(
   changed(step, target);
   step.tx.insert(waiterKey(target.sequence, invocation.sequence, completionId), order);
   addPending(step, invocation, completionId, { kind: "attach", target: target.sequence });
+}
+
+/** It has ended, and nobody knows how: asking again changes nothing. */
+function unreadable(damage: DamagedRowError): Result {
+  const { code, message } = damagedRefusal(damage);
+  return { ok: false, failure: terminal(code, message) };
 }
 
 export function terminal(code: number, message: string): Failure {

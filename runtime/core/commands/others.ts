@@ -3,10 +3,12 @@ import { parseAwakeableId, parseInvocationId } from "../../../protocol/ids.ts";
 import type { AwakeableId, InvocationId } from "../../../protocol/ids.ts";
 import type { Result } from "../../../protocol/payload.ts";
 import { cancel } from "../control.ts";
+import { quarantineOf, readOr } from "../damage.ts";
 import { answer, asCompletion, complete, deliver } from "../deliver.ts";
 import type { Invocation } from "../invocation.ts";
+import { byCompletion, findCommand } from "../journal.ts";
 import { pendingKey } from "../keys.ts";
-import { decodePending } from "../rows.ts";
+import { readPending } from "../pendings.ts";
 import { find, type Step } from "../step.ts";
 import type { CommandStep } from "./apply-command.ts";
 import { attachTo, terminal } from "./calls.ts";
@@ -31,11 +33,20 @@ export function completeAwakeableById(
   const { completionId } = parts;
   if (completionId > invocation.completionIdMax) return "unknown";
   // An id that somebody made up from a real one must not complete a sleep or a call.
-  const row = step.tx.get(pendingKey(invocation.sequence, completionId));
-  if (row !== undefined && decodePending(row).kind === "awakeable") {
+  if (isAwakeable(step, invocation, completionId)) {
     complete(step, invocation, completionId, asCompletion(result));
   }
   return "taken";
+}
+
+function isAwakeable({ tx }: Step, invocation: Invocation, completionId: number): boolean {
+  const row = tx.get(pendingKey(invocation.sequence, completionId));
+  if (row === undefined) return false;
+  const { kind } = readPending(row);
+  if (kind !== "damaged") return kind === "awakeable";
+  // Its command says what it is.
+  const command = readOr(() => findCommand(tx, invocation, byCompletion(completionId)), undefined);
+  return command?.command.kind === "awakeable";
 }
 
 export function sendSignal({ step, command }: CommandStep<"send-signal">): void {
@@ -53,7 +64,10 @@ export function attach({ step, invocation, command, covered }: CommandStep<"atta
   if (covered) return;
   const target = findById(step, command.invocationId);
   if (target === undefined) {
-    const failure = terminal(404, `invocation not found: ${command.invocationId}`);
+    const parts = parseInvocationId(command.invocationId);
+    const none = { code: 404, message: `invocation not found: ${command.invocationId}` };
+    const { code, message } = (parts && quarantineOf(step, parts.sequence)) ?? none;
+    const failure = terminal(code, message);
     answer(step, invocation, command.completionId, { kind: "failure", failure });
     return;
   }

@@ -1,6 +1,7 @@
 /** What an invocation waits for by itself: time, an outsider, the clock. */
 import { addPending, answer, removePending } from "../deliver.ts";
-import { clearTimer, dueIn, setTimer } from "../timers.ts";
+import { forgetSource } from "../finish.ts";
+import { dueIn, setTimer } from "../timers.ts";
 import type { CommandStep } from "./apply-command.ts";
 
 /** The due time is fixed here and stored absolute, so that a restart changes nothing about it. */
@@ -16,9 +17,8 @@ export function sleep({ step, invocation, command, covered }: CommandStep<"sleep
 export function withdraw({ step, invocation, command }: CommandStep<"withdraw">): void {
   const { completionId } = command;
   const pending = removePending(step, invocation, completionId);
-  if (pending?.kind !== "sleep") return;
-  const { sequence } = invocation;
-  clearTimer(step, { dueAtMs: pending.dueAtMs, sequence, kind: "sleep", id: completionId });
+  // An SDK withdraws sleeps only; whatever it was, nothing is left that would complete it.
+  if (pending) forgetSource(step, invocation, completionId, pending);
 }
 
 export function awakeable({ step, invocation, command, covered }: CommandStep<"awakeable">): void {

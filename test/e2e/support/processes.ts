@@ -1,7 +1,7 @@
 /**
  * Real processes for end-to-end tests: the runtime as users start it, workers, and an outside
  * service that sees every arrival. Everything that was started is ended by `stopAll`, whatever the
- * test did. Plain `node`, so that a SIGKILL hits the process itself.
+ * test did, and every data directory that is left must be sound. Plain `node`, so that a SIGKILL hits the process itself.
  */
 import { spawn, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
@@ -11,6 +11,8 @@ import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 
+import { requireSound } from "../../support/sound-directory.ts";
+
 const ROOT = fileURLToPath(new URL("../../../", import.meta.url));
 const CLI = join(ROOT, "dist/cli/main.js");
 
@@ -19,8 +21,13 @@ const directories = new Set<string>();
 
 export async function stopAll(): Promise<void> {
   await Promise.all([...running].map((child) => end(child, "SIGKILL")));
-  await Promise.all([...directories].map((path) => rm(path, { recursive: true, force: true })));
+  const left = [...directories];
   directories.clear();
+  try {
+    for (const path of left) await requireSound(path);
+  } finally {
+    await Promise.all(left.map((path) => rm(path, { recursive: true, force: true })));
+  }
 }
 
 export async function newDirectory(): Promise<string> {
@@ -34,6 +41,7 @@ export interface RuntimeProcess {
   readonly ingressUrl: string;
   readonly adminUrl: string;
   readonly workerUrl: string;
+  readonly ports: readonly [ingress: string, admin: string, worker: string];
   readonly child: ChildProcess;
   readonly log: readonly string[];
   kill(): Promise<void>;
@@ -43,16 +51,46 @@ export interface RuntimeProcess {
 }
 
 export interface RuntimeOptions {
+  /** Of another build than ours. */
+  readonly cli?: string;
   readonly dataDir?: string;
   readonly ports?: readonly [ingress: string, admin: string, worker: string];
   readonly env?: Readonly<Record<string, string>>;
+  /** More of the command line. */
+  readonly flags?: readonly string[];
+}
+
+/** A runtime from its first moment on, so that it can be killed before it is ready. */
+export interface StartingRuntime {
+  readonly child: ChildProcess;
+  /** Rejects if it ends before. */
+  readonly ready: Promise<RuntimeProcess>;
+  kill(): Promise<void>;
 }
 
 export async function startRuntimeProcess(options: RuntimeOptions = {}): Promise<RuntimeProcess> {
   const dataDir = options.dataDir ?? (await newDirectory());
+  return launchRuntimeProcess({ ...options, dataDir }).ready;
+}
+
+export function launchRuntimeProcess(
+  options: RuntimeOptions & { readonly dataDir: string },
+): StartingRuntime {
+  const { dataDir, cli = CLI, flags: more = [] } = options;
   const [ingress, admin, worker] = options.ports ?? ["0", "0", "0"];
-  const flags = ["--data-dir", dataDir, "--ingress-port", ingress, "--admin-port", admin];
-  const child = launch([CLI, "start", ...flags, "--worker-port", worker], options.env);
+  const ports = ["--ingress-port", ingress, "--admin-port", admin, "--worker-port", worker];
+  const child = launch([cli, "start", "--data-dir", dataDir, ...ports, ...more], options.env);
+  const ready = readyRuntime(child, options);
+  // Who kills it before it is ready need not look.
+  ready.catch(() => undefined);
+  return { child, ready, kill: () => end(child, "SIGKILL") };
+}
+
+async function readyRuntime(
+  child: ChildProcess,
+  options: RuntimeOptions & { readonly dataDir: string },
+): Promise<RuntimeProcess> {
+  const { dataDir } = options;
   const log = collect(child);
   const line = await firstLine(child, child.stdout, /^holdfast ready /, log);
   const [, ingressUrl = "", adminUrl = "", workerUrl = ""] =
@@ -64,6 +102,7 @@ export async function startRuntimeProcess(options: RuntimeOptions = {}): Promise
     ingressUrl,
     adminUrl,
     workerUrl,
+    ports,
     child,
     log,
     kill: () => end(child, "SIGKILL"),

@@ -27,8 +27,14 @@ const recording = readRecording(
     leftBehind: readFileSync(join(path, `left-${i}.mdb`)),
   })),
 );
-say({ order: brokenOrder(recording), acknowledgements: recording.acknowledgements.length });
-const history = new ImageHistory(recording.acknowledgements, observed);
+// Only what carries an idempotency key is asked for again.
+const repeated = new Set(observed.map((it) => it.id));
+say({
+  order: brokenOrder(recording, repeated),
+  acknowledgements: recording.acknowledgements.length,
+  goes: recording.goes.length,
+});
+const history = new ImageHistory(recording.acknowledgements, observed, recording.goes);
 const formatFile = join(path, "holdfast.json");
 for (let image = Number(first); image < Number(end); image++) {
   const plan = planImage(recording, seed * 1_000 + image);

@@ -27,6 +27,7 @@ export async function runCampaign(built: Package, options: CampaignOptions): Pro
     recordings: 0,
     images: 0,
     acknowledgements: 0,
+    goes: 0,
     broken: 0,
     fatal: 0,
     violations: [],
@@ -55,6 +56,7 @@ function add(sum: Campaign, checked: Checked): void {
   sum.recordings++;
   sum.images += checked.images;
   sum.acknowledgements += checked.acknowledgements;
+  sum.goes += checked.goes;
   sum.broken += checked.broken;
   sum.fatal += checked.fatal;
   sum.violations.push(...checked.violations);

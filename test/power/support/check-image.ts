@@ -5,6 +5,7 @@
 import { createHash } from "node:crypto";
 import { parseInvocationId } from "../../../protocol/ids.ts";
 import { invocationIdOf, takesKey, type Invocation } from "../../../runtime/core/invocation.ts";
+import { byIndex, findCommand } from "../../../runtime/core/journal.ts";
 import {
   idempotencyKey,
   inputKey,
@@ -14,6 +15,7 @@ import {
   outcomeKey,
   prefixEnd,
   readU48,
+  runKey,
   stateKey,
 } from "../../../runtime/core/keys.ts";
 import {
@@ -21,6 +23,7 @@ import {
   decodeInvocation,
   decodeNumber,
   decodeOutcome,
+  decodeRun,
 } from "../../../runtime/core/rows.ts";
 import type { ReadTx } from "../../../runtime/core/tx.ts";
 import { openDirectory } from "../../../runtime/store/directory.ts";
@@ -30,6 +33,7 @@ import type { Observed } from "./load.ts";
 import { recoverAndServe, type Recovered } from "./recovered.ts";
 import type { Acknowledgement } from "./recording.ts";
 import { Snapshot } from "./snapshot.ts";
+import type { ToldGo } from "./worker-wire.ts";
 
 const ALL = 10_000_000;
 const text = (bytes: Uint8Array): string => new TextDecoder().decode(bytes);
@@ -45,13 +49,19 @@ interface Remembered {
 
 export class ImageHistory {
   readonly #acknowledgements: readonly Told[];
+  readonly #goes: readonly ToldGo[];
   readonly #observed: readonly Observed[];
   readonly #rowsAt = new Map<number, string>();
   readonly #journals = new Map<string, Remembered>();
 
   /** @param acknowledgements in the order in which they were given */
-  constructor(acknowledgements: readonly Told[], observed: readonly Observed[]) {
+  constructor(
+    acknowledgements: readonly Told[],
+    observed: readonly Observed[],
+    goes: readonly ToldGo[] = [],
+  ) {
     this.#acknowledgements = acknowledgements;
+    this.#goes = goes;
     this.#observed = observed;
   }
 
@@ -75,6 +85,7 @@ export class ImageHistory {
   *#asItLies(store: Snapshot, cutLine: number): Generator<string> {
     const invocations = allInvocations(store);
     yield* this.#acknowledged(store, cutLine);
+    yield* this.#let(store, cutLine);
     yield* this.#wholeBatches(store);
     for (const it of invocations) yield* this.#grows(store, it);
     yield* idempotencyKeys(store, invocations);
@@ -90,6 +101,23 @@ export class ImageHistory {
       if (invocation === undefined) yield `I1: ${id} was answered (${status}) and is not there`;
       else if (status === 200 && outcomeOf(store, invocation) !== body) {
         yield `I1: ${id} was answered ${body}, there is ${outcomeOf(store, invocation)}`;
+      }
+    }
+  }
+
+  /** Rule 2: a closure that may have started has its command and its try on the disk. */
+  *#let(store: Snapshot, cutLine: number): Generator<string> {
+    for (const { line, id, command, try: number } of this.#goes) {
+      if (line > cutLine) return;
+      const invocation = find(store, id);
+      const what = `rule 2: try ${number} of command ${command} of ${id} was let go`;
+      if (invocation === undefined) yield `${what}, and the invocation is not there`;
+      else if (invocation.status !== "completed") {
+        const entry = findCommand(store, invocation, byIndex(command));
+        const run = store.get(runKey(invocation.sequence, command));
+        if (entry === undefined) yield `${what}, and the command is not there`;
+        // Without a row it has its result, which comes later still.
+        else if (run && decodeRun(run).tries < number) yield `${what}, and the try is not there`;
       }
     }
   }
@@ -181,7 +209,7 @@ function targetOf(path: string): { service: string; handler: string; key: string
   return { service, handler: handler ?? "", key };
 }
 
-function allInvocations(store: ReadTx): Invocation[] {
+export function allInvocations(store: ReadTx): Invocation[] {
   const range = { from: INVOCATIONS, to: prefixEnd(INVOCATIONS), limit: ALL };
   return store.range(range).map(([key, row]) => decodeInvocation(readU48(key, 1), row));
 }

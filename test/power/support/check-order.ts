@@ -4,8 +4,9 @@
  */
 import type { Acknowledgement, Recording } from "./recording.ts";
 
-export function brokenOrder(recording: Recording): string[] {
-  return [...brokenCommits(recording), ...brokenAnswers(recording)];
+/** @param repeated ids of invocations that may have been asked for more than once */
+export function brokenOrder(recording: Recording, repeated: ReadonlySet<string>): string[] {
+  return [...brokenCommits(recording), ...brokenAnswers(recording, repeated)];
 }
 
 /** Between the last page of a commit and its meta page lies a flush, from its begin to its end. */
@@ -24,17 +25,21 @@ function brokenCommits({ writes, flushes }: Recording): string[] {
 }
 
 /**
- * The first answer about an invocation follows a commit that began after the answer before it on the
- * same connection: a client asks only then, so the commit cannot be an older one.
+ * The answer to a request that was made once follows a commit that began after the answer before it
+ * on the same connection: a client asks only then, so the commit cannot be an older one. The last
+ * answer of a connection is left out: the client may have died without it, and then nobody knows
+ * whether it was asked for again.
  */
-function brokenAnswers({ writes, flushes, acknowledgements }: Recording): string[] {
-  const known = new Set<string>();
+function brokenAnswers(
+  { writes, flushes, acknowledgements }: Recording,
+  repeated: ReadonlySet<string>,
+): string[] {
   const lastOn = new Map<string, number>();
+  const final = new Map(acknowledgements.map((it) => [it.socket, it]));
   return acknowledgements.flatMap((answer: Acknowledgement) => {
     const asked = lastOn.get(answer.socket) ?? 0;
     lastOn.set(answer.socket, answer.line);
-    if (known.has(answer.id)) return [];
-    known.add(answer.id);
+    if (repeated.has(answer.id) || final.get(answer.socket) === answer) return [];
     const page = writes.find((it) => !it.synced && it.startLine > asked);
     const flush = page && flushes.find((it) => it.startLine > page.endLine);
     const meta = flush && writes.find((it) => it.synced && it.startLine > flush.endLine);

@@ -11,6 +11,7 @@ import type { Package } from "./compile.ts";
 export interface Checked {
   images: number;
   acknowledgements: number;
+  goes: number;
   /** Images that something was wrong with. */
   broken: number;
   /** Of those, how many ended the process that opened them. */
@@ -27,7 +28,14 @@ export interface CheckOptions {
 const STUCK_MS = 30_000;
 
 export async function checkImages(built: Package, options: CheckOptions): Promise<Checked> {
-  const checked: Checked = { images: 0, acknowledgements: 0, broken: 0, fatal: 0, violations: [] };
+  const checked: Checked = {
+    images: 0,
+    acknowledgements: 0,
+    goes: 0,
+    broken: 0,
+    fatal: 0,
+    violations: [],
+  };
   // Memory, where there is some: the images are written and flushed thousands of times.
   const near = existsSync("/dev/shm") ? "/dev/shm" : tmpdir();
   const scratch = await mkdtemp(join(near, "holdfast-power-"));
@@ -43,6 +51,7 @@ export async function checkImages(built: Package, options: CheckOptions): Promis
 interface Line {
   readonly order?: string[];
   readonly acknowledgements?: number;
+  readonly goes?: number;
   readonly begun?: number;
   readonly plan?: unknown;
   readonly checked?: number;
@@ -73,6 +82,7 @@ async function checkOn(
     const line = JSON.parse(text) as Line; // the child's own words
     if (line.order) {
       checked.acknowledgements = line.acknowledgements ?? 0;
+      checked.goes = line.goes ?? 0;
       if (from === 0) checked.violations.push(...line.order);
     } else if (line.begun !== undefined) plan = JSON.stringify(line.plan);
     else if (line.violations) {

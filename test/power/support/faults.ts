@@ -1,6 +1,7 @@
 /**
- * The reference script with one I/O call that fails: a whole runtime, one client, twenty calls, each
- * of which needs two commits. strace makes the n-th call of a kind fail as if the disk had.
+ * The reference script with one I/O call that fails: a whole runtime, one client, ten calls (or
+ * HOLDFAST_POWER_CALLS), each of which needs two commits. strace makes the n-th system call of a kind
+ * fail as if the disk had.
  */
 import { spawn, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
@@ -36,7 +37,7 @@ export interface FaultRun {
   readonly refused: readonly string[];
 }
 
-export const CALLS = 20;
+export const CALLS = Number(process.env["HOLDFAST_POWER_CALLS"] ?? 10);
 /** Not an assertion about time: a runtime that neither closes nor ends is broken. */
 const STUCK_MS = 30_000;
 

@@ -4,6 +4,7 @@
  * from the page cache, so what the first had not flushed is still in danger under the second.
  */
 import { bytesOf, descriptorOf, lastNumber, parseTrace, type Call } from "./trace.ts";
+import { WorkerWire, type ToldGo } from "./worker-wire.ts";
 
 /** Bytes on their way into data.mdb. */
 export interface DiskWrite {
@@ -46,6 +47,8 @@ export interface Recording {
   readonly flushes: readonly Flush[];
   readonly created: readonly Created[];
   readonly acknowledgements: readonly Acknowledgement[];
+  /** Of all processes, in order. */
+  readonly goes: readonly ToldGo[];
   readonly lastLine: number;
 }
 
@@ -71,6 +74,7 @@ class Reader implements Recording {
   readonly flushes: Flush[] = [];
   readonly created: Created[] = [];
   readonly acknowledgements: Acknowledgement[] = [];
+  readonly #workers = new Map<string, WorkerWire>();
   lastLine = 0;
   readonly #dataDir: string;
   #tenure = 0;
@@ -80,6 +84,10 @@ class Reader implements Recording {
 
   constructor(dataDir: string) {
     this.#dataDir = dataDir;
+  }
+
+  get goes(): ToldGo[] {
+    return [...this.#workers.values()].flatMap((it) => it.goes).sort((a, b) => a.line - b.line);
   }
 
   read({ trace, leftBehind }: Tenure): void {
@@ -180,17 +188,24 @@ class Reader implements Recording {
         throw new Error(`${call.name} of ${bytes.length} bytes wrote ${call.result}`);
       }
       this.writes.push({ offset, bytes, synced: this.#synced.has(fd), startLine, endLine });
-    } else if (path.startsWith("socket:") || path.startsWith("TCP")) this.#answer(call, path);
+    } else if (path.startsWith("socket:") || path.startsWith("TCP")) this.#tell(call, path);
   }
 
-  #answer(call: Call, path: string): void {
-    if (!call.argumentsText.includes("HTTP/1.1 20")) return;
+  #tell(call: Call, path: string): void {
+    const socket = `${this.#tenure} ${path}`;
+    const worker = this.#workers.get(socket);
+    if (worker) worker.take(bytesOf(call).subarray(0, call.result), call.startLine);
+    else if (call.argumentsText.includes("HTTP/1.1 101")) {
+      this.#workers.set(socket, new WorkerWire());
+    } else if (call.argumentsText.includes("HTTP/1.1 20")) this.#answer(call, socket);
+  }
+
+  #answer(call: Call, socket: string): void {
     const text = bytesOf(call).toString("latin1");
     const [head = "", body = ""] = text.split("\r\n\r\n", 2);
     const status = Number(/^HTTP\/1\.1 (200|202) /.exec(head)?.[1]);
     const id = /^x-restate-id: (\S+)$/m.exec(head)?.[1];
     if (!status || id === undefined) return;
-    const socket = `${this.#tenure} ${path}`;
     this.acknowledgements.push({ line: call.startLine, status, id, body, socket });
   }
 

@@ -1,5 +1,12 @@
 /** All rows of a store, read once: an image is looked at from many sides. */
-import type { Range, ReadTx, Row, RowKey } from "../../../runtime/core/tx.ts";
+import {
+  DamagedRow,
+  DamagedRowError,
+  type Range,
+  type ReadTx,
+  type Row,
+  type RowKey,
+} from "../../../runtime/core/tx.ts";
 import type { Store } from "../../../runtime/store/store.ts";
 
 const ALL = 10_000_000;
@@ -10,10 +17,13 @@ export class Snapshot implements ReadTx {
   readonly rows: readonly Row[];
   readonly #byKey: ReadonlyMap<RowKey, Uint8Array>;
 
-  /** @throws CorruptRowError when a row is not what was written */
+  /** @throws DamagedRowError when a row is not what was written */
   constructor(store: Store) {
     this.batchNumber = store.batchNumber;
     this.rows = store.range({ from: "\x01", to: "\xff", limit: ALL });
+    for (const [, value] of this.rows) {
+      if (value instanceof DamagedRow) throw new DamagedRowError(value.problem);
+    }
     this.#byKey = new Map(this.rows);
   }
 

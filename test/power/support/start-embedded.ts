@@ -2,12 +2,14 @@
 import { spawn, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
 import { createInterface } from "node:readline";
+import type { Limits } from "../../../runtime/core/limits.ts";
 import type { Package } from "./compile.ts";
 
 export interface Embedded {
   readonly child: ChildProcess;
   /** undefined: it ended instead of serving. */
   readonly ingressUrl: string | undefined;
+  readonly adminUrl: string;
   /** What it wrote to stderr so far. */
   readonly said: readonly string[];
   /** How it ended: a signal or "code 0". */
@@ -18,14 +20,16 @@ export interface EmbeddedOptions {
   readonly dataDir: string;
   /** In front of `node`: a program with its parameters that runs what follows. */
   readonly under?: readonly string[];
+  readonly limits?: Partial<Limits>;
   readonly nodeFlags?: readonly string[];
   readonly env?: Readonly<Record<string, string>>;
 }
 
 /** Resolves when it serves, or has ended. */
 export async function startEmbedded(built: Package, options: EmbeddedOptions): Promise<Embedded> {
-  const { dataDir, under = [], nodeFlags = [], env = {} } = options;
-  const node = [process.execPath, ...nodeFlags, built.script("embedded"), dataDir];
+  const { dataDir, under = [], nodeFlags = [], limits = {}, env = {} } = options;
+  const itsParameters = [dataDir, JSON.stringify(limits)];
+  const node = [process.execPath, ...nodeFlags, built.script("embedded"), ...itsParameters];
   const [program = "", ...parameters] = [...under, ...node];
   const child = spawn(program, parameters, {
     env: { ...process.env, ...env },
@@ -36,6 +40,6 @@ export async function startEmbedded(built: Package, options: EmbeddedOptions): P
   const ended = once(child, "exit").then(([code, signal]) => String(signal ?? `code ${code}`));
   const line = once(createInterface(child.stdout), "line") as Promise<[string]>; // readline's own event
   const ready = await Promise.race([line.then(([text]) => text), ended.then(() => "")]);
-  const ingressUrl = /^ready (\S+)$/.exec(ready)?.[1];
-  return { child, ingressUrl, said, ended };
+  const [, ingressUrl, adminUrl = ""] = /^ready (\S+) (\S+)$/.exec(ready) ?? [];
+  return { child, ingressUrl, adminUrl, said, ended };
 }

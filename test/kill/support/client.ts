@@ -1,0 +1,49 @@
+/** A careful client: asks again, with the same idempotency key, as long as the runtime is away. */
+import { setTimeout as delay } from "node:timers/promises";
+
+export interface HttpAnswer {
+  readonly status: number;
+  readonly text: string;
+  readonly invocationId: string | null;
+}
+
+export interface Ask {
+  readonly method?: "GET" | "POST";
+  readonly path: string;
+  readonly body?: unknown;
+  readonly idempotencyKey?: string;
+}
+
+export class Client {
+  /** Moves when the runtime gets new ports. */
+  baseUrl = "";
+
+  /** One try; throws a TypeError when no answer came. */
+  async try({ method = "POST", path, body, idempotencyKey }: Ask): Promise<HttpAnswer> {
+    const response = await fetch(`${this.baseUrl}${path}`, {
+      method,
+      headers: {
+        ...(body === undefined ? {} : { "content-type": "application/json" }),
+        ...(idempotencyKey === undefined ? {} : { "idempotency-key": idempotencyKey }),
+      },
+      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+    });
+    const text = await response.text();
+    return { status: response.status, text, invocationId: response.headers.get("x-restate-id") };
+  }
+
+  /** Until there is an answer. Only for what may be asked twice. */
+  async insist(ask: Ask): Promise<HttpAnswer> {
+    for (;;) {
+      try {
+        const answer = await this.try(ask);
+        // 503: it is back, and recovering, or it goes.
+        if (answer.status !== 503) return answer;
+      } catch (error) {
+        if (!(error instanceof TypeError)) throw error;
+      }
+      // Nothing tells when it serves again.
+      await delay(20);
+    }
+  }
+}

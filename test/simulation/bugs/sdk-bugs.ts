@@ -1,0 +1,103 @@
+/** Bugs of the SDK: what user code is given, and whether a replay is what it was the first time. */
+import { bug, edit, type SeededBug } from "./seeded-bug.ts";
+
+const attempt = (file: string): string => `sdk/attempt/${file}.ts`;
+
+export const SDK_BUGS: readonly SeededBug[] = [
+  bug(
+    "the result of a run is given as it is, not as a replay would give it",
+    "I9: a first-run value that is not round-tripped",
+    edit(
+      attempt("run-executor"),
+      "if (bytes.length <= payloadBytesMax) return { ok: true, value: bytes };",
+      "if (bytes.length <= payloadBytesMax) return { ok: true, value: bytes, raw: value } as never;",
+    ),
+    edit(
+      attempt("bind-run"),
+      "return own.deserialize(proposal.value);",
+      "return (proposal as never as { raw: unknown }).raw;",
+    ),
+  ),
+  bug(
+    "two completions that came together are delivered in one turn",
+    "rule 8: same-tick delivery of two completions",
+    edit(
+      attempt("machine"),
+      "if (this.#started) this.#deliverNext();",
+      "if (this.#started) do this.#deliverNext(); while (this.#deliveries.length > 0);",
+    ),
+  ),
+  bug(
+    "a get that is replayed follows the state that was sent, not the journal",
+    "rule 8: an eager get that follows the state sent",
+    edit(
+      attempt("recorder"),
+      "command = issued.command;",
+      "command = { ...issued.command, ...here.here?.() } as Command;",
+    ),
+  ),
+  bug(
+    "a delivery is made although commands of the turn are still missing",
+    "rule 8",
+    edit(
+      attempt("machine"),
+      'if (missing !== undefined || this.#recorded.firstOutside(this.#made)) return "await-outside";',
+      "",
+    ),
+  ),
+  bug(
+    "code that does not match its journal is not noticed",
+    "rule 7",
+    edit(
+      attempt("draft"),
+      'if (familyOf(recorded.kind) !== familyOf(draft.kind)) return "another kind of call";',
+      "if (recorded.kind !== undefined) return undefined;",
+    ),
+  ),
+  bug(
+    "a closure starts as soon as its run is recorded",
+    "rule 2: an acknowledgement taken for a go",
+    edit(
+      attempt("run-executor"),
+      "if (early) this.go(early);",
+      "this.go(early ?? { command: run.command, try: 1, probe: false } as RunGo);",
+    ),
+  ),
+  bug(
+    "an attempt is suspended while a closure is at work",
+    "rule 8",
+    edit(
+      attempt("run-executor"),
+      "return [...this.#runs.values()].some((run) => !waitsOnlyForGo(run));",
+      "return [...this.#runs.values()].some((run) => waitsOnlyForGo(run) && run.unwanted);",
+    ),
+  ),
+  bug(
+    "a run that failed for good keeps its attempt from ever being suspended",
+    "rule 6: found by this simulation",
+    edit(attempt("bind-run"), "promise.catch(() => runs.forget(command.index));", ""),
+  ),
+  bug(
+    "what was outstanding as a cancellation came is not told",
+    "I17",
+    edit(
+      attempt("machine"),
+      'for (const [, { settle }] of waiting) settle({ kind: "failure", failure: CANCELLED });',
+      'const [, first] = waiting[0] ?? [];\n    first?.settle({ kind: "failure", failure: CANCELLED });',
+    ),
+  ),
+  bug(
+    "a value that was set is not seen by the code that set it",
+    "rule 3",
+    edit(attempt("bind-state"), "      view.set(name, bytes);\n", ""),
+  ),
+  bug(
+    "an awakeable may be completed by who knew its id too early, and nobody hears of it",
+    "I11: found by this simulation",
+    edit(
+      "runtime/core/commands/others.ts",
+      'if (completionId > invocation.completionIdMax) return "unknown";',
+      "",
+    ),
+  ),
+];

@@ -1,0 +1,144 @@
+/**
+ * Everything that passes between the runtime and its workers, held against the disk at that moment.
+ * What honest workers do must never end their connection.
+ */
+import { FailureCode } from "../../protocol/failure.ts";
+import type { Fail, RuntimeMessage, Start, WorkerMessage } from "../../protocol/message.ts";
+import { invocationIdOf, type Invocation } from "../../runtime/core/invocation.ts";
+import { DEPLOYMENTS, prefixEnd } from "../../runtime/core/keys.ts";
+import { nameOf } from "./durable.ts";
+import type { Link, LinkEvents } from "./network.ts";
+import type { Scenery } from "./scenery.ts";
+import { must } from "./violation.ts";
+
+/** What a runtime may say as it ends the connection of an honest worker. */
+const HONEST_ENDS = /^(no hello within|\d+ bytes were not read in time|the runtime is shutting)/;
+/** No wait between two attempts is shorter. */
+const BACKOFF_MS_MIN = 10;
+
+export class LinkWatch implements LinkEvents {
+  readonly #scenery: Scenery;
+  readonly #starts = new Map<Link, Map<number, Start>>();
+  readonly #ends = new Map<Link, { ordinal: number; start: Start }[]>();
+  readonly #foreign = new Set<Link>();
+
+  constructor(scenery: Scenery) {
+    this.#scenery = scenery;
+  }
+
+  /** A worker that will be refused: its end is no surprise. */
+  expectRefusal(link: Link): void {
+    this.#foreign.add(link);
+  }
+
+  onTold(link: Link, message: RuntimeMessage): void {
+    if (message.kind === "start") {
+      const starts = this.#starts.get(link) ?? new Map<number, Start>();
+      this.#starts.set(link, starts.set(message.attempt, message));
+      // What a runtime sent that is dead by now means nothing any more.
+      if (!this.#scenery.isLost(link)) this.#scenery.check(() => this.#checkStart(message));
+    } else if (message.kind === "ack")
+      this.#scenery.check(() => this.#checkAck(link, message.upTo));
+    else if (message.kind === "abort")
+      this.#scenery.check(() => this.#checkAbort(link, message.attempt));
+    else if (message.kind === "welcome") this.#scenery.check(() => this.#checkWelcome());
+  }
+
+  onStartSent(link: Link): void {
+    this.#scenery.check(() =>
+      must(false, `F20: link ${link.id} is clogged, and was given one more start`),
+    );
+  }
+
+  onSaid(link: Link, message: WorkerMessage, ordinal: number): void {
+    if (message.kind === "suspend")
+      this.#scenery.check(() => this.#checkSuspend(link, message.attempt));
+    if (message.kind === "fail") this.#scenery.check(() => this.#checkFail(link, message));
+    if (message.kind !== "end") return;
+    const start = this.#starts.get(link)?.get(message.attempt);
+    if (start) this.#ends.set(link, [...(this.#ends.get(link) ?? []), { ordinal, start }]);
+  }
+
+  onClosedByRuntime(link: Link, code: number, reason: string): void {
+    this.#scenery.note(`the runtime closes link ${link.id}: ${code} ${reason}`);
+    if (HONEST_ENDS.test(reason) || this.#foreign.has(link)) return;
+    this.#scenery.check(() =>
+      must(false, `the runtime ends the connection of an honest worker: ${reason}`),
+    );
+  }
+
+  /** I18: nothing starts before its back-off is over. */
+  #checkStart(start: Start): void {
+    const invocation = this.#scenery.durable.find(start.invocationId);
+    if (invocation === undefined || start.attemptNumber < invocation.attempts) return;
+    const nowMs = this.#scenery.latestMs;
+    const { lastFailure } = invocation;
+    if (this.#mayBeWoken(invocation)) return;
+    if (lastFailure?.command === null) {
+      const sinceMs = nowMs - lastFailure.atMs;
+      must(
+        sinceMs >= BACKOFF_MS_MIN,
+        `I18: ${nameOf(invocation)} starts ${sinceMs} ms after it failed`,
+      );
+    }
+    if (invocation.status !== "backing-off" || start.attemptNumber === invocation.attempts) return;
+    const dueAtMs = invocation.nextAttemptAtMs ?? 0;
+    must(dueAtMs <= nowMs, `I18: ${nameOf(invocation)} starts ${dueAtMs - nowMs} ms early`);
+  }
+
+  /** Rule 2: an abort reaches a worker when what caused it is durable. */
+  #checkAbort(link: Link, attempt: number): void {
+    const start = this.#starts.get(link)?.get(attempt);
+    const invocation = start && this.#scenery.durable.find(start.invocationId);
+    if (invocation?.status !== "running") return;
+    const over = invocation.attempts !== start?.attemptNumber;
+    must(over, `rule 2: an abort of ${nameOf(invocation)}, which runs as far as is on disk`);
+  }
+
+  #checkWelcome(): void {
+    const known = this.#scenery.disk.rows.range({
+      from: DEPLOYMENTS,
+      to: prefixEnd(DEPLOYMENTS),
+      limit: 1,
+    });
+    must(known.length > 0, "rule 2: a worker is welcome, and no deployment is on disk");
+  }
+
+  /** An attempt is never suspended while it executes a run. */
+  #checkSuspend(link: Link, attempt: number): void {
+    const start = this.#starts.get(link)?.get(attempt);
+    const step = start && this.#scenery.world.closureAtWork(start.invocationId, link.id)?.step;
+    must(
+      step === undefined,
+      `section 4: an attempt is suspended while its ${step ?? ""} is at work`,
+    );
+  }
+
+  /** Rule 7: only code that differs is told that it does. */
+  #checkFail(link: Link, { failure }: Fail): void {
+    const strays = this.#scenery.workerOf(link)?.code.strays ?? true;
+    const mismatch = failure.code === FailureCode.journalMismatch;
+    must(strays || !mismatch, `rule 7: the same code does not match: ${failure.message}`);
+  }
+
+  /** By a resume, or by a cancellation of it or of who called it: then it starts at once. */
+  #mayBeWoken(invocation: Invocation): boolean {
+    const id = invocationIdOf(invocation);
+    const { asked, cancelled } = this.#scenery.clients.answers;
+    if (asked.some(({ question: it }) => "invocationId" in it && it.invocationId === id))
+      return true;
+    const some = cancelled.size + this.#scenery.world.cancelled.size > 0;
+    return this.#scenery.world.cancelled.has(id) || (invocation.parent !== null && some);
+  }
+
+  /** I1 for workers: an end that was acknowledged is on disk, unless its attempt was over before. */
+  #checkAck(link: Link, upTo: number): void {
+    const ends = this.#ends.get(link) ?? [];
+    while (ends[0] && ends[0].ordinal <= upTo) {
+      const { start } = ends.shift() ?? ends[0];
+      const invocation = this.#scenery.durable.find(start.invocationId);
+      if (invocation?.status !== "running" || invocation.attempts !== start.attemptNumber) continue;
+      must(false, `I1: the end of ${nameOf(invocation)} was acknowledged, and is not on disk`);
+    }
+  }
+}

@@ -71,11 +71,15 @@ export function releaseKey(step: Step, invocation: Invocation): void {
 /** Undefined when damage hides who has the first place: then that is given up. */
 function takeFirst(step: Step, service: string, key: string): Invocation | undefined {
   const prefix = inboxPrefix(service, key);
-  const [first] = step.tx.range({ from: prefix, to: prefixEnd(prefix), limit: 1 });
+  const { keys } = step.memory;
+  const lock = lockKey(service, key);
+  const from = inboxKey(service, key, keys.inboxFrom(lock));
+  const [first] = step.tx.range({ from, to: prefixEnd(prefix), limit: 1 });
   assert(first !== undefined, "invocations wait for a key whose inbox is empty");
   const [place, row] = first;
   const order = readU48(place, prefix.length);
   step.tx.remove(place);
+  keys.setInboxFrom(lock, order + 1);
   const named = tryRead(() => decodeNumber(row));
   if (named instanceof DamagedRowError) return takeNameless(step, order, named);
   const next = load(step, named);

@@ -1,5 +1,7 @@
 /**
- * What the partition remembers of keys that were busy lately: their state, and that nobody holds them.
+ * What the partition remembers of keys that were busy lately: their state, that nobody holds them, and
+ * where their inbox begins (the rows before it are gone, but not from the disk yet: a read of the first
+ * one would pass over all of them).
  * It spares the reads of the store that each start and each admission would make; the rows rule.
  *
  * 1. What is in here is what a read of the rows would give now: whoever writes such a row says so here
@@ -28,6 +30,8 @@ interface Facts {
   stateBytes: number;
   /** Nobody holds the key: there is no lock row. False: not known. */
   free: boolean;
+  /** No row of its inbox has a lower order: they are taken from the front, and added at the end. */
+  inboxFrom: number;
 }
 
 export interface KeyState {
@@ -90,6 +94,16 @@ export class KeyCache {
     }
   }
 
+  /** An order below which its inbox has no row. */
+  inboxFrom(lock: RowKey): number {
+    return this.#get(lock)?.inboxFrom ?? 0;
+  }
+
+  /** The first row of its inbox was taken: it had the order before this. */
+  setInboxFrom(lock: RowKey, order: number): void {
+    this.#getOrMake(lock).inboxFrom = order;
+  }
+
   #get(lock: RowKey): Facts | undefined {
     const young = this.#young.get(lock);
     if (young) return young;
@@ -103,7 +117,7 @@ export class KeyCache {
   #getOrMake(lock: RowKey): Facts {
     const known = this.#get(lock);
     if (known) return known;
-    const made: Facts = { state: undefined, stateBytes: 0, free: false };
+    const made: Facts = { state: undefined, stateBytes: 0, free: false, inboxFrom: 0 };
     this.#young.set(lock, made);
     this.#grow(KEY_BYTES + lock.length);
     return made;

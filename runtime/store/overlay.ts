@@ -77,8 +77,9 @@ export class Overlay implements Tx {
     while (rows.length < limit) {
       const wanted = limit - rows.length;
       const window = Math.max(16, 2 * wanted);
-      const mine = this.#sorted.range({ from: cursor, to, limit: window });
-      const last = mine.length === window ? mine.at(-1) : undefined;
+      const found = this.#sorted.range({ from: cursor, to, limit: window });
+      const mine = this.#enough(found, wanted);
+      const last = mine.length < found.length || found.length === window ? mine.at(-1) : undefined;
       const upper = last === undefined ? to : `${last[0]}\0`;
       // Every own row may hide one below.
       const below = this.#base.range({ from: cursor, to: upper, limit: wanted + mine.length });
@@ -186,6 +187,15 @@ export class Overlay implements Tx {
     if (entry.late !== undefined) this.#late.delete(entry.late);
     this.#index.delete(entry.key);
     this.#sorted.delete(entry);
+  }
+
+  /** No more of them than it takes to have `wanted` rows: what is below is read no further either. */
+  #enough(found: [RowKey, Entry][], wanted: number): [RowKey, Entry][] {
+    let rows = 0;
+    for (const [at, [, entry]] of found.entries()) {
+      if (this.#valueOf(entry) !== undefined && ++rows === wanted) return found.slice(0, at + 1);
+    }
+    return found;
   }
 
   #merge(

@@ -25,7 +25,7 @@ const SUITES: readonly Suite[] = [
   {
     name: "simulation",
     command: (seed) => {
-      const seeds = ["--seed", String(1_000_000 + seed * 3_000), "--count", "3000"];
+      const seeds = ["--seed", String(1_000_000 + seed * 2_000), "--count", "2000"];
       return ["npm", "run", "-s", "simulate", "--", ...seeds];
     },
   },
@@ -42,7 +42,7 @@ const SUITES: readonly Suite[] = [
   {
     name: "hostile input",
     command: () => vitest("test/hostile", "test/core/key-codecs.test.ts"),
-    env: (seed) => ({ FUZZ_SEED: String(seed), FUZZ_FACTOR: "3" }),
+    env: (seed) => ({ FUZZ_SEED: String(seed), FUZZ_FACTOR: "2" }),
   },
   {
     name: "linearizability",

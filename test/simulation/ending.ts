@@ -150,9 +150,10 @@ function checkFailure(
   if (message === "killed") {
     const above = parent && durable.outcome(parent.sequence);
     const byParent = above?.ok === false && above.failure.message === "killed";
-    // Its caller may be forgotten by now.
-    const forgotten = invocation.parent !== null && parent === undefined;
-    must(answers.killed.has(id) || byParent || forgotten, `nobody killed ${name}`);
+    // Its parent may have gone before it, and with that who killed the parent (seed 1233242).
+    const ended = parent?.status === "completed" || parent === undefined;
+    const gone = invocation.parent !== null && ended && above === undefined;
+    must(answers.killed.has(id) || byParent || gone, `nobody killed ${name}`);
   } else if (message === "Cancelled") {
     // Its journal may have gone before the rest of it; then nothing says who its callees were.
     const told = invocation.cancelledAt > 0 || journal === undefined || hasCancelledCallee(journal);

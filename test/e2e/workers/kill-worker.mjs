@@ -1,6 +1,6 @@
 // The handlers of the kill loop. Whatever they did shows in a list: entries in order, each with the
 // numbers that the outside gave to its steps.
-import { object, RunInterruptedError, serve, service } from "holdfast";
+import { CancelledError, object, RunInterruptedError, serve, service, workflow } from "holdfast";
 
 const OUTSIDE = process.env.OUTSIDE_URL;
 
@@ -49,6 +49,15 @@ const list = object({
       await ctx.run("ask", (run) => outside(`wake ${awakeable.id}`, run));
       return add(ctx, id, [await awakeable.promise]);
     },
+    /** Until it is cancelled: then it leaves its entry, as a compensation would. */
+    hold: async (ctx, id) => {
+      try {
+        return await ctx.awakeable().promise;
+      } catch (error) {
+        if (!(error instanceof CancelledError)) throw error;
+        return add(ctx, id, []);
+      }
+    },
     read: async (ctx) => (await ctx.get("entries")) ?? [],
     clear: (ctx) => ctx.clearAll(),
   },
@@ -67,4 +76,21 @@ const relay = service({
   },
 });
 
-await serve({ services: [list, relay] });
+const flow = workflow({
+  name: "flow",
+  handlers: {
+    run: async (ctx, { id, key }) => {
+      await ctx.promise("confirmed");
+      return ctx.objectClient(list, key).append(id);
+    },
+    confirm: async (ctx) => {
+      // The second one is refused: it was confirmed already.
+      await ctx
+        .promise("confirmed")
+        .resolve(true)
+        .catch(() => undefined);
+    },
+  },
+});
+
+await serve({ services: [list, relay, flow] });

@@ -8,7 +8,9 @@ export interface HttpAnswer {
 }
 
 export interface Ask {
-  readonly method?: "GET" | "POST";
+  readonly method?: "GET" | "POST" | "PATCH";
+  /** Which API. Default: the ingress. */
+  readonly api?: "ingress" | "admin";
   readonly path: string;
   readonly body?: unknown;
   readonly idempotencyKey?: string;
@@ -17,10 +19,11 @@ export interface Ask {
 export class Client {
   /** Moves when the runtime gets new ports. */
   baseUrl = "";
+  adminUrl = "";
 
   /** One try; throws a TypeError when no answer came. */
-  async try({ method = "POST", path, body, idempotencyKey }: Ask): Promise<HttpAnswer> {
-    const response = await fetch(`${this.baseUrl}${path}`, {
+  async try({ method = "POST", api, path, body, idempotencyKey }: Ask): Promise<HttpAnswer> {
+    const response = await fetch(`${api === "admin" ? this.adminUrl : this.baseUrl}${path}`, {
       method,
       headers: {
         ...(body === undefined ? {} : { "content-type": "application/json" }),

@@ -28,8 +28,8 @@ export interface Op {
   settledAt: number | undefined;
   /** What the answer says of the first entries. */
   answered: readonly Entry[];
-  /** Without an idempotency key and without an answer: it may have happened or not. */
-  unknown: boolean;
+  /** Whether its entries have to be there; unknown without an idempotency key and an answer. */
+  expected: "there" | "absent" | "unknown";
 }
 
 /** What a handler gives back, and what a list holds. */
@@ -80,8 +80,10 @@ export class Ledger {
     const byId = new Map(found.map((it) => [it.id, it]));
     for (const [id, claim] of claims) {
       const entry = byId.get(id);
+      const { kind, expected } = claim.op;
       if (entry) this.#checkEntry(key, claim, entry);
-      else this.#complainIf(!claim.op.unknown, `I1: ${key} lacks ${id} of ${claim.op.kind}`);
+      this.#complainIf(!entry && expected === "there", `I1: ${key} lacks ${id} of ${kind}`);
+      this.#complainIf(!!entry && expected === "absent", `I17: ${key} holds ${id} of ${kind}`);
     }
     for (const id of ids) this.#complainIf(!claims.has(id), `I3: ${key} holds ${id}: nobody's`);
     this.#checkOrder(key, ids, claims);

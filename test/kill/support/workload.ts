@@ -14,7 +14,7 @@ const KEYS = 6;
 /** How many numbers each handler of the list gets from outside. */
 const LIST_HANDLERS = { append: 0, step: 1, fan: 3, once: 1, nap: 0, race: 1, wait: 0 } as const;
 const KINDS = ["append", "step", "fan", "once", "nap", "race", "wait", "chain", "twin"] as const;
-const MORE_KINDS = ["send", "delayed", "bare"] as const;
+const MORE_KINDS = ["send", "delayed", "bare", "cancel", "kill", "flow"] as const;
 
 export type Kind = (typeof KINDS)[number] | (typeof MORE_KINDS)[number];
 
@@ -132,6 +132,11 @@ export class Workload {
         return this.#bare(id);
       case "twin":
         return this.#twin(id);
+      case "cancel":
+      case "kill":
+        return this.#end(id, kind);
+      case "flow":
+        return this.#flow(id);
       default:
         return this.#call(id, kind);
     }
@@ -182,16 +187,55 @@ export class Workload {
     await this.#answered(op, { method: "GET", path: `/restate/invocation/${invocationId}/attach` });
   }
 
+  /** What holds its key for ever, until it is cancelled or killed: the next ones of the key go on. */
+  async #end(id: string, action: "cancel" | "kill"): Promise<void> {
+    const { client, ticks, ledger } = this.#options;
+    const key = this.#key();
+    const op = this.#open(id, action, [{ key, id, steps: 0 }]);
+    op.expected = "unknown";
+    const path = `/list/${key}/hold/send`;
+    const accepted = await client.insist({ path, body: id, idempotencyKey: id });
+    op.acceptedAt = ticks.next();
+    const { invocationId } = JSON.parse(accepted.text) as { readonly invocationId: string };
+    const of = `/invocations/${invocationId}`;
+    const done = await client.insist({ method: "PATCH", api: "admin", path: `${of}/${action}` });
+    // 409: it was done, and the answer of that was lost in a kill.
+    if (![200, 202, 409].includes(done.status)) {
+      ledger.complain(`I17: ${id} was to ${action}: ${say(done)}`);
+    }
+    const attach = `/restate/invocation/${invocationId}/attach`;
+    const answer = await client.insist({ method: "GET", path: attach });
+    // Killed, or cancelled before it had started: it did nothing.
+    op.expected = answer.status === 200 ? "there" : "absent";
+    if (answer.status !== 200) return;
+    if (action === "kill") ledger.complain(`I17: ${id} was killed, and then ended: ${say(answer)}`);
+    this.#settle(op, answer);
+  }
+
+  /** A workflow that waits for a confirmation, which comes twice. */
+  async #flow(id: string): Promise<void> {
+    const { client, ledger } = this.#options;
+    const key = this.#key();
+    const op = this.#open(id, "flow", [{ key, id, steps: 0 }]);
+    await client.insist({ path: `/flow/${id}/run/send`, body: { id, key } });
+    const confirm = { path: `/flow/${id}/confirm` };
+    await Promise.all([client.insist(confirm), client.insist(confirm)]);
+    const attach: Ask = { method: "GET", path: `/restate/workflow/flow/${id}/attach` };
+    const answer = await this.#answered(op, attach);
+    const again = await client.insist(attach);
+    if (again.text !== answer.text) ledger.complain(`I13: ${id}: ${say(answer)}, ${say(again)}`);
+  }
+
   async #bare(id: string): Promise<void> {
     const { client } = this.#options;
     const key = this.#key();
     const op = this.#open(id, "append", [{ key, id, steps: 0 }]);
-    op.unknown = true;
+    op.expected = "unknown";
     try {
       const answer = await client.try({ path: `/list/${key}/append`, body: id });
       // 503: it was refused, as it was back and not yet ready, or about to go.
       if (answer.status === 503) return;
-      op.unknown = false;
+      op.expected = "there";
       this.#settle(op, answer);
     } catch (error) {
       if (!(error instanceof TypeError)) throw error;
@@ -224,7 +268,7 @@ export class Workload {
   #open(id: string, kind: string, entries: readonly Expected[]): Op {
     const { ledger, ticks } = this.#options;
     const times = { sentAt: ticks.next(), acceptedAt: undefined, settledAt: undefined };
-    const op: Op = { id, kind, entries, ...times, answered: [], unknown: false };
+    const op: Op = { id, kind, entries, ...times, answered: [], expected: "there" };
     ledger.add(op);
     return op;
   }

@@ -117,6 +117,7 @@ export class World {
     this.#runtime = runtime;
     this.#ports = runtime.ports;
     this.client.baseUrl = runtime.ingressUrl;
+    this.client.adminUrl = runtime.adminUrl;
   }
 
   /** Wakes a failpoint in a runtime that has them (failpoints.ts): `<index>:<pass>`. */

@@ -66,7 +66,7 @@ export type Fault = (typeof FAULTS)[number];
 
 /** Probability per step when it is on at all. */
 const RATES: { readonly [F in Fault]: number } = {
-  "runtime crash": 0.038,
+  "runtime crash": 0.045,
   "crash before effects": 0.01,
   "crash between effects": 0.01,
   "commit fails": 0.005,
@@ -110,7 +110,7 @@ export function createSwarm(random: Random): Swarm {
     const on = all || fault === "runtime crash" || random.chance(0.5);
     return [fault, on ? RATES[fault] * (0.25 + 1.75 * random.fraction()) : 0];
   });
-  const again = random.chance(0.8) ? 0.35 + random.fraction() * 0.4 : 0;
+  const again = random.chance(0.8) ? 0.38 + random.fraction() * 0.4 : 0;
   return {
     draw: () => {
       let at = random.fraction();

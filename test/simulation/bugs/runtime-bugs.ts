@@ -153,8 +153,8 @@ const ORDER: readonly SeededBug[] = [
     "rule 5",
     edit(
       core("inbox"),
-      "const [first] = step.tx.range({ from: prefix, to: prefixEnd(prefix), limit: 1 });",
-      "const first = step.tx.range({ from: prefix, to: prefixEnd(prefix), limit: 1000 }).at(-1);",
+      "const [first] = step.tx.range({ from, to: prefixEnd(prefix), limit: 1 });",
+      "const first = step.tx.range({ from: prefix, to: prefixEnd(prefix), limit: 1000 }).at(-1);\n  void from;",
     ),
   ),
   bug(

@@ -35,11 +35,16 @@ export class Client {
     return { status: response.status, text, invocationId: response.headers.get("x-restate-id") };
   }
 
+  /** What is asked and not answered yet, with what the last try gave. */
+  readonly open = new Map<Ask, string>();
+
   /** Until there is an answer. Only for what may be asked twice. */
   async insist(ask: Ask): Promise<HttpAnswer> {
-    for (;;) {
+    for (let tries = 1; ; tries++) {
       try {
+        this.open.set(ask, `try ${tries} waits`);
         const answer = await this.try(ask);
+        this.open.delete(ask);
         // 503: it is back, and recovering, or it goes.
         if (answer.status !== 503) return answer;
       } catch (error) {

@@ -28,7 +28,7 @@ import { Workload } from "./workload.ts";
 /** Silence after which a stopped worker is dead to the runtime. */
 export const WORKER_TIMEOUT_MS = 1_000;
 /** In which all that was asked must have ended, on a machine that may be busy with other things. */
-const REST_MS_MAX = 90_000;
+const REST_MS_MAX = 20_000;
 
 const UNFINISHED = "status=scheduled,inboxed,ready,running,suspended,backing-off,paused&limit=10";
 
@@ -262,7 +262,9 @@ export class World {
     if (result !== "late") return;
     const left = await this.#unfinished().catch(String);
     const log = this.runtime.log.slice(-20).join("\n");
-    throw new Error(`I2: not in ${REST_MS_MAX} ms: ${what}; left:\n${left}\n${log}`);
+    const open = [...this.client.open].map(([ask, state]) => `${JSON.stringify(ask)}: ${state}`);
+    const asked = `unanswered:\n${open.join("\n")}\nleft:\n${left}`;
+    throw new Error(`I2: not in ${REST_MS_MAX} ms: ${what}; ${asked}\n${log}`);
   }
 }
 

@@ -15,13 +15,23 @@ export interface Tally {
   zombies: number;
   asked: number;
   executions: number;
+  silences: number;
   verified: number;
   readonly victims: Record<Victim, number>;
 }
 
 export function emptyTally(): Tally {
   const victims = { runtime: 0, worker: 0, both: 0, zombie: 0 };
-  return { rounds: 0, kills: 0, zombies: 0, asked: 0, executions: 0, verified: 0, victims };
+  return {
+    rounds: 0,
+    kills: 0,
+    zombies: 0,
+    asked: 0,
+    executions: 0,
+    silences: 0,
+    verified: 0,
+    victims,
+  };
 }
 
 export interface LaneOptions {
@@ -61,6 +71,7 @@ export async function runLane(options: LaneOptions): Promise<void> {
     tally.verified += await world.verify();
     tally.asked += world.workload.asked;
     tally.executions += world.outside.executions;
+    tally.silences += world.client.silences;
   } finally {
     await world.close();
   }

@@ -238,7 +238,8 @@ export class Workload {
       op.expected = "there";
       this.#settle(op, answer);
     } catch (error) {
-      if (!(error instanceof TypeError)) throw error;
+      // No answer, or none in time from one that was killed: it stays unknown.
+      if (!(error instanceof TypeError) && !isTimeout(error)) throw error;
     }
   }
 
@@ -280,6 +281,10 @@ export class Workload {
 }
 
 type Told = Omit<Entry, "id">;
+
+function isTimeout(error: unknown): boolean {
+  return error instanceof DOMException && error.name === "TimeoutError";
+}
 
 function say(it: Ask | HttpAnswer): string {
   return JSON.stringify(it);

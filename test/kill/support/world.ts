@@ -118,6 +118,7 @@ export class World {
     this.#ports = runtime.ports;
     this.client.baseUrl = runtime.ingressUrl;
     this.client.adminUrl = runtime.adminUrl;
+    this.client.servedSinceMs = performance.now();
   }
 
   /** Wakes a failpoint in a runtime that has them (failpoints.ts): `<index>:<pass>`. */
@@ -262,7 +263,9 @@ export class World {
     if (result !== "late") return;
     const left = await this.#unfinished().catch(String);
     const log = this.runtime.log.slice(-20).join("\n");
-    throw new Error(`I2: not in ${REST_MS_MAX} ms: ${what}; left:\n${left}\n${log}`);
+    const open = [...this.client.open].map(([ask, state]) => `${JSON.stringify(ask)}: ${state}`);
+    const asked = `unanswered:\n${open.join("\n")}\nleft:\n${left}`;
+    throw new Error(`I2: not in ${REST_MS_MAX} ms: ${what}; ${asked}\n${log}`);
   }
 }
 

@@ -33,12 +33,14 @@ export function readBody(
     const chunks: Uint8Array[] = [];
     let sizeBytes = 0;
     let settled = false;
-    // The listeners stay: taking four of them off costs more than their being called once more.
+    // The listeners stay: taking four of them off costs more than their being called once more. What
+    // they hold must not: the connection may live on for a while.
     const settle = (act: () => void): void => {
       if (settled) return;
       settled = true;
       receiving.bytes -= sizeBytes;
       act();
+      chunks.length = 0;
     };
     const onData = (chunk: Buffer): void => {
       if (settled) return;

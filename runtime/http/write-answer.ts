@@ -25,8 +25,11 @@ export function writeAnswer(
   }
   writeHead(response, answer, answer.closes ? { connection: "close" } : undefined);
   // Node puts head and body into one write only if the body is text; latin1 is bytes as they are.
-  if (answer.body.length <= JOINED_BYTES_MAX) response.end(binaryOf(answer.body), "latin1");
-  else response.end(answer.body);
+  // While answers pile up that nobody reads it has to count their bytes, which it does of bytes only.
+  const unread = response.socket === null || response.socket.writableLength > 0;
+  if (answer.body.length <= JOINED_BYTES_MAX && !unread) {
+    response.end(binaryOf(answer.body), "latin1");
+  } else response.end(answer.body);
 }
 
 function binaryOf(bytes: Uint8Array): string {

@@ -13,6 +13,8 @@ export default defineConfig({
     // Tests that start processes wait for events, on machines that may be busy with other things.
     testTimeout: 30_000,
     hookTimeout: 30_000,
+    // Many tests wait for processes and clocks: two files at once fill two cores.
+    maxWorkers: 2,
     // A forgotten `.only` would leave out the rest of its file.
     allowOnly: false,
   },

@@ -127,7 +127,10 @@ export class Answers {
 
   #checkAwakeable(awakeableId: string): void {
     const owner = ownerOf(awakeableId, this.#durable);
-    if (owner === undefined || owner.invocation.status === "completed") return;
+    if (owner === undefined) return;
+    const asked = owner.completionId <= owner.invocation.completionIdMax;
+    must(asked, `I11: ${awakeableId} was completed, they say, and nobody has asked for it`);
+    if (owner.invocation.status === "completed") return;
     const journal = this.#durable.journal(owner.invocation.sequence);
     const command = journal?.issued.get(owner.completionId);
     if (command?.kind !== "awakeable") return;

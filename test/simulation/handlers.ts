@@ -172,7 +172,10 @@ async function reach(at: Attempt, it: Reaching): Promise<string[]> {
           ...(it.mode === "probe" ? { probe: () => world.probe(start) } : {}),
         },
       );
-      return outcomeOf(run, (value) => world.observe(invocationId, id, value));
+      return outcomeOf(run, (value) => {
+        // Code whose connection is lost may hold what was recorded and never became durable.
+        if (!scene.isZombie()) world.observe(invocationId, id, value);
+      });
     }
     case "awakeable": {
       const { id: awakeableId, promise } = ctx.awakeable<string>();

@@ -167,6 +167,8 @@ export class World {
     this.ledger.stoppedWorkers.add(worker.child.pid ?? 0);
     const ended = (): number => count(this.runtime.log, "a worker's connection ended");
     const ready = (): number => count(worker.log, "holdfast worker ready");
+    // The runtime gives up only whom it has: after a kill it may be long before a worker dials again.
+    await until(() => isConnected(worker.log), "a worker is connected");
     const [endedBefore, readyBefore] = [ended(), ready()];
     worker.signal("SIGSTOP");
     await until(() => ended() > endedBefore, "the runtime gives a stopped worker up");
@@ -271,6 +273,12 @@ export class World {
 
 function count(log: readonly string[], text: string): number {
   return log.filter((line) => line.includes(text)).length;
+}
+
+/** What a worker said last of its connection. */
+function isConnected(log: readonly string[]): boolean {
+  const last = log.findLast((line) => /^holdfast worker (ready|lost|cannot|was refused)/.test(line));
+  return last?.startsWith("holdfast worker ready") ?? false;
 }
 
 async function until(there: () => boolean, what: string): Promise<void> {

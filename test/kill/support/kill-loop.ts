@@ -104,6 +104,7 @@ const KILLS: Record<Victim, (world: World, round: Round, tally: Tally) => Promis
     await Promise.all([world.startWorker(0), world.startWorker(1)]);
   },
   zombie: async (world, { number }, tally) => {
+    await world.workerConnects(number % 2);
     const zombie = world.makeZombie(number % 2);
     world.workload.stop();
     await zombie;

@@ -160,15 +160,20 @@ export class World {
     await worker.kill();
   }
 
-  /** Stopped until the runtime has given it up, then let go on with all that it was doing. */
+  /** After a kill of the runtime it may be a while before a worker dials again. */
+  async workerConnects(index: number): Promise<void> {
+    const { log = [] } = this.workers[index] ?? {};
+    await until(() => isConnected(log), "a worker is connected");
+  }
+
+  /** Stopped until the runtime, which has it, gives it up; then let go on with all that it was doing. */
   async makeZombie(index: number): Promise<void> {
     const worker = this.workers[index];
     if (worker === undefined) return;
     this.ledger.stoppedWorkers.add(worker.child.pid ?? 0);
     const ended = (): number => count(this.runtime.log, "a worker's connection ended");
     const ready = (): number => count(worker.log, "holdfast worker ready");
-    // The runtime gives up only whom it has: after a kill it may be long before a worker dials again.
-    await until(() => isConnected(worker.log), "a worker is connected");
+    await this.workerConnects(index);
     const [endedBefore, readyBefore] = [ended(), ready()];
     worker.signal("SIGSTOP");
     await until(() => ended() > endedBefore, "the runtime gives a stopped worker up");
@@ -277,7 +282,9 @@ function count(log: readonly string[], text: string): number {
 
 /** What a worker said last of its connection. */
 function isConnected(log: readonly string[]): boolean {
-  const last = log.findLast((line) => /^holdfast worker (ready|lost|cannot|was refused)/.test(line));
+  const last = log.findLast((line) =>
+    /^holdfast worker (ready|lost|cannot|was refused)/.test(line),
+  );
   return last?.startsWith("holdfast worker ready") ?? false;
 }
 

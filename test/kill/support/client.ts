@@ -58,7 +58,10 @@ export class Client {
       } catch (error) {
         if (!(error instanceof TypeError)) {
           // A runtime that lives and does not answer is a violation; only a dead one may be silent.
-          if (triedMs > this.servedSinceMs) throw error;
+          if (triedMs > this.servedSinceMs) {
+            const what = `I2: a living runtime gave no answer in ${SILENCE_MS_MAX} ms to ${ask.path}`;
+            throw new Error(what, { cause: error });
+          }
           this.silences++;
         }
       }

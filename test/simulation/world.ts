@@ -110,15 +110,21 @@ export class World {
 
   /** Whether the run happened, as somebody outside sees it. */
   probe({ invocationId, step }: Step): ProbeAnswer<unknown> {
-    const effects = this.#effects.get(`${invocationId}/${step}`);
-    if (effects?.done) return { happened: true, value: effects.done.value };
-    if (effects) effects.askedInVain = true;
+    // Also of what has not started: a go that is late may start it between this question and the next try.
+    const effects = this.#effectsOf(`${invocationId}/${step}`);
+    if (effects.done) return { happened: true, value: effects.done.value };
+    effects.askedInVain = true;
     return { happened: false };
   }
 
-  #start(at: string, { mode }: RunOperation, zombie: boolean): Effects {
+  #effectsOf(at: string): Effects {
     const effects = this.#effects.get(at) ?? { started: 0, done: undefined, askedInVain: false };
     this.#effects.set(at, effects);
+    return effects;
+  }
+
+  #start(at: string, { mode }: RunOperation, zombie: boolean): Effects {
+    const effects = this.#effectsOf(at);
     const again = effects.started++ > 0;
     if (again && mode === "at-most-once") this.onBroken(`an at-most-once run started twice: ${at}`);
     // A go that was on its way to one that was given up may come after the next one's question.

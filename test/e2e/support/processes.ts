@@ -14,7 +14,7 @@ import { fileURLToPath } from "node:url";
 import { requireSound } from "../../support/sound-directory.ts";
 
 const ROOT = fileURLToPath(new URL("../../../", import.meta.url));
-const CLI = join(ROOT, "dist/cli/main.js");
+export const CLI = join(ROOT, "dist/cli/main.js");
 
 const running = new Set<ChildProcess>();
 const directories = new Set<string>();

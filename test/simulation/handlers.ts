@@ -173,8 +173,7 @@ async function reach(at: Attempt, it: Reaching): Promise<string[]> {
         },
       );
       return outcomeOf(run, (value) => {
-        // Code whose connection is lost may hold what was recorded and never became durable.
-        if (!scene.isZombie()) world.observe(invocationId, id, value);
+        world.observe({ invocationId, step: id, value, link: scene.link });
       });
     }
     case "awakeable": {

@@ -12,6 +12,7 @@ import type { Write } from "../../runtime/store/batch.ts";
 import { Overlay } from "../../runtime/store/overlay.ts";
 import { brokenReferences } from "../support/check-rows.ts";
 import type { Durable, Journal } from "./durable.ts";
+import type { LinkWatch } from "./link-watch.ts";
 import { must } from "./violation.ts";
 import { canonical, type Execution, type Observation } from "./world.ts";
 
@@ -60,9 +61,13 @@ function hasSeen({ byName, completions }: Journal, step: string): boolean {
   return !("completionId" in command) || completions.has(command.completionId);
 }
 
-/** I9: what user code is given is what is recorded. */
-export function checkObservation(durable: Durable, observation: Observation): void {
-  const { invocationId, step, value } = observation;
+/** I9: what user code is given is what is recorded, unless it may have been given what was lost. */
+export function checkObservation(
+  durable: Durable,
+  observation: Observation,
+  mayBeUndurable: LinkWatch["mayBeUndurable"],
+): void {
+  const { invocationId, step, value, link } = observation;
   const invocation = durable.find(invocationId);
   const journal = invocation && durable.journal(invocation.sequence);
   const command = journal?.byName.get(step);
@@ -71,7 +76,7 @@ export function checkObservation(durable: Durable, observation: Observation): vo
   if (result === undefined) return;
   const recorded = result.kind === "value" ? canonical(decode(result.value)) : result.kind;
   must(
-    recorded === canonical(value),
+    recorded === canonical(value) || mayBeUndurable(link, invocationId, command.completionId),
     `I9: ${step} gave ${canonical(value)}, recorded is ${recorded}`,
   );
 }

@@ -3,7 +3,13 @@
  * What honest workers do must never end their connection.
  */
 import { FailureCode } from "../../protocol/failure.ts";
-import type { Fail, RuntimeMessage, Start, WorkerMessage } from "../../protocol/message.ts";
+import type {
+  Deliver,
+  Fail,
+  RuntimeMessage,
+  Start,
+  WorkerMessage,
+} from "../../protocol/message.ts";
 import { invocationIdOf, type Invocation } from "../../runtime/core/invocation.ts";
 import { DEPLOYMENTS, prefixEnd } from "../../runtime/core/keys.ts";
 import { nameOf } from "./durable.ts";
@@ -21,6 +27,8 @@ export class LinkWatch implements LinkEvents {
   readonly #starts = new Map<Link, Map<number, Start>>();
   readonly #ends = new Map<Link, { ordinal: number; start: Start }[]>();
   readonly #foreign = new Set<Link>();
+  /** Results that code was told are recorded, without the value: it holds what it had proposed. */
+  readonly #proposed = new Map<string, Link>();
 
   constructor(scenery: Scenery) {
     this.#scenery = scenery;
@@ -31,7 +39,18 @@ export class LinkWatch implements LinkEvents {
     this.#foreign.add(link);
   }
 
+  /**
+   * Whether this completion was told as recorded by a runtime that is not there any more. It may never
+   * have become durable, and another try's result may stand in its place: such code is a zombie whose
+   * words nobody takes. All other code is held to what is on disk.
+   */
+  mayBeUndurable(linkId: number, invocationId: string, completionId: number): boolean {
+    const link = this.#proposed.get(proposalName(linkId, invocationId, completionId));
+    return link !== undefined && !this.#scenery.runtime.has(link);
+  }
+
   onTold(link: Link, message: RuntimeMessage): void {
+    if (message.kind === "deliver") this.#noteProposed(link, message);
     if (message.kind === "start") {
       const starts = this.#starts.get(link) ?? new Map<number, Start>();
       this.#starts.set(link, starts.set(message.attempt, message));
@@ -42,6 +61,13 @@ export class LinkWatch implements LinkEvents {
     else if (message.kind === "abort")
       this.#scenery.check(() => this.#checkAbort(link, message.attempt));
     else if (message.kind === "welcome") this.#scenery.check(() => this.#checkWelcome());
+  }
+
+  #noteProposed(link: Link, { attempt, delivery }: Deliver): void {
+    if (delivery.kind !== "completion" || delivery.result.kind !== "proposed") return;
+    const start = this.#starts.get(link)?.get(attempt);
+    if (start === undefined) return;
+    this.#proposed.set(proposalName(link.id, start.invocationId, delivery.completionId), link);
   }
 
   onStartSent(link: Link): void {
@@ -142,3 +168,6 @@ export class LinkWatch implements LinkEvents {
     }
   }
 }
+
+const proposalName = (linkId: number, invocationId: string, completionId: number): string =>
+  `${linkId}/${invocationId}/${completionId}`;

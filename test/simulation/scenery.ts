@@ -87,7 +87,8 @@ export class Scenery {
     world.onExecution = (it) => this.check(() => checkExecution(durable, it));
     world.onExecuted = (it) => this.check(() => checkSeen(durable, it));
     world.onBroken = (what) => this.check(() => must(false, what));
-    world.onObservation = (it) => this.check(() => checkObservation(durable, it));
+    const mayBeUndurable: LinkWatch["mayBeUndurable"] = (...it) => this.watch.mayBeUndurable(...it);
+    world.onObservation = (it) => this.check(() => checkObservation(durable, it, mayBeUndurable));
     for (const name of ["w0", "w1"]) {
       const hasCommands = (id: string): boolean => (durable.find(id)?.commands ?? 0) > 0;
       const isLost = (link: Link): boolean => this.isLost(link);

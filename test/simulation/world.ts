@@ -28,6 +28,7 @@ export interface Observation {
   readonly invocationId: string;
   readonly step: string;
   readonly value: unknown;
+  readonly link: number;
 }
 
 /** After this long without a sign somebody does it again. */
@@ -145,8 +146,8 @@ export class World {
     return true;
   }
 
-  observe(invocationId: string, step: string, value: unknown): void {
-    this.onObservation({ invocationId, step, value });
+  observe(observation: Observation): void {
+    this.onObservation(observation);
   }
 
   wish(wish: Wish): void {

@@ -15,7 +15,9 @@ import { DEPLOYMENTS, prefixEnd } from "../../runtime/core/keys.ts";
 import { nameOf } from "./durable.ts";
 import type { Link, LinkEvents } from "./network.ts";
 import type { Scenery } from "./scenery.ts";
+import { time } from "./time.ts";
 import { must } from "./violation.ts";
+import { type LateLeaver, WaitingWatch } from "./waiting-watch.ts";
 
 /** What a runtime may say as it ends the connection of an honest worker. */
 const HONEST_ENDS = /^(no hello within|\d+ bytes were not read in time|the runtime is shutting)/;
@@ -26,6 +28,7 @@ export class LinkWatch implements LinkEvents {
   readonly #scenery: Scenery;
   readonly #starts = new Map<Link, Map<number, Start>>();
   readonly #ends = new Map<Link, { ordinal: number; start: Start }[]>();
+  readonly #waiting = new Map<Link, WaitingWatch>();
   readonly #foreign = new Set<Link>();
   /** Results that code was told are recorded, without the value: it holds what it had proposed. */
   readonly #proposed = new Map<string, Link>();
@@ -49,7 +52,34 @@ export class LinkWatch implements LinkEvents {
     return link !== undefined && !this.#scenery.runtime.has(link);
   }
 
+  /** Whoever only waits leaves in time. Asked as time goes on, when nothing moves. */
+  checkWaiting(): void {
+    for (const [link, waiting] of this.#waiting) {
+      if (!link.workerOpen) this.#waiting.delete(link);
+      else for (const it of waiting.late(time.steadyMs)) this.#checkLate(link, it);
+    }
+  }
+
+  #checkLate(link: Link, { invocationId, lateMs }: LateLeaver): void {
+    // Nobody waits for a closure that was aborted, but it is at work until it ends.
+    const { closures } = this.#scenery.world;
+    if (closures.some(({ of }) => of.invocationId === invocationId && of.link === link.id)) return;
+    this.#scenery.check(() =>
+      must(
+        false,
+        `section 4: an attempt of ${invocationId} only waits, and leaves ${lateMs} ms late`,
+      ),
+    );
+  }
+
+  #waitingOf(link: Link): WaitingWatch {
+    const waiting = this.#waiting.get(link) ?? new WaitingWatch();
+    this.#waiting.set(link, waiting);
+    return waiting;
+  }
+
   onTold(link: Link, message: RuntimeMessage): void {
+    this.#waitingOf(link).onTold(message, time.steadyMs);
     if (message.kind === "deliver") this.#noteProposed(link, message);
     if (message.kind === "start") {
       const starts = this.#starts.get(link) ?? new Map<number, Start>();
@@ -77,6 +107,7 @@ export class LinkWatch implements LinkEvents {
   }
 
   onSaid(link: Link, message: WorkerMessage, ordinal: number): void {
+    this.#waitingOf(link).onSaid(message, time.steadyMs);
     if (message.kind === "suspend")
       this.#scenery.check(() => this.#checkSuspend(link, message.attempt));
     if (message.kind === "fail") this.#scenery.check(() => this.#checkFail(link, message));

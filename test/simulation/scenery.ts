@@ -237,6 +237,7 @@ export class Scenery {
   }
 
   #advance(): void {
+    this.watch.checkWaiting();
     const nextMs = Math.min(time.nextInMs ?? 100, LONGEST_WAIT_MS);
     const ms = this.random.chance(0.7) ? nextMs : this.random.int(1, 200);
     this.note(`time goes on by ${ms} ms`);

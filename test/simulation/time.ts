@@ -65,6 +65,11 @@ class VirtualTime {
     return this.#steadyMs + this.#wallOffsetMs;
   }
 
+  /** Since the process began: what timers go by. */
+  get steadyMs(): number {
+    return this.#steadyMs;
+  }
+
   /** Somebody sets the clock. */
   jumpWall(byMs: number): void {
     this.#wallOffsetMs += byMs;

@@ -1,0 +1,127 @@
+/**
+ * Who only waits leaves: after the inactivity timeout, or at once when room is wanted.
+ *
+ * Knows nothing of the SDK's insides: goes by what a worker was told and has said on one link, as the
+ * protocol has it. What it cannot tell from there it leaves alone: who waits for nothing but signals or
+ * for something of its own.
+ */
+import type { Command, Delivery } from "../../protocol/command.ts";
+import type { RuntimeMessage, Start, WorkerMessage } from "../../protocol/message.ts";
+
+/** Code that comes back to ctx from a timer of its own does so unseen on replay: its wait counts anew. */
+const OWN_TIMERS_MS = 1_000;
+
+export interface LateLeaver {
+  readonly invocationId: string;
+  readonly lateMs: number;
+}
+
+export class WaitingWatch {
+  readonly #attempts = new Map<number, WatchedAttempt>();
+  #inactivityTimeoutMs = Infinity;
+  #concurrency = 0;
+  #roomWanted = 0;
+
+  onTold(message: RuntimeMessage, nowMs: number): void {
+    if (message.kind === "welcome") this.#inactivityTimeoutMs = message.inactivityTimeoutMs;
+    else if (message.kind === "start")
+      this.#attempts.set(message.attempt, new WatchedAttempt(message, nowMs));
+    else if (message.kind === "make-room") {
+      this.#roomWanted = Math.min(this.#roomWanted + message.attempts, this.#concurrency);
+      for (const it of this.#attempts.values()) it.activeAtMs = nowMs;
+    } else if (message.kind === "abort") this.#left(message.attempt);
+    else if ("attempt" in message) this.#attempts.get(message.attempt)?.onTold(message, nowMs);
+  }
+
+  onSaid(message: WorkerMessage, nowMs: number): void {
+    if (message.kind === "hello") this.#concurrency = message.concurrency;
+    else if (message.kind === "drain") this.#roomWanted = Infinity;
+    else if (message.kind === "end" || message.kind === "fail" || message.kind === "suspend")
+      this.#left(message.attempt);
+    else this.#attempts.get(message.attempt)?.onSaid(message, nowMs);
+  }
+
+  /** Attempts that only wait, and are still there. */
+  late(nowMs: number): LateLeaver[] {
+    const late: LateLeaver[] = [];
+    const limitMs = this.#roomWanted > 0 ? 0 : this.#inactivityTimeoutMs;
+    for (const it of this.#attempts.values()) {
+      const lateMs = nowMs - it.activeAtMs - limitMs - (it.hasOwnTimers ? OWN_TIMERS_MS : 0);
+      if (lateMs > 0 && it.onlyWaits) late.push({ invocationId: it.invocationId, lateMs });
+    }
+    return late;
+  }
+
+  #left(attempt: number): void {
+    if (this.#attempts.delete(attempt) && this.#roomWanted > 0) this.#roomWanted--;
+  }
+}
+
+/** What is known of a run that has no result yet: one that failed waits, any other is work. */
+type RunState = "at work" | "failed";
+
+class WatchedAttempt {
+  readonly invocationId: string;
+  activeAtMs: number;
+  hasOwnTimers = false;
+  #entriesMissing: number;
+  #deliveries = 0;
+  /** By completion id: how many deliveries came before the command. */
+  readonly #outstanding = new Map<number, number>();
+  /** Of the outstanding ones, by command. */
+  readonly #runs = new Map<number, { readonly completionId: number; state: RunState }>();
+
+  constructor(start: Start, nowMs: number) {
+    this.invocationId = start.invocationId;
+    this.activeAtMs = nowMs;
+    this.#entriesMissing = start.commandCount + start.deliveryCount;
+  }
+
+  get onlyWaits(): boolean {
+    if (this.#entriesMissing > 0 || this.#outstanding.size === 0) return false;
+    for (const { completionId, state } of this.#runs.values())
+      if (state === "at work" && this.#outstanding.has(completionId)) return false;
+    return true;
+  }
+
+  onTold(message: RuntimeMessage, nowMs: number): void {
+    this.activeAtMs = nowMs;
+    if (message.kind === "deliver") this.#deliver(message.delivery);
+    else if (message.kind === "go") this.#setState(message.command, "at work");
+    else if (message.kind === "replay") {
+      this.#entriesMissing -= message.entries.length;
+      for (const entry of message.entries) {
+        if (entry.kind === "command") this.#issue(entry.command);
+        else this.#deliver(entry.delivery);
+      }
+    }
+  }
+
+  onSaid(message: WorkerMessage, nowMs: number): void {
+    this.activeAtMs = nowMs;
+    if (message.kind === "command") this.#issue(message.command);
+    else if (message.kind === "run-failed") this.#setState(message.command, "failed");
+  }
+
+  #issue(command: Command): void {
+    this.hasOwnTimers ||= command.outside;
+    if (!("completionId" in command)) return;
+    const { completionId, index, after } = command;
+    if (command.kind === "withdraw") this.#outstanding.delete(completionId);
+    else this.#outstanding.set(completionId, after);
+    if (command.kind === "run") this.#runs.set(index, { completionId, state: "at work" });
+  }
+
+  #deliver(delivery: Delivery): void {
+    this.#deliveries++;
+    if (delivery.kind === "completion") this.#outstanding.delete(delivery.completionId);
+    if (delivery.kind !== "cancellation") return;
+    for (const [completionId, after] of this.#outstanding)
+      if (after < this.#deliveries) this.#outstanding.delete(completionId);
+  }
+
+  #setState(command: number, state: RunState): void {
+    const run = this.#runs.get(command);
+    if (run) run.state = state;
+  }
+}

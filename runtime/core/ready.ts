@@ -18,8 +18,9 @@ import { isQuarantined } from "./damage.ts";
 import { setStatus, type Invocation } from "./invocation.ts";
 import { parkedKey, prefixEnd, readU48, readyKey, readyPrefix } from "./keys.ts";
 import { heldBy, isKeyPaused } from "./pauses.ts";
+import { askForRoom, isFull } from "./room.ts";
 import { startAttempt } from "./start.ts";
-import { changed, load, tellWorker, type Connection, type ReadyQueue, type Step } from "./step.ts";
+import { changed, load, type Connection, type ReadyQueue, type Step } from "./step.ts";
 import { renewTries } from "./tries.ts";
 
 const EMPTY = new Uint8Array(0);
@@ -58,7 +59,7 @@ function line(step: Step, invocation: Invocation): void {
   step.memory.queues.add(queue);
   // Others may stand in the queue before it: who has room takes them in their order.
   if (connection) step.freed.add(connection);
-  else askForRoom(step, invocation);
+  else askForRoomFor(step, invocation);
 }
 
 /** Takes a ready invocation that has no attempt out of its queue. */
@@ -119,6 +120,22 @@ export function fillConnection(step: Step, connection: Connection): void {
     connection.turn = (connection.turn + 1) % queues.length;
     without = took === "started" ? 0 : without + 1;
   }
+  if (leavesSomebody(step, connection)) askForRoom(step, connection);
+}
+
+/** Whether it is full, somebody stands in its queues, and no wish for room does. */
+function leavesSomebody(step: Step, connection: Connection): boolean {
+  if (connection.roomAsked > 0 || connection.draining || !isFull(connection)) return false;
+  if (step.memory.queues.size === 0) return false;
+  return connection.queues.some(
+    (queue) => mayServe(step, connection, queue) && holdsRows(step, queue.prefix),
+  );
+}
+
+function holdsRows(step: Step, prefix: string): boolean {
+  if (step.tx.range({ from: prefix, to: prefixEnd(prefix), limit: 1 }).length > 0) return true;
+  step.memory.queues.delete(prefix);
+  return false;
 }
 
 function mayServe({ memory }: Step, connection: Connection, queue: ReadyQueue): boolean {
@@ -180,26 +197,25 @@ function versionFor(step: Step, { deployment, target }: Invocation): string | un
   return deployment ?? step.memory.services.get(target.service)?.version;
 }
 
-function askForRoom(step: Step, invocation: Invocation): void {
+function askForRoomFor(step: Step, invocation: Invocation): void {
   if (heldBy(step.memory, invocation.target) !== null) return;
   const version = versionFor(step, invocation);
+  let best: Connection | undefined;
   for (const connection of step.memory.connections.values()) {
     if (connection.version !== version || connection.draining) continue;
-    if (connection.attempts.size < connection.concurrency || !serves(connection, invocation)) {
-      continue;
-    }
-    const message = { kind: "make-room", attempts: 1 } as const;
-    tellWorker(step, connection.id, message, { when: "now", demand: false });
-    return;
+    if (!isFull(connection) || !serves(connection, invocation)) continue;
+    // Whoever is asked already may be at work for long: who comes next asks another one.
+    if (best === undefined || asked01(connection) < asked01(best)) best = connection;
   }
+  if (best) askForRoom(step, best);
+}
+
+function asked01({ roomAsked, concurrency }: Connection): number {
+  return roomAsked / concurrency;
 }
 
 function hasRoom(connection: Connection): boolean {
-  return (
-    !connection.draining &&
-    !connection.congested &&
-    connection.attempts.size < connection.concurrency
-  );
+  return !connection.draining && !connection.congested && !isFull(connection);
 }
 
 function load01(connection: Connection): number {

@@ -14,6 +14,7 @@ import { invocationIdOf, setStatus, type Invocation } from "./invocation.ts";
 import { activeKey, bytesOf, inputKey, parseName, prefixEnd, statePrefix } from "./keys.ts";
 import type { StateEntry } from "./key-cache.ts";
 import { readJournal } from "./journal.ts";
+import { countOffRoom } from "./room.ts";
 import { decodeInput, type InputRow, type Run } from "./rows.ts";
 import { readRuns } from "./run-rows.ts";
 import { changed, tell, type Attempt, type Connection, type Step } from "./step.ts";
@@ -90,7 +91,7 @@ export function dropAttempt(step: Step, attempt: Attempt): void {
   const { connection, handle, invocation } = attempt;
   if (connection.attempts.get(handle) !== attempt) broken(`attempt ${handle} is not live`);
   connection.attempts.delete(handle);
-  step.freed.add(connection);
+  countOffRoom(step, connection);
   step.memory.attempts.delete(invocation.sequence);
   step.loaded.set(invocation.sequence, invocation);
   step.tx.remove(activeKey(invocation.sequence));

@@ -66,6 +66,8 @@ export interface Connection {
   nextHandle: number;
   draining: boolean;
   congested: boolean;
+  /** Attempts that the worker is asked to suspend: see room.ts. */
+  roomAsked: number;
 }
 
 /** A service as callers see it: the deployment that takes new invocations. */

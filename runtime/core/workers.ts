@@ -24,6 +24,7 @@ import { setStatus } from "./invocation.ts";
 import { loseAttempt } from "./lost.ts";
 import { fillConnection, queuesOf } from "./ready.ts";
 import { refusal, register } from "./registry.ts";
+import { countOffRoom } from "./room.ts";
 import { onRunFailed, onRunNotDone, onRunResult } from "./runs.ts";
 import { dropAttempt } from "./start.ts";
 import { changed, tell, tellWorker, type Attempt, type Connection, type Step } from "./step.ts";
@@ -50,6 +51,7 @@ export function onHello(step: Step, id: ConnectionId, hello: Hello): void {
     draining: false,
     // Nothing starts before the welcome has left; the hub then says that there is room.
     congested: true,
+    roomAsked: 0,
   };
   step.memory.connections.set(id, connection);
   // Whether they do hold rows is found out when it first has room.
@@ -103,12 +105,20 @@ export function onMessage(
   if (connection === undefined) return;
   acknowledge(step, id, ordinal);
   const attempt = connection.attempts.get(message.attempt);
-  if (attempt === undefined) return;
+  if (attempt === undefined) {
+    if (isLeaving(message)) countOffRoom(step, connection);
+    return;
+  }
   if (diskWaitMs > 0) {
     attempt.invocation.spentMs.disk += diskWaitMs;
     changed(step, attempt.invocation);
   }
   onAttemptMessage(step, attempt, message);
+}
+
+/** The last that an attempt says. */
+function isLeaving({ kind }: AttemptMessage): boolean {
+  return kind === "end" || kind === "fail" || kind === "suspend";
 }
 
 /** After each input: attempts that ended made room for what waits. */

@@ -10,6 +10,7 @@ import type { Channel, ChannelHandlers } from "../../protocol/channel.ts";
 import { CloseCode } from "../../protocol/channel.ts";
 import {
   PROTOCOL_VERSION,
+  type Abort,
   type RuntimeMessage,
   type Start,
   type Welcome,
@@ -108,7 +109,7 @@ export class WorkerSession implements ChannelHandlers<RuntimeMessage> {
         this.#attempts.get(message.attempt)?.go(message);
         return;
       case "abort":
-        this.#attempts.get(message.attempt)?.abort(message.reason);
+        this.#abort(message);
         return;
       case "make-room":
         this.#roomWanted = Math.min(this.#roomWanted + message.attempts, this.#options.concurrency);
@@ -186,9 +187,13 @@ export class WorkerSession implements ChannelHandlers<RuntimeMessage> {
     this.#attempts.set(start.attempt, attempt);
   }
 
+  /** The runtime gave its place away before it said so: that makes no room. */
+  #abort({ attempt: handle, reason }: Abort): void {
+    this.#attempts.delete(handle)?.abort(reason);
+  }
+
   #ended(handle: number): void {
-    this.#attempts.delete(handle);
-    if (this.#roomWanted > 0) this.#roomWanted--;
+    if (this.#attempts.delete(handle) && this.#roomWanted > 0) this.#roomWanted--;
     if (this.#attempts.size === 0) this.#onEmpty?.();
   }
 

@@ -60,6 +60,15 @@ export class LinkWatch implements LinkEvents {
     }
   }
 
+  isAtWork(invocation: Invocation): boolean {
+    const id = invocationIdOf(invocation);
+    return [...this.#waiting.values()].some((it) => it.isAtWork(id));
+  }
+
+  fullOfWaitersSinceMs(link: Link): number | undefined {
+    return this.#waiting.get(link)?.fullOfWaitersSinceMs;
+  }
+
   #checkLate(link: Link, { invocationId, lateMs }: LateLeaver): void {
     // Nobody waits for a closure that was aborted, but it is at work until it ends.
     const { closures } = this.#scenery.world;

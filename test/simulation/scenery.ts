@@ -21,6 +21,7 @@ import { Link } from "./network.ts";
 import { ProgramWriter } from "./program.ts";
 import { Random } from "./random.ts";
 import { limitsOf, RuntimeProcess } from "./runtime-process.ts";
+import { checkStanding } from "./standing.ts";
 import { time } from "./time.ts";
 import { must } from "./violation.ts";
 import { type Code, WorkerProcess } from "./worker-process.ts";
@@ -238,6 +239,7 @@ export class Scenery {
 
   #advance(): void {
     this.watch.checkWaiting();
+    this.check(() => checkStanding(this));
     const nextMs = Math.min(time.nextInMs ?? 100, LONGEST_WAIT_MS);
     const ms = this.random.chance(0.7) ? nextMs : this.random.int(1, 200);
     this.note(`time goes on by ${ms} ms`);

@@ -21,6 +21,7 @@ export class WaitingWatch {
   #inactivityTimeoutMs = Infinity;
   #concurrency = 0;
   #roomWanted = 0;
+  #drains = false;
 
   onTold(message: RuntimeMessage, nowMs: number): void {
     if (message.kind === "welcome") this.#inactivityTimeoutMs = message.inactivityTimeoutMs;
@@ -29,13 +30,13 @@ export class WaitingWatch {
     else if (message.kind === "make-room") {
       this.#roomWanted = Math.min(this.#roomWanted + message.attempts, this.#concurrency);
       for (const it of this.#attempts.values()) it.activeAtMs = nowMs;
-    } else if (message.kind === "abort") this.#left(message.attempt);
+    } else if (message.kind === "abort") this.#attempts.delete(message.attempt);
     else if ("attempt" in message) this.#attempts.get(message.attempt)?.onTold(message, nowMs);
   }
 
   onSaid(message: WorkerMessage, nowMs: number): void {
     if (message.kind === "hello") this.#concurrency = message.concurrency;
-    else if (message.kind === "drain") this.#roomWanted = Infinity;
+    else if (message.kind === "drain") this.#drains = true;
     else if (message.kind === "end" || message.kind === "fail" || message.kind === "suspend")
       this.#left(message.attempt);
     else this.#attempts.get(message.attempt)?.onSaid(message, nowMs);
@@ -44,12 +45,26 @@ export class WaitingWatch {
   /** Attempts that only wait, and are still there. */
   late(nowMs: number): LateLeaver[] {
     const late: LateLeaver[] = [];
-    const limitMs = this.#roomWanted > 0 ? 0 : this.#inactivityTimeoutMs;
+    const leavesAtOnce = this.#roomWanted > 0 || this.#drains;
+    const limitMs = leavesAtOnce ? 0 : this.#inactivityTimeoutMs;
     for (const it of this.#attempts.values()) {
-      const lateMs = nowMs - it.activeAtMs - limitMs - (it.hasOwnTimers ? OWN_TIMERS_MS : 0);
+      const lateMs = nowMs - it.waitsSinceMs - limitMs;
       if (lateMs > 0 && it.onlyWaits) late.push({ invocationId: it.invocationId, lateMs });
     }
     return late;
+  }
+
+  isAtWork(invocationId: string): boolean {
+    return [...this.#attempts.values()].some((it) => it.invocationId === invocationId);
+  }
+
+  /** Since when it has had no place left, and all of its attempts have only waited. */
+  get fullOfWaitersSinceMs(): number | undefined {
+    const attempts = [...this.#attempts.values()];
+    if (this.#drains || attempts.length === 0 || attempts.length < this.#concurrency)
+      return undefined;
+    if (!attempts.every((it) => it.onlyWaits)) return undefined;
+    return Math.max(...attempts.map((it) => it.waitsSinceMs));
   }
 
   #left(attempt: number): void {
@@ -63,7 +78,7 @@ type RunState = "at work" | "failed";
 class WatchedAttempt {
   readonly invocationId: string;
   activeAtMs: number;
-  hasOwnTimers = false;
+  #hasOwnTimers = false;
   #entriesMissing: number;
   #deliveries = 0;
   /** By completion id: how many deliveries came before the command. */
@@ -75,6 +90,11 @@ class WatchedAttempt {
     this.invocationId = start.invocationId;
     this.activeAtMs = nowMs;
     this.#entriesMissing = start.commandCount + start.deliveryCount;
+  }
+
+  /** If it only waits: since when, at the latest. */
+  get waitsSinceMs(): number {
+    return this.activeAtMs + (this.#hasOwnTimers ? OWN_TIMERS_MS : 0);
   }
 
   get onlyWaits(): boolean {
@@ -104,7 +124,7 @@ class WatchedAttempt {
   }
 
   #issue(command: Command): void {
-    this.hasOwnTimers ||= command.outside;
+    this.#hasOwnTimers ||= command.outside;
     if (!("completionId" in command)) return;
     const { completionId, index, after } = command;
     if (command.kind === "withdraw") this.#outstanding.delete(completionId);

@@ -390,6 +390,16 @@ const CONTROL: readonly SeededBug[] = [
     edit(core("purge"), "step.tx.remove(journalKey(sequence, index));", "void sequence;"),
   ),
   bug(
+    "nobody who already stood in a queue asks a worker for room as it fills up",
+    "rule 6: found by this simulation",
+    edit(core("ready"), "if (leavesSomebody(step, connection)) askForRoom(step, connection);", ""),
+  ),
+  bug(
+    "room is asked for by as many as a worker has places, and by nobody after them",
+    "rule 6",
+    edit(core("room"), "if (connection.roomAsked > 0) connection.roomAsked--;", ""),
+  ),
+  bug(
     "a deadlock is found by nobody",
     "rule 9",
     edit(core("deadlock"), "if (waits === undefined) return;", "if (waits !== null) return;"),

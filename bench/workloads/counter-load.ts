@@ -2,7 +2,14 @@
 import { measured, type Costs } from "../harness/costs.ts";
 import type { LoadResult } from "../load/load.ts";
 import type { System } from "../peers/peer.ts";
-import { expectEqual, type World } from "./workload.ts";
+import {
+  cpuPerRequest,
+  expectEqual,
+  perRequest,
+  workload,
+  type Workload,
+  type World,
+} from "./workload.ts";
 
 export interface CounterLoad {
   readonly concurrency: number;
@@ -28,6 +35,32 @@ export async function addLoad(
   return await measured(watch(world.system), () =>
     world.load({ ...ADD, concurrency, keys, durationMs: world.scale.loadMs }),
   );
+}
+
+/** How many adds a load brings, and how late: workloads that differ in their load and their goals alone. */
+export function addThroughput(
+  load: CounterLoad,
+  named: Pick<Workload, "id" | "title" | "peers" | "metrics">,
+): Workload {
+  return workload({
+    ...named,
+    setup: warmUp,
+    run: async (world) => {
+      const { value, costs } = await addLoad(world, load);
+      const { acknowledged, seconds, p50Ms, p99Ms } = value;
+      return {
+        figures: {
+          "adds/s": acknowledged / seconds,
+          "p50 ms": p50Ms,
+          "p99 ms": p99Ms,
+          "CPU µs": cpuPerRequest(costs, value),
+        },
+        details: perRequest(costs, value),
+        evidence: acknowledged,
+      };
+    },
+    check: (world, acknowledged, before) => checkSum(world, before + acknowledged),
+  });
 }
 
 /** Throws unless the counters hold exactly what was acknowledged: nothing lost, nothing twice. */

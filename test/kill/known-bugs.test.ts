@@ -30,6 +30,18 @@ async function cutOff(world: World): Promise<void> {
   await world.killRuntime();
 }
 
+/** Three times: `end` is called while steps are under way; then all must be well. */
+async function endUnderLoad(name: string, end: (world: World) => Promise<void>): Promise<void> {
+  const world = await World.start({ name, seed: SEED });
+  for (let round = 0; round < 3; round++) {
+    world.workload.start(8);
+    await world.outside.nextArrival();
+    await end(world);
+    await world.expectAllIsWell();
+  }
+  await world.close();
+}
+
 /** How a process ended by itself: its code, or the signal's name. */
 async function endOf({ child }: Pick<StartingRuntime, "child">): Promise<number | string | null> {
   if (child.exitCode === null && child.signalCode === null) await once(child, "close");
@@ -142,17 +154,12 @@ describe("T21: a SIGTERM", () => {
   test(
     "under load waits for what is under way: what was answered is there, and the file is whole",
     async () => {
-      const world = await World.start({ name: "load", seed: SEED });
-      for (let round = 0; round < 3; round++) {
-        world.workload.start(8);
-        await world.outside.nextArrival();
+      await endUnderLoad("load", async (world) => {
         expect(await world.runtime.terminate()).toBe(0);
         world.workload.stop();
         await world.verify();
         await world.startRuntime();
-        await world.expectAllIsWell();
-      }
-      await world.close();
+      });
     },
     LIMIT_MS,
   );
@@ -160,10 +167,7 @@ describe("T21: a SIGTERM", () => {
   test(
     "with the next start right behind it: that one is refused until the directory is free, then serves",
     async () => {
-      const world = await World.start({ name: "behind", seed: SEED });
-      for (let round = 0; round < 3; round++) {
-        world.workload.start(6);
-        await world.outside.nextArrival();
+      await endUnderLoad("behind", async (world) => {
         const ending = world.runtime.terminate();
         world.workload.stop();
         const refusals: unknown[] = [];
@@ -178,9 +182,7 @@ describe("T21: a SIGTERM", () => {
         }
         expect(await ending).toBe(0);
         expect(refusals.filter((it) => it !== 3)).toEqual([]);
-        await world.expectAllIsWell();
-      }
-      await world.close();
+      });
     },
     LIMIT_MS,
   );

@@ -84,7 +84,7 @@ function say(text: string): void {
 }
 
 /** What counts and seeds are in; the rest only matters when it fails. */
-const WORTH_SAYING = /\bseed\b|places|^\{"|violation|^soak|\d+ passed, \d+ failed/;
+const WORTH_SAYING = /\bseed\b|seeded bugs from|places|^\{"|violation|^soak|\d+ passed, \d+ failed/;
 
 async function run({ name, command, env }: Suite, seed: number): Promise<void> {
   const variables = env?.(seed) ?? {};

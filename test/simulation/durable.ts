@@ -6,6 +6,7 @@
  * 2. An outcome is written once (I13).
  * 3. A completion id is issued before it is completed, and completed once (I10, I11, I16).
  */
+import { isDeepStrictEqual } from "node:util";
 import type { Command, CompletionResult } from "../../protocol/command.ts";
 import { parseInvocationId } from "../../protocol/ids.ts";
 import type { Result } from "../../protocol/payload.ts";
@@ -107,6 +108,14 @@ export class Durable {
     if (invocation === undefined) return undefined;
     const own = idPartsOf(invocation);
     return own.tag === parts?.tag && own.epoch === parts.epoch ? invocation : undefined;
+  }
+
+  /** Whether this very result is recorded. */
+  holds(id: string, completionId: number, result: CompletionResult): boolean {
+    const invocation = this.find(id);
+    const journal = invocation && this.journal(invocation.sequence);
+    const recorded = journal?.completions.get(completionId)?.result;
+    return recorded !== undefined && isDeepStrictEqual(recorded, result);
   }
 
   isForgotten(id: string): boolean {

@@ -6,6 +6,7 @@ import { FailureCode } from "../../protocol/failure.ts";
 import type {
   Deliver,
   Fail,
+  Replay,
   RuntimeMessage,
   Start,
   WorkerMessage,
@@ -30,8 +31,8 @@ export class LinkWatch implements LinkEvents {
   readonly #ends = new Map<Link, { ordinal: number; start: Start }[]>();
   readonly #waiting = new Map<Link, WaitingWatch>();
   readonly #foreign = new Set<Link>();
-  /** Results that code was told are recorded, without the value: it holds what it had proposed. */
-  readonly #proposed = new Map<string, Link>();
+  /** Results that code was given ahead of the disk: its own proposals, and others in a replay. */
+  readonly #ahead = new Map<string, Link>();
 
   constructor(scenery: Scenery) {
     this.#scenery = scenery;
@@ -43,12 +44,12 @@ export class LinkWatch implements LinkEvents {
   }
 
   /**
-   * Whether this completion was told as recorded by a runtime that is not there any more. It may never
-   * have become durable, and another try's result may stand in its place: such code is a zombie whose
-   * words nobody takes. All other code is held to what is on disk.
+   * Whether this completion was told ahead of the disk by a runtime that is not there any more. It may
+   * never have become durable, and another try's result may stand in its place: such code is a zombie
+   * whose words nobody takes. All other code is held to what is on disk.
    */
   mayBeUndurable(linkId: number, invocationId: string, completionId: number): boolean {
-    const link = this.#proposed.get(proposalName(linkId, invocationId, completionId));
+    const link = this.#ahead.get(completionName(linkId, invocationId, completionId));
     return link !== undefined && !this.#scenery.runtime.has(link);
   }
 
@@ -90,6 +91,7 @@ export class LinkWatch implements LinkEvents {
   onTold(link: Link, message: RuntimeMessage): void {
     this.#waitingOf(link).onTold(message, time.steadyMs);
     if (message.kind === "deliver") this.#noteProposed(link, message);
+    if (message.kind === "replay") this.#noteReplayed(link, message);
     if (message.kind === "start") {
       const starts = this.#starts.get(link) ?? new Map<number, Start>();
       this.#starts.set(link, starts.set(message.attempt, message));
@@ -106,7 +108,19 @@ export class LinkWatch implements LinkEvents {
     if (delivery.kind !== "completion" || delivery.result.kind !== "proposed") return;
     const start = this.#starts.get(link)?.get(attempt);
     if (start === undefined) return;
-    this.#proposed.set(proposalName(link.id, start.invocationId, delivery.completionId), link);
+    this.#ahead.set(completionName(link.id, start.invocationId, delivery.completionId), link);
+  }
+
+  /** A start and its journal may run ahead of the disk, and a runtime that was followed tells its own. */
+  #noteReplayed(link: Link, { attempt, entries }: Replay): void {
+    const id = this.#starts.get(link)?.get(attempt)?.invocationId;
+    if (id === undefined) return;
+    for (const entry of entries) {
+      if (entry.kind !== "delivery" || entry.delivery.kind !== "completion") continue;
+      const { completionId, result } = entry.delivery;
+      const isOnDisk = this.#scenery.durable.holds(id, completionId, result);
+      if (!isOnDisk) this.#ahead.set(completionName(link.id, id, completionId), link);
+    }
   }
 
   onStartSent(link: Link): void {
@@ -209,5 +223,5 @@ export class LinkWatch implements LinkEvents {
   }
 }
 
-const proposalName = (linkId: number, invocationId: string, completionId: number): string =>
+const completionName = (linkId: number, invocationId: string, completionId: number): string =>
   `${linkId}/${invocationId}/${completionId}`;

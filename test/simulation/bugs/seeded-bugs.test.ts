@@ -29,11 +29,22 @@ beforeAll(() => {
 afterAll(() => {
   removeFolder(base);
   removeFolder(folder);
+  process.stderr.write(`${summary()}\n`);
 });
 
 interface Verdict {
   readonly seeds: number;
-  readonly found: string | undefined;
+  readonly violation: string | undefined;
+}
+
+/** After how many seeds each was found; Infinity: it was missed. */
+const verdicts = new Map<string, number>();
+
+/** One line for each base of seeds: docs/testing-simulation.md has the loop over ten of them. */
+function summary(): string {
+  const found = [...verdicts].filter(([, seeds]) => seeds < Infinity);
+  const [last, most] = found.sort(([, a], [, b]) => b - a)[0] ?? ["", 0];
+  return `seeded bugs from ${FROM}: ${found.length} of ${verdicts.size} found; after ${most} seeds: ${last}`;
 }
 
 /** What the simulation says of a tree: a process that dies of the bug has found it too. */
@@ -42,12 +53,12 @@ async function judge(tree: BuggyTree): Promise<Verdict> {
   try {
     const seeds = { from: FROM, count: COUNT, twice: 3 };
     const { tally, failure } = await runSeeds(buggy, seeds, ["--quick"]);
-    return { seeds: tally.seeds + 1, found: failure?.message };
+    return { seeds: tally.seeds + 1, violation: failure?.message };
   } catch (error) {
     const message = error instanceof Error ? error.message : String(error);
     // A bug that does not even load has been found by nobody.
     if (/SyntaxError|ReferenceError|ERR_MODULE/.test(message)) throw error;
-    return { seeds: 1, found: message };
+    return { seeds: 1, violation: message };
   } finally {
     removeFolder(buggy);
   }
@@ -60,12 +71,13 @@ describe("the simulation finds", () => {
       const tree = trees[at];
       if (tree === undefined) throw new Error("each bug has a tree");
       if (tree.broken !== undefined) throw new Error(tree.broken);
-      const { seeds, found } = await judge(tree);
+      const { seeds, violation } = await judge(tree);
       process.stderr.write(
-        `seed ${seeds}: ${tree.bug.name}: ${found?.slice(0, 100) ?? "missed"}\n`,
+        `seed ${seeds}: ${tree.bug.name}: ${violation?.slice(0, 100) ?? "missed"}\n`,
       );
-      expect(found, `missed in ${seeds} seeds`).toBeDefined();
-      expect(found, "it is a bug, not a slip of the pen").not.toMatch(
+      verdicts.set(tree.bug.name, violation === undefined ? Infinity : seeds);
+      expect(violation, `missed in ${seeds} seeds`).toBeDefined();
+      expect(violation, "it is a bug, not a slip of the pen").not.toMatch(
         /is not (defined|a function)/,
       );
     },

@@ -62,12 +62,14 @@ export function checkOptions(options: RuntimeOptions): CheckedOptions {
   if (!LOG_LEVELS.includes(logLevel)) {
     throw new RangeError(`logLevel is one of ${LOG_LEVELS.join(", ")}, not ${String(logLevel)}`);
   }
-  const limits = { ...DEFAULT_LIMITS, ...environmentLimits(), ...options.limits };
-  for (const [name, value] of Object.entries(limits)) {
-    if (!Number.isFinite(value) || value < 0) {
-      throw new RangeError(`the limit ${name} is a number that is not negative, not ${value}`);
-    }
+  const defaults = { ...DEFAULT_LIMITS, ...DEFAULT_HTTP_LIMITS };
+  for (const name of Object.keys(options.limits ?? {})) {
+    if (Object.hasOwn(defaults, name)) continue;
+    throw new RangeError(
+      `there is no limit ${name}; there are ${Object.keys(defaults).join(", ")}`,
+    );
   }
+  const limits = { ...defaults, ...environmentLimits(), ...options.limits };
   checkLimits(limits);
   return {
     dataDir: options.dataDir,
@@ -77,7 +79,7 @@ export function checkOptions(options: RuntimeOptions): CheckedOptions {
     workerPort: checkPort("workerPort", options.workerPort ?? 9080),
     logLevel,
     limits,
-    httpLimits: { ...DEFAULT_HTTP_LIMITS, ...options.limits },
+    httpLimits: limits,
     idempotencyPayloadCheck: options.idempotencyPayloadCheck ?? true,
     workerToken: options.workerToken ?? process.env["HOLDFAST_WORKER_TOKEN"],
     corsOrigins: options.corsOrigins ?? [],

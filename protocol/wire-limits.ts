@@ -21,6 +21,9 @@ export const PIECE_BYTES_MIN: number = KIB;
 /** The name of a state value, of a promise or of a signal, in UTF-8. */
 export const NAME_BYTES_MAX: number = 512;
 
+/** The version of a deployment, in characters. */
+export const VERSION_LENGTH_MAX = 128;
+
 /** Headers of a call or send, and members of a failure's metadata. */
 export const HEADERS_MAX = 1_000;
 export const METADATA_MAX = 1_000;

@@ -23,8 +23,8 @@ test("a limit that there is not is refused, with its name", () => {
   expect(() => checkOptions({ dataDir, limits })).toThrow(/there is no limit pendingMaximum/);
 });
 
-// A frame limit below what both sides count on ended the runtime at the first worker (SIGKILL), one above
-// it, or a worker timeout of nothing, cut every worker off again and again; the others let nobody in.
+// Each of these was taken, and then no worker could register or no request was let in, and only the one
+// who was refused heard of it.
 test.each([
   [
     { frameBytesMax: 64 * 1024 - 1 },

@@ -82,7 +82,7 @@ export function checkOptions(options: RuntimeOptions): CheckedOptions {
     httpLimits: limits,
     idempotencyPayloadCheck: options.idempotencyPayloadCheck ?? true,
     workerToken: options.workerToken ?? process.env["HOLDFAST_WORKER_TOKEN"],
-    corsOrigins: options.corsOrigins ?? [],
+    corsOrigins: (options.corsOrigins ?? []).map(checkOrigin),
     adminHosts: options.adminHosts ?? [],
     onFatal: options.onFatal ?? (() => undefined),
   };
@@ -91,6 +91,15 @@ export function checkOptions(options: RuntimeOptions): CheckedOptions {
 function checkPort(name: string, port: number): number {
   if (Number.isInteger(port) && port >= 0 && port <= 65_535) return port;
   throw new RangeError(`${name} is a whole number from 0 to 65535, not ${port}`);
+}
+
+/** As a browser sends it: anything else would never match, and nobody would say so. */
+function checkOrigin(origin: string): string {
+  if (origin === "*" || origin === "null") return origin;
+  if (/^[a-z][a-z0-9+.-]*:\/\/[^\s/?#]+$/.test(origin)) return origin;
+  throw new RangeError(
+    `an origin in corsOrigins is "*" or like https://app.example, nothing behind the host and port, not ${JSON.stringify(origin)}`,
+  );
 }
 
 /** Two times that tests and operators turn. */

@@ -63,6 +63,22 @@ test.each([
   else expect(check).toThrow(message);
 });
 
+// Browsers send an origin without a path: "https://app.example/" was taken and never matched.
+test.each([
+  ["https://app.example", true],
+  ["http://localhost:5173", true],
+  ["capacitor://localhost", true],
+  ["*", true],
+  ["https://app.example/", false],
+  ["https://app.example/path", false],
+  ["app.example", false],
+  ["", false],
+])("the origin %j: %s", (origin, fits) => {
+  const check = () => checkOptions({ dataDir, corsOrigins: [origin] });
+  if (fits) expect(check().corsOrigins).toEqual([origin]);
+  else expect(check).toThrow(/an origin in corsOrigins is/);
+});
+
 test("the payload of an idempotency key is checked unless it is switched off", () => {
   expect(checkOptions({ dataDir }).idempotencyPayloadCheck).toBe(true);
   const off = checkOptions({ dataDir, idempotencyPayloadCheck: false });

@@ -3,7 +3,7 @@ import type { HandlerView, ServiceView } from "../runtime/admin/views.ts";
 import { adminCommand, adminRequest, type AdminOptions } from "./admin.ts";
 import { addServiceHolds } from "./hold.ts";
 import { sendForJson } from "./http.ts";
-import { formatDuration, formatTable, printJson, type Output } from "./output.ts";
+import { formatAge, formatDuration, formatTable, printJson, type Output } from "./output.ts";
 
 const EXAMPLES = `
 Examples:
@@ -39,13 +39,15 @@ async function list(options: AdminOptions, output: Output): Promise<void> {
     handlers.map((it) => it.name).join(", "),
   ]);
   output.out(formatTable([["NAME", "KIND", "DEPLOYMENT", "HANDLERS"], ...rows]));
+  for (const it of services) output.err(pauseOf(it));
 }
 
 async function describe(service: string, options: AdminOptions, output: Output): Promise<void> {
   const path = `/services/${encodeURIComponent(service)}`;
   const answer = await sendForJson(adminRequest(options, "GET", path));
   if (options.json) return printJson(output, answer);
-  const { name, kind, deployment, description, handlers } = answer as ServiceView; // as above
+  const view = answer as ServiceView; // as above
+  const { name, kind, deployment, description, handlers } = view;
   const about = description === "" ? "" : `${description}\n`;
   output.out(
     `${name} is ${kind === "object" ? "an" : "a"} ${kind}; deployment ${deployment} takes its new invocations\n${about}\n`,
@@ -58,6 +60,14 @@ async function describe(service: string, options: AdminOptions, output: Output):
     it.description,
   ]);
   output.out(formatTable([["HANDLER", "MODE", "CALLABLE", "RETRIES", "ABOUT"], ...rows]));
+  output.err(pauseOf(view));
+}
+
+/** Nothing of it runs: whoever looks at it should not miss that. */
+function pauseOf({ name, pausedSince }: ServiceView): string {
+  if (pausedSince === null) return "";
+  const age = formatAge(pausedSince, Date.now());
+  return `${name} is paused, for ${age}; let it go on with: holdfast services resume ${name}\n`;
 }
 
 function accessOf(handler: HandlerView): string {

@@ -26,7 +26,7 @@ const HELP = `
 Prints one line on stdout when it has recovered and all ports accept:
   holdfast ready ingress=URL admin=URL worker=URL pid=N
 Logs go to stderr, as JSON when that is not a terminal. A flag with an "env" can be given by that
-variable. Exit codes: 0 after SIGTERM or SIGINT, 2 wrong usage, 3 the data directory is in use,
+variable; HOLDFAST_WORKER_TOKEN, if it is set, is what workers must show. Exit codes: 0 after SIGTERM or SIGINT, 2 wrong usage, 3 the data directory is in use,
 4 the data has a format that this version does not know, 1 anything else.
 
 Examples:
@@ -135,7 +135,9 @@ function port(flags: string, description: string, variable: string, fallback: nu
 }
 
 function parseList(text: string): string[] {
-  return text.split(",").map((part) => part.trim());
+  const parts = text.split(",").map((part) => part.trim());
+  // An empty variable names none.
+  return parts.filter((part) => part !== "");
 }
 
 function parseLimit(text: string, soFar: Readonly<Record<string, number>>): Record<string, number> {

@@ -18,10 +18,10 @@ import {
   resultFromPlain,
   targetFromPlain,
 } from "./plain.ts";
+import { VERSION_LENGTH_MAX } from "./wire-limits.ts";
 
 const ENTRIES_MAX = 100_000;
 const SEED_BYTES = 16;
-const VERSION_LENGTH_MAX = 128;
 const SDK_LENGTH_MAX = 256;
 
 export function workerMessageFromPlain(plain: Plain): WorkerMessage {

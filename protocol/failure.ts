@@ -27,6 +27,11 @@ export const FailureCode = {
   journalMismatch: 570,
 } as const;
 
+/** Whether a failure can have this code: an HTTP status of an error. */
+export function isFailureCode(code: unknown): code is number {
+  return typeof code === "number" && Number.isInteger(code) && code >= 400 && code <= 599;
+}
+
 /** What a cancelled invocation's caller sees. */
 export const CANCELLED: Failure = {
   name: "CancelledError",

@@ -2,6 +2,11 @@
 
 export type ServiceKind = "service" | "object" | "workflow";
 
+/** For sentences: "an object". */
+export function withArticle(kind: ServiceKind): string {
+  return `${kind === "object" ? "an" : "a"} ${kind}`;
+}
+
 /**
  * - `exclusive`: one at a time per key (handlers of an object, `run` of a workflow)
  * - `shared`: beside it, reading state only

@@ -15,15 +15,12 @@ import type {
   RunRetryPolicy,
   Target,
 } from "./command.ts";
-import type { Failure } from "./failure.ts";
+import { isFailureCode, type Failure } from "./failure.ts";
 import { Fields, ProtocolError, type Plain } from "./fields.ts";
 import { parseAwakeableId, parseInvocationId, type AwakeableId, type InvocationId } from "./ids.ts";
 import type { Result } from "./payload.ts";
+import { HEADERS_MAX, METADATA_MAX } from "./wire-limits.ts";
 
-const FAILURE_CODE_MIN = 400;
-const FAILURE_CODE_MAX = 599;
-const HEADERS_MAX = 1_000;
-const METADATA_MAX = 1_000;
 const STATE_KEYS_MAX = 1_000_000;
 
 export function failureToPlain({ name, message, code, metadata }: Failure): Plain {
@@ -34,7 +31,7 @@ export function failureToPlain({ name, message, code, metadata }: Failure): Plai
 export function failureFromPlain(plain: Plain): Failure {
   const fields = new Fields(plain, "a failure");
   const base = { name: fields.string(), message: fields.string(), code: fields.u32() };
-  if (base.code < FAILURE_CODE_MIN || base.code > FAILURE_CODE_MAX) {
+  if (!isFailureCode(base.code)) {
     throw new ProtocolError("the code of a failure is an HTTP status from 400 to 599");
   }
   const pairs = fields.list(readPair, METADATA_MAX);

@@ -21,6 +21,19 @@ export const PIECE_BYTES_MIN: number = KIB;
 /** The name of a state value, of a promise or of a signal, in UTF-8. */
 export const NAME_BYTES_MAX: number = 512;
 
+/** The version of a deployment, in characters. */
+export const VERSION_LENGTH_MAX = 128;
+
+/** Headers of a call or send, and members of a failure's metadata. */
+export const HEADERS_MAX = 1_000;
+export const METADATA_MAX = 1_000;
+
+/**
+ * All texts of a command beside its payload, or the metadata of a failure, in UTF-8: an SDK refuses more,
+ * so that every message has the room that `messageBytesMax` leaves.
+ */
+export const TEXT_BYTES_MAX: number = 256 * KIB;
+
 /** Values in one frame, or in one message that came in pieces; arrays and their items alike. */
 export const WORKER_FRAME_VALUES_MAX: number = 64 * KIB;
 export const RUNTIME_FRAME_VALUES_MAX: number = MIB;

@@ -1,4 +1,6 @@
 /** Joins services to a runtime in the same process: the one file of the runtime that knows the SDK. */
+import { registrationsOf } from "../sdk/manifest.ts";
+import { checkWorker } from "../sdk/worker/check-worker.ts";
 import { WorkerSession } from "../sdk/worker/worker-session.ts";
 import type { AnyDefinition } from "../sdk/definition.ts";
 import { createChannelPair } from "./hub/memory-channel.ts";
@@ -11,6 +13,12 @@ export interface EmbeddedOptions {
   readonly services: readonly AnyDefinition[];
   readonly version: string;
   readonly concurrency: number;
+}
+
+/** Before anything is opened. @throws TypeError or RangeError with what is wrong */
+export function checkEmbedded(options: EmbeddedOptions): void {
+  registrationsOf(options.services);
+  checkWorker("startRuntime", options);
 }
 
 export interface EmbeddedWorker {

@@ -1,5 +1,10 @@
 /** What `holdfast/runtime` exports. */
-import { embedWorker, type EmbeddedService } from "./embedded.ts";
+import {
+  checkEmbedded,
+  embedWorker,
+  type EmbeddedOptions,
+  type EmbeddedService,
+} from "./embedded.ts";
 import type { RuntimeOptions } from "./options.ts";
 import { startServer } from "./server.ts";
 
@@ -31,24 +36,22 @@ const DEFAULT_CONCURRENCY = 100;
  * @throws DirectoryInUseError when another live runtime has the data directory
  * @throws UnknownFormatError when another version of Holdfast wrote it
  * @throws ListenError when a port is taken; it names the setting
+ * @throws TypeError or RangeError for an option that is none; it says what would be right
  * @example
  * const runtime = await startRuntime({ dataDir: ".holdfast", services: [counter] });
  * await fetch(`${runtime.ingressUrl}/counter/ann/add`, { method: "POST", body: "1", headers });
  * await runtime.close();
  */
 export async function startRuntime(options: StartRuntimeOptions): Promise<Runtime> {
-  const embedded = options.services !== undefined;
+  const embedded = embeddedOf(options);
+  if (embedded) checkEmbedded(embedded);
   const server = await startServer({ logLevel: embedded ? "warn" : "info", ...options });
   const { ingressUrl, adminUrl, workerUrl } = server;
-  if (options.services === undefined) {
+  if (embedded === undefined) {
     return { ingressUrl, adminUrl, workerUrl, close: () => server.close() };
   }
   try {
-    const worker = await embedWorker(server, {
-      services: options.services,
-      version: options.version ?? process.env["HOLDFAST_VERSION"] ?? "dev",
-      concurrency: options.concurrency ?? DEFAULT_CONCURRENCY,
-    });
+    const worker = await embedWorker(server, embedded);
     const close = async (): Promise<void> => {
       await worker.close();
       await server.close();
@@ -58,6 +61,15 @@ export async function startRuntime(options: StartRuntimeOptions): Promise<Runtim
     await server.close();
     throw error;
   }
+}
+
+function embeddedOf(options: StartRuntimeOptions): EmbeddedOptions | undefined {
+  if (options.services === undefined) return undefined;
+  return {
+    services: options.services,
+    version: options.version ?? process.env["HOLDFAST_VERSION"] ?? "dev",
+    concurrency: options.concurrency ?? DEFAULT_CONCURRENCY,
+  };
 }
 
 export type { Limits } from "./core/limits.ts";

@@ -62,12 +62,14 @@ export function checkOptions(options: RuntimeOptions): CheckedOptions {
   if (!LOG_LEVELS.includes(logLevel)) {
     throw new RangeError(`logLevel is one of ${LOG_LEVELS.join(", ")}, not ${String(logLevel)}`);
   }
-  const limits = { ...DEFAULT_LIMITS, ...environmentLimits(), ...options.limits };
-  for (const [name, value] of Object.entries(limits)) {
-    if (!Number.isFinite(value) || value < 0) {
-      throw new RangeError(`the limit ${name} is a number that is not negative, not ${value}`);
-    }
+  const defaults = { ...DEFAULT_LIMITS, ...DEFAULT_HTTP_LIMITS };
+  for (const name of Object.keys(options.limits ?? {})) {
+    if (Object.hasOwn(defaults, name)) continue;
+    throw new RangeError(
+      `there is no limit ${name}; there are ${Object.keys(defaults).join(", ")}`,
+    );
   }
+  const limits = { ...defaults, ...environmentLimits(), ...options.limits };
   checkLimits(limits);
   return {
     dataDir: options.dataDir,
@@ -77,10 +79,10 @@ export function checkOptions(options: RuntimeOptions): CheckedOptions {
     workerPort: checkPort("workerPort", options.workerPort ?? 9080),
     logLevel,
     limits,
-    httpLimits: { ...DEFAULT_HTTP_LIMITS, ...options.limits },
+    httpLimits: limits,
     idempotencyPayloadCheck: options.idempotencyPayloadCheck ?? true,
     workerToken: options.workerToken ?? process.env["HOLDFAST_WORKER_TOKEN"],
-    corsOrigins: options.corsOrigins ?? [],
+    corsOrigins: (options.corsOrigins ?? []).map(checkOrigin),
     adminHosts: options.adminHosts ?? [],
     onFatal: options.onFatal ?? (() => undefined),
   };
@@ -89,6 +91,15 @@ export function checkOptions(options: RuntimeOptions): CheckedOptions {
 function checkPort(name: string, port: number): number {
   if (Number.isInteger(port) && port >= 0 && port <= 65_535) return port;
   throw new RangeError(`${name} is a whole number from 0 to 65535, not ${port}`);
+}
+
+/** As a browser sends it: anything else would never match, and nobody would say so. */
+function checkOrigin(origin: string): string {
+  if (origin === "*" || origin === "null") return origin;
+  if (/^[a-z][a-z0-9+.-]*:\/\/[^\s/?#]+$/.test(origin)) return origin;
+  throw new RangeError(
+    `an origin in corsOrigins is "*" or like https://app.example, nothing behind the host and port, not ${JSON.stringify(origin)}`,
+  );
 }
 
 /** Two times that tests and operators turn. */

@@ -1,5 +1,5 @@
 /** `service`, `object`, `workflow`: names with handlers. What is wrong with one is thrown here. */
-import type { HandlerMode, ServiceKind } from "../protocol/manifest.ts";
+import { withArticle, type HandlerMode, type ServiceKind } from "../protocol/manifest.ts";
 import type { Context, ObjectContext, WorkflowContext, WorkflowSharedContext } from "./context.ts";
 import {
   REGISTRATION,
@@ -109,7 +109,7 @@ function define<D extends AnyDefinition>(
   const { name, options = {}, description = "", metadata = {} } = definition;
   if (typeof name !== "string" || !SERVICE_NAME.test(name)) {
     throw new TypeError(
-      `a ${kind} needs a name of letters, digits, "_", "." and "-", got ${JSON.stringify(name)}`,
+      `${withArticle(kind)} needs a name of letters, digits, "_", "." and "-", got ${JSON.stringify(name)}`,
     );
   }
   if (KEPT_NAMES.has(name.toLowerCase())) {
@@ -190,6 +190,6 @@ function checkMode(kind: ServiceKind, handler: string, mode: HandlerMode, where:
         : mode === (handler === "run" ? "exclusive" : "shared");
   if (fits) return;
   throw new TypeError(
-    `${where} is ${mode}, which a ${kind}'s cannot be: use handlers.${kind === "service" ? "handler" : `${kind}.*`}`,
+    `${where} is ${mode}, which one of ${withArticle(kind)} cannot be: use handlers.${kind === "service" ? "handler" : `${kind}.*`}`,
   );
 }

@@ -1,4 +1,5 @@
-import { FailureCode } from "../protocol/failure.ts";
+import { FailureCode, isFailureCode } from "../protocol/failure.ts";
+import { METADATA_MAX, TEXT_BYTES_MAX } from "../protocol/wire-limits.ts";
 import { type Duration, durationToMs } from "./duration.ts";
 
 /** What a {@link TerminalError} may be given besides its message. */
@@ -20,6 +21,7 @@ export interface TerminalErrorOptions {
  *
  * @throws RangeError when `errorCode` is not a whole number from 400 to 599
  * @throws TypeError when `metadata` holds something else than strings
+ * @throws RangeError when `metadata` has more than 1,000 members or 256 KiB
  * @example throw new TerminalError("no such account", { errorCode: 404 });
  */
 export class TerminalError extends Error {
@@ -148,7 +150,7 @@ export class RetryableError extends Error {
 }
 
 function requireErrorCode(code: number): number {
-  if (!Number.isInteger(code) || code < 400 || code > 599) {
+  if (!isFailureCode(code)) {
     throw new RangeError(
       `errorCode must be an HTTP status from 400 to 599, got ${String(code)}: leave it out for 500`,
     );
@@ -156,14 +158,28 @@ function requireErrorCode(code: number): number {
   return code;
 }
 
-function requireMetadata(
+/** @throws for what no failure could carry */
+export function requireMetadata(
   metadata: Readonly<Record<string, string>> | undefined,
 ): Readonly<Record<string, string>> | undefined {
   if (metadata === undefined) return undefined;
-  for (const [name, value] of Object.entries(metadata)) {
+  const members = Object.entries(metadata);
+  if (members.length > METADATA_MAX) {
+    throw new RangeError(
+      `metadata of an error has ${members.length} members, the limit is ${METADATA_MAX}`,
+    );
+  }
+  let bytes = 0;
+  for (const [name, value] of members) {
     if (typeof value !== "string") {
       throw new TypeError(`metadata of an error holds strings only, "${name}" is ${typeof value}`);
     }
+    bytes += Buffer.byteLength(name) + Buffer.byteLength(value);
+  }
+  if (bytes > TEXT_BYTES_MAX) {
+    throw new RangeError(
+      `metadata of an error has ${bytes} bytes, the limit is ${TEXT_BYTES_MAX}: keep it elsewhere, and give where`,
+    );
   }
   return { ...metadata };
 }

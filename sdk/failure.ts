@@ -5,13 +5,14 @@
  *    and a replay see the same error.
  * 2. Nothing here throws, whatever was thrown: a getter that throws, a symbol, an error of 1 MB.
  */
-import { type Failure, FailureCode } from "../protocol/failure.ts";
+import { type Failure, FailureCode, isFailureCode } from "../protocol/failure.ts";
 import { cutText } from "../protocol/text.ts";
 import {
   CancelledError,
   DeadlockError,
   RetryableError,
   RunInterruptedError,
+  requireMetadata,
   TerminalError,
   TimeoutError,
 } from "./errors.ts";
@@ -32,18 +33,24 @@ export function toFailure(error: unknown): Failure {
     () => (error instanceof Error ? error.message : `thrown: ${String(error)}`),
     "an error whose message cannot be read",
   );
-  const code =
-    error instanceof TerminalError || error instanceof RetryableError
-      ? error.code
-      : FailureCode.internal;
-  if (!(error instanceof TerminalError) || error.metadata === undefined) {
-    return { name, message, code };
+  const known = error instanceof TerminalError || error instanceof RetryableError;
+  const code = known && isFailureCode(error.code) ? error.code : FailureCode.internal;
+  const metadata = error instanceof TerminalError ? metadataOf(error) : undefined;
+  return metadata === undefined ? { name, message, code } : { name, message, code, metadata };
+}
+
+/** Left out when no failure could carry it: then somebody changed the error after it was made. */
+function metadataOf({ metadata }: TerminalError): Failure["metadata"] {
+  if (typeof metadata !== "object") return undefined;
+  try {
+    const pairs = Object.entries(requireMetadata(metadata) ?? {});
+    return Object.fromEntries(
+      pairs.map(([key, value]) => [toWellFormed(key), toWellFormed(value)]),
+    );
+  } catch {
+    // The error itself is worth more than what hangs on it.
+    return undefined;
   }
-  const pairs = Object.entries(error.metadata);
-  const metadata = Object.fromEntries(
-    pairs.map(([key, value]) => [toWellFormed(key), toWellFormed(value)]),
-  );
-  return { name, message, code, metadata };
 }
 
 /** The error that user code sees for a journaled failure. */
@@ -63,7 +70,7 @@ export function fromFailure(failure: Failure): TerminalError {
     return new RunInterruptedError(message, options);
   }
   // Another SDK or an older version may have journaled a code that this constructor refuses.
-  const errorCode = Number.isInteger(code) && code >= 400 && code <= 599 ? code : 500;
+  const errorCode = isFailureCode(code) ? code : FailureCode.internal;
   const error = new TerminalError(message, { ...options, errorCode });
   error.name = name;
   return error;
@@ -71,7 +78,8 @@ export function fromFailure(failure: Failure): TerminalError {
 
 /** How long an error asks to wait before the next try; `null` leaves it to the policy. */
 export function retryAfterMsOf(error: unknown): number | null {
-  return error instanceof RetryableError ? (error.retryAfterMs ?? null) : null;
+  const ms = error instanceof RetryableError ? error.retryAfterMs : undefined;
+  return ms !== undefined && Number.isSafeInteger(ms) && ms >= 0 ? ms : null;
 }
 
 /** The stack with the stacks of its causes, for people. */

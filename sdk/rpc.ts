@@ -4,7 +4,7 @@
  */
 import type { CallOptions, SendOptions } from "./client-types.ts";
 import { type AnyDefinition, REGISTRATION } from "./definition.ts";
-import type { ServiceKind } from "../protocol/manifest.ts";
+import { withArticle, type ServiceKind } from "../protocol/manifest.ts";
 import { type Serde, serde } from "./serde.ts";
 
 /** Made by `rpc.opts`: a class, so that options are never taken for the argument of a handler. */
@@ -120,7 +120,9 @@ function requireDefinition(expected: ServiceKind, definition: AnyDefinition): st
   }
   const kind = definition[REGISTRATION]?.kind;
   if (kind !== undefined && kind !== expected) {
-    throw new TypeError(`"${name}" is a ${kind}: use ${kind}Client or ${kind}SendClient`);
+    throw new TypeError(
+      `"${name}" is ${withArticle(kind)}: use ${kind}Client or ${kind}SendClient`,
+    );
   }
   return name;
 }

@@ -11,6 +11,12 @@ function isWellFormed(text: string): boolean {
   return (text as string & { isWellFormed(): boolean }).isWellFormed();
 }
 
+/** Refuses what is no text. `what` names it in the error. */
+export function requireString(text: unknown, what: string): void {
+  if (typeof text === "string") return;
+  throw new TypeError(`${what} must be a string, got ${text === null ? "null" : typeof text}`);
+}
+
 /** Refuses a name or key that UTF-8 would change. `what` names it in the error. */
 export function requireWellFormed(text: string, what: string): void {
   if (!isWellFormed(text)) {

@@ -4,14 +4,14 @@
  */
 import type { ServiceManifest } from "../../protocol/manifest.ts";
 import { readOpenCount, readPinnedCounts } from "../core/counts.ts";
-import { readPauses } from "../core/pauses.ts";
+import { readPauses, servicePausedSince } from "../core/pauses.ts";
 import type { ReadTx } from "../core/tx.ts";
 import { readServices, viewDeployments } from "./deployments.ts";
 import { describeInvocation } from "./describe.ts";
 import type { LiveFacts } from "./facts.ts";
 import { graphOf } from "./graph.ts";
 import { listInvocations } from "./list.ts";
-import { iso } from "./summary.ts";
+import { iso, isoOrNull } from "./summary.ts";
 import type { AdminReads, ServiceView } from "./views.ts";
 
 export interface AdminSource extends ReadTx {
@@ -36,7 +36,10 @@ export function createAdminReads(source: AdminSource, live: LiveFacts): AdminRea
       })),
     listServices: () =>
       confirmed(() =>
-        readServices(source).map(({ version, manifest }) => viewService(version, manifest)),
+        readServices(source).map(({ version, manifest }) => {
+          const sinceMs = servicePausedSince(source, manifest.name) ?? null;
+          return { ...viewService(version, manifest), pausedSince: isoOrNull(sinceMs) };
+        }),
       ),
     listPauses: () =>
       confirmed(() =>
@@ -50,7 +53,10 @@ export function createAdminReads(source: AdminSource, live: LiveFacts): AdminRea
   };
 }
 
-function viewService(deployment: string, manifest: ServiceManifest): ServiceView {
+function viewService(
+  deployment: string,
+  manifest: ServiceManifest,
+): Omit<ServiceView, "pausedSince"> {
   const { name, kind, description, metadata } = manifest;
   const handlers = manifest.handlers.map((it) => ({
     name: it.name,

@@ -30,8 +30,10 @@ function openWaits(journal: readonly SizedEntry[]): WaitView[] {
       const { signal, index: command, name } = entry.command;
       const kept = spare.get(signal) ?? 0;
       const wait = { kind: "signal", signal, command, name, since: iso(entry.atMs) } as const;
+      const waits = open.get(signal);
       if (kept > 0) spare.set(signal, kept - 1);
-      else open.set(signal, [...(open.get(signal) ?? []), wait]);
+      else if (waits) waits.push(wait);
+      else open.set(signal, [wait]);
     } else if (entry.kind === "delivery" && entry.delivery.kind === "signal") {
       const { signal } = entry.delivery;
       const answered = open.get(signal)?.shift();

@@ -304,6 +304,8 @@ export interface ServiceView {
   readonly handlers: readonly HandlerView[];
   readonly description: string;
   readonly metadata: Readonly<Record<string, string>>;
+  /** Since when all of it is paused; null when it is not. */
+  readonly pausedSince: IsoTime | null;
 }
 
 export interface HandlerView {

@@ -8,7 +8,7 @@
 import { assert } from "../../protocol/assert.ts";
 import type { Header, Target } from "../../protocol/command.ts";
 import { FailureCode } from "../../protocol/failure.ts";
-import type { HandlerManifest, ServiceKind } from "../../protocol/manifest.ts";
+import { withArticle, type HandlerManifest, type ServiceKind } from "../../protocol/manifest.ts";
 import type { Payload } from "../../protocol/payload.ts";
 import { countOpened } from "./counts.ts";
 import { damagedRefusal, quarantineOf, readOr, tryRead } from "./damage.ts";
@@ -76,8 +76,7 @@ function address(step: Step, admission: Admission): Addressed | Refusal {
   if (serviceKind === "service" ? key !== null : key === null) {
     const expected =
       serviceKind === "service" ? `/${service}/${name}` : `/${service}/{key}/${name}`;
-    const kind = serviceKind === "object" ? "an object" : `a ${serviceKind}`;
-    const message = `bad path, '${service}' is ${kind}: call it at ${expected}`;
+    const message = `bad path, '${service}' is ${withArticle(serviceKind)}: call it at ${expected}`;
     return { code: FailureCode.badRequest, message };
   }
   return checkRequest(step, admission, { serviceKind, handler }) ?? { serviceKind, handler };

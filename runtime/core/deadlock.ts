@@ -5,8 +5,9 @@
  * calls and attaches. It waits for their targets; and for the holder of a key where a target stands in
  * an inbox. The stuck ones are the largest set of blocked invocations that wait for nobody outside it.
  *
- * 1. A deadlock can only be completed by an invocation that becomes blocked: nothing else takes a
- *    target's life away. So it is looked for then, from that invocation, and at no other time.
+ * 1. A deadlock can only be completed by an invocation that becomes blocked, or by one whose start time
+ *    has come and that has to queue for its key: nothing else takes a target's life away. So it is
+ *    looked for then, from the first or from the holder of that key, and at no other time.
  * 2. All of what it waits for must be stuck, or it is not; so the first target that is alive ends the
  *    search. In most cases that is the first one looked at.
  * 3. The youngest call or attach that lies on a cycle fails with a 409 that names the cycle; a callee
@@ -51,6 +52,12 @@ export function breakDeadlock(step: Step, invocation: Invocation): void {
     facts: { invocation: invocationIdOf(youngest.waiter) },
   });
   failWait(step, youngest, failure);
+}
+
+/** To be called when `invocation`, which may have been waited for while it was scheduled, is queued. */
+export function breakDeadlockBehind(step: Step, invocation: Invocation): void {
+  const holder = holderOf(step, invocation);
+  if (holder && isBlocked(step, holder)) breakDeadlock(step, holder);
 }
 
 /** All waits of the stuck set that `start` is part of; undefined when it waits for somebody alive. */

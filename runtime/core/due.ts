@@ -1,5 +1,6 @@
 /** What happens when a timer is due, one line per kind; then what has expired, a piece at a time. */
 import { isQuarantined, warnDamage } from "./damage.ts";
+import { breakDeadlockBehind } from "./deadlock.ts";
 import { complete } from "./deliver.ts";
 import { retryAttempt } from "./fail.ts";
 import { enqueue } from "./inbox.ts";
@@ -50,6 +51,7 @@ function onTimer(
   switch (timer.kind) {
     case "start":
       enqueue(step, invocation);
+      if (invocation.status === "inboxed") breakDeadlockBehind(step, invocation);
       return;
     case "sleep":
       complete(step, invocation, timer.id, { kind: "void" });

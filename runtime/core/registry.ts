@@ -9,7 +9,12 @@
  *    reconnects takes nothing back.
  * 5. What an invocation may do (retries, retention) says the deployment that it is pinned to.
  */
-import type { HandlerManifest, Manifest, ServiceManifest } from "../../protocol/manifest.ts";
+import {
+  withArticle,
+  type HandlerManifest,
+  type Manifest,
+  type ServiceManifest,
+} from "../../protocol/manifest.ts";
 import type { Invocation } from "./invocation.ts";
 import { damageOf, readOr, tryRead, warnDamage } from "./damage.ts";
 import { DEPLOYMENTS, deploymentKey, parseName, prefixEnd, SERVICES, serviceKey } from "./keys.ts";
@@ -36,7 +41,7 @@ export function refusal(step: Step, version: string, manifest: Manifest): string
     }
     const known = step.memory.services.get(service.name)?.manifest;
     if (known && known.kind !== service.kind) {
-      return `the service "${service.name}" is registered as a ${known.kind} and cannot become a ${service.kind}; give the new one another name`;
+      return `the service "${service.name}" is registered as ${withArticle(known.kind)} and cannot become ${withArticle(service.kind)}; give the new one another name`;
     }
     const before = deployment?.services.find((it) => it.name === service.name);
     const changed = before && changedMode(before, service);

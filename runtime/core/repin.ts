@@ -1,5 +1,6 @@
 /** Moves an invocation to another deployment, for code that was mended under a new version. */
 import { FailureCode } from "../../protocol/failure.ts";
+import { withArticle } from "../../protocol/manifest.ts";
 import { countPinned } from "./counts.ts";
 import type { Invocation } from "./invocation.ts";
 import { readDeployment } from "./registry.ts";
@@ -56,7 +57,7 @@ function refusal(step: Step, invocation: Invocation, version: string): Refused |
   const service = deployment.services.find((it) => it.name === target.service);
   const handler = service?.handlers.find((it) => it.name === target.handler);
   if (service?.kind === serviceKind && handler?.mode === mode) return undefined;
-  const message = `the deployment '${version}' does not serve ${target.service}/${target.handler} as ${mode} handler of ${serviceKind === "object" ? "an object" : `a ${serviceKind}`}`;
+  const message = `the deployment '${version}' does not serve ${target.service}/${target.handler} as ${mode} handler of ${withArticle(serviceKind)}`;
   return { code: FailureCode.badRequest, message };
 }
 

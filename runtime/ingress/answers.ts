@@ -1,7 +1,7 @@
 /** What callers of the ingress see: the machine's responses and our own refusals as HTTP answers. */
 import { validateHeaderValue } from "node:http";
 import { unreachable } from "../../protocol/assert.ts";
-import { FailureCode, type Failure } from "../../protocol/failure.ts";
+import { FailureCode, isFailureCode, type Failure } from "../../protocol/failure.ts";
 import type { Response } from "../core/effect.ts";
 import { empty, json, type Answer, type HttpProblem } from "../http/answer.ts";
 
@@ -80,7 +80,7 @@ function shown({ code, message, metadata }: Failure): Omit<Failure, "name"> {
 
 /** A user's code may be any number; HTTP knows those of errors from 400 to 599. */
 function statusOf({ code }: Failure): number {
-  return Number.isInteger(code) && code >= 400 && code <= 599 ? code : 500;
+  return isFailureCode(code) ? code : FailureCode.internal;
 }
 
 /** A handler's content type is a user's text: one that cannot stand in a header is not sent. */

@@ -24,7 +24,7 @@ export async function openDirectory(
   options: Omit<LmdbStoreOptions, "path"> = {},
 ): Promise<OpenDirectory> {
   const directory = resolve(dataDir);
-  mkdirSync(directory, { recursive: true, mode: 0o700 });
+  makeDirectory(directory);
   const lock = await lockDirectory(directory);
   try {
     const path = prepareDataDirectory(directory, 0);
@@ -35,6 +35,19 @@ export async function openDirectory(
   } catch (error) {
     await lock.release();
     throw error;
+  }
+}
+
+function makeDirectory(directory: string): void {
+  try {
+    mkdirSync(directory, { recursive: true, mode: 0o700 });
+  } catch (error) {
+    // EEXIST, ENOTDIR: something on its path is a file; or rights, or room, are missing.
+    const reason = error instanceof Error ? error.message : String(error);
+    throw new Error(
+      `${directory} is no directory and cannot be made one (${reason}); name another --data-dir`,
+      { cause: error },
+    );
   }
 }
 

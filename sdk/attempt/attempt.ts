@@ -15,6 +15,7 @@ import type { Result } from "../../protocol/payload.ts";
 import type { RegisteredHandler } from "../definition.ts";
 import { CancelledError } from "../errors.ts";
 import { isTerminal, retryAfterMsOf, stackOf, toFailure } from "../failure.ts";
+import { encode } from "../serde/encode.ts";
 import { bounded, callerLine, missingProbe, silenceFailure } from "./attempt-text.ts";
 import { bindContext } from "./bind-context.ts";
 import { runInScope, type Scope } from "./current-attempt.ts";
@@ -166,7 +167,7 @@ export class Attempt {
       try {
         const input = decodeInput(handler, start.input);
         const output = await handler.call(context, input);
-        this.#end({ ok: true, value: handler.output.serialize(output) });
+        this.#end({ ok: true, value: encode(handler.output, output) });
       } catch (error) {
         this.#handlerThrew(error);
       }

@@ -9,6 +9,7 @@ import type { Start } from "../../protocol/message.ts";
 import type { WorkflowContext } from "../context.ts";
 import { toFailure } from "../failure.ts";
 import type { Serde } from "../serde.ts";
+import { encode } from "../serde/encode.ts";
 import { asTerminal, readValue, typed } from "./read-value.ts";
 import type { Recorder } from "./recorder.ts";
 
@@ -30,7 +31,7 @@ export function bindAwakeables(
       return { id: formatAwakeableId({ invocation, completionId }), promise };
     },
     resolveAwakeable: <T>(id: string, payload?: T, serde?: Serde<T>) => {
-      const value = (serde ?? typed<T>(defaultSerde)).serialize(payload as T); // left out: for T that takes undefined
+      const value = encode(serde ?? typed<T>(defaultSerde), payload as T); // left out: for T that takes undefined
       const result = { ok: true, value } as const;
       const awakeableId = requireAwakeableId(id);
       recorder.tell({ kind: "complete-awakeable", name: "", awakeableId, result });

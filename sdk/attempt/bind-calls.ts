@@ -6,6 +6,7 @@ import { durationToMs } from "../duration.ts";
 import type { InvocationHandle, InvocationPromise } from "../promise.ts";
 import { makeClient, type RpcRequest } from "../rpc.ts";
 import { type Serde, serde } from "../serde.ts";
+import { encode } from "../serde/encode.ts";
 import { requireWellFormed } from "../text.ts";
 import { readValue, typed, unexpected } from "./read-value.ts";
 import type { Recorder } from "./recorder.ts";
@@ -86,7 +87,7 @@ interface CallFields {
 
 function fieldsOf({ service, handler, key, parameter, input, options }: RpcRequest): CallFields {
   if (key !== undefined) requireWellFormed(key, `the key of ${service}`);
-  const bytes = input.serialize(parameter);
+  const bytes = encode(input, parameter);
   const headers = Object.entries(options.headers ?? {}).map(
     ([name, value]) => [name.toLowerCase(), value] as const,
   );

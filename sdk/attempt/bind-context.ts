@@ -11,6 +11,7 @@ import { toFailure } from "../failure.ts";
 import type { ContextPromise } from "../promise.ts";
 import type { ContextDate, Request } from "../request.ts";
 import type { Serde } from "../serde.ts";
+import { encode } from "../serde/encode.ts";
 import { bindAwakeables } from "./bind-awakeables.ts";
 import { bindCalls } from "./bind-calls.ts";
 import { bindPromises } from "./bind-promises.ts";
@@ -93,7 +94,7 @@ function bindOthers(recorder: Recorder, defaultSerde: Serde<unknown>): Others {
   };
   const signalOf = <T>(id: InvocationId, signal: string, serde: Serde<T>): SignalReference<T> => ({
     resolve: (payload) => {
-      const result = { ok: true, value: serde.serialize(payload as T) } as const; // left out: for T that takes undefined
+      const result = { ok: true, value: encode(serde, payload as T) } as const; // left out: for T that takes undefined
       recorder.tell({ kind: "send-signal", name: "", invocationId: id, signal, result });
     },
     reject: (reason) => {

@@ -4,6 +4,7 @@ import type { WorkflowPromises } from "../context.ts";
 import { toFailure } from "../failure.ts";
 import type { ContextPromise, DurablePromise } from "../promise.ts";
 import type { Serde } from "../serde.ts";
+import { encode } from "../serde/encode.ts";
 import { asTerminal, readValue, typed } from "./read-value.ts";
 import type { Recorder } from "./recorder.ts";
 
@@ -44,7 +45,7 @@ class WorkflowPromise<T> implements DurablePromise<T> {
   }
 
   resolve(value?: T): ContextPromise<void> {
-    return this.#complete({ ok: true, value: this.#serde.serialize(value as T) }); // left out: for T that takes undefined
+    return this.#complete({ ok: true, value: encode(this.#serde, value as T) }); // left out: for T that takes undefined
   }
 
   reject(reason: Parameters<DurablePromise<T>["reject"]>[0]): ContextPromise<void> {

@@ -2,6 +2,7 @@ import type { CompletionResult } from "../../protocol/command.ts";
 import type { Start } from "../../protocol/message.ts";
 import type { WorkflowContext } from "../context.ts";
 import type { Serde } from "../serde.ts";
+import { encode } from "../serde/encode.ts";
 import { requireWellFormed } from "../text.ts";
 import { readValue, unexpected } from "./read-value.ts";
 import type { Recorder } from "./recorder.ts";
@@ -51,7 +52,7 @@ export function bindState({ recorder, start, serde, shared }: StateParts): State
     },
     set: (name: string, value: unknown, own: Serde<unknown> = serde) => {
       requireWellFormed(name, "the name of a state");
-      const bytes = own.serialize(value);
+      const bytes = encode(own, value);
       recorder.tell({ kind: "set-state", name: "", key: name, value: bytes });
       view.set(name, bytes);
     },

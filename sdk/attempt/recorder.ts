@@ -6,11 +6,9 @@
  * 3. Inside the closure of a run, ctx is refused: what it recorded would not be there on replay.
  */
 import type { Command, CompletionResult } from "../../protocol/command.ts";
-import { FailureCode } from "../../protocol/failure.ts";
-import { NAME_BYTES_MAX } from "../../protocol/wire-limits.ts";
 import { CancelledError, TerminalError } from "../errors.ts";
 import { fromFailure } from "../failure.ts";
-import { requireWellFormedTexts } from "../text.ts";
+import { checkDraft } from "./check-draft.ts";
 import { currentScope } from "./current-attempt.ts";
 import type { Draft } from "./draft.ts";
 import { JournalPromise, type Timer } from "./journal-promise.ts";
@@ -105,44 +103,8 @@ export class Recorder {
         `ctx was used inside the closure of run "${run}": a closure only reaches outside; make the ctx call beside it`,
       );
     }
-    // Names and keys are refused where they are given; this is for all others, and nothing slips by.
-    requireWellFormedTexts(draft, draft.kind);
-    const name = nameOf(draft);
-    const nameBytes = Buffer.byteLength(name);
-    if (nameBytes > NAME_BYTES_MAX) {
-      throw new TerminalError(
-        `${draft.kind}: the name "${name.slice(0, 40)}..." has ${nameBytes} bytes, the limit is ${NAME_BYTES_MAX}`,
-        { errorCode: FailureCode.badRequest },
-      );
-    }
-    const { payload, what } = payloadOf(draft);
-    if (payload > this.#payloadBytesMax) {
-      throw new TerminalError(
-        `${what} has ${payload} bytes, the limit is ${this.#payloadBytesMax}`,
-        { errorCode: FailureCode.payloadTooLarge },
-      );
-    }
+    checkDraft(draft, this.#payloadBytesMax);
   }
-}
-
-/** What becomes part of a key in the store. */
-function nameOf(draft: Draft): string {
-  if ("promise" in draft) return draft.promise;
-  if ("signal" in draft) return draft.signal;
-  if ("patch" in draft) return draft.patch;
-  return "key" in draft ? draft.key : "";
-}
-
-function payloadOf(draft: Draft): { readonly payload: number; readonly what: string } {
-  if (draft.kind === "set-state") {
-    return { payload: draft.value.length, what: `the state "${draft.key}"` };
-  }
-  if (draft.kind === "call" || draft.kind === "send") {
-    const { service, handler } = draft.target;
-    return { payload: draft.parameter.length, what: `the parameter for ${service}/${handler}` };
-  }
-  const result = "result" in draft && draft.result.ok ? draft.result.value.length : 0;
-  return { payload: result, what: `the value of a ${draft.kind}` };
 }
 
 function answerHere(command: Command): CompletionResult | undefined {

@@ -12,6 +12,7 @@ import type { TerminalError } from "../errors.ts";
 import { isTerminal, retryAfterMsOf, toFailure } from "../failure.ts";
 import type { ProbeAnswer, RunAction, RunContext, RunProbe } from "../run.ts";
 import type { Serde } from "../serde.ts";
+import { encode } from "../serde/encode.ts";
 import { runInScope, type Scope } from "./current-attempt.ts";
 
 export interface Run {
@@ -172,7 +173,7 @@ export class RunExecutor {
   #encode(run: Entry, value: unknown): Result {
     let bytes: Uint8Array;
     try {
-      bytes = run.serde.serialize(value);
+      bytes = encode(run.serde, value);
     } catch (error) {
       const { message } = toFailure(error);
       return terminal(500, `the result of run "${run.name}" cannot be recorded: ${message}`);

@@ -123,7 +123,7 @@ export function connect(options: ConnectOptions | ConnectRuntime): Ingress {
       await completeAwakeable(http, id as AwakeableId, "reject", body);
     },
     result: async <T>(it: Send<T> | { readonly invocationId: string }) => {
-      const path = `/restate/invocation/${it.invocationId}/attach`;
+      const path = `/restate/invocation/${encodeURIComponent(it.invocationId)}/attach`;
       const { body } = await request(http, { method: "GET", path, repeatable: true });
       const output = "output" in it ? it.output : undefined;
       return output === undefined ? serdes.json.deserialize<T>(body) : output.deserialize(body);
@@ -152,9 +152,16 @@ function genericRequest(it: AnyCall): RpcRequest {
   };
 }
 
+/** A URL takes a part of one or two dots for a step, percent-encoded as well. */
+function keyPart(key: string): string {
+  if (key !== "." && key !== "..") return encodeURIComponent(key);
+  throw new TypeError(
+    `the key ${JSON.stringify(key)} cannot stand in a URL, which takes it for a step: use another key, or call it from a handler`,
+  );
+}
+
 function pathOf({ service, key, handler }: RpcRequest): string {
-  const parts =
-    key === undefined ? [service, handler] : [service, encodeURIComponent(key), handler];
+  const parts = key === undefined ? [service, handler] : [service, keyPart(key), handler];
   return `/${parts.join("/")}`;
 }
 
@@ -200,7 +207,7 @@ function workflowClient(http: HttpOptions, definition: AnyDefinition, key: strin
   const call = (it: RpcRequest): Promise<unknown> => callOf(http, it);
   const handlers = makeClient("workflow", definition, key, call);
   const { output } = serdesOf(definition, "run");
-  const at = `/restate/workflow/${definition.name}/${encodeURIComponent(key)}`;
+  const at = `/restate/workflow/${definition.name}/${keyPart(key)}`;
   const own: Readonly<Record<string, (...args: never[]) => Promise<unknown>>> = {
     workflowSubmit: async (...args: unknown[]) => {
       const submit = (it: RpcRequest): Promise<Send> => sendOf(http, it);

@@ -58,15 +58,30 @@ const RETRIED_STATUSES = new Set([408, 425, 429]);
 export async function request(options: HttpOptions, it: HttpRequest): Promise<HttpAnswer> {
   const policy = it.repeatable ? options.retry : undefined;
   const attemptsMax = policy === undefined ? 1 : (policy.maxAttempts ?? 6);
+  const signal = signalOf(it);
   const giveUpAtMs = performance.now() + durationToMs(policy?.maxDuration ?? 60_000, "maxDuration");
   for (let attempt = 1; ; attempt++) {
-    const outcome = await once(options, it);
+    const outcome = await once(options, it, signal);
     if (outcome.kind === "answer") return outcome.answer;
     const waitMs = Math.max(delayMs(policy ?? {}, attempt), outcome.retryAfterMs);
     const last = attempt >= attemptsMax || performance.now() + waitMs > giveUpAtMs;
     if (!outcome.retryable || last) throw outcome.error;
-    await new Promise((resolve) => setTimeout(resolve, waitMs));
+    await pause(waitMs, signal);
+    signal?.throwIfAborted();
   }
+}
+
+function pause(ms: number, signal: AbortSignal | undefined): Promise<void> {
+  return new Promise((resolve) => {
+    const timer = setTimeout(done, ms);
+    function done(): void {
+      clearTimeout(timer);
+      signal?.removeEventListener("abort", done);
+      resolve();
+    }
+    signal?.addEventListener("abort", done);
+    if (signal?.aborted) done();
+  });
 }
 
 type Outcome =
@@ -78,13 +93,17 @@ type Outcome =
       readonly retryAfterMs: number;
     };
 
-async function once(options: HttpOptions, it: HttpRequest): Promise<Outcome> {
+async function once(
+  options: HttpOptions,
+  it: HttpRequest,
+  signal: AbortSignal | undefined,
+): Promise<Outcome> {
   try {
     const response = await options.fetch(`${options.url}${it.path}`, {
       method: it.method,
       headers: { ...options.headers, ...it.headers },
       ...(it.body === undefined ? {} : { body: it.body }),
-      ...signalOf(it),
+      ...(signal === undefined ? {} : { signal }),
     });
     const body = new Uint8Array(await response.arrayBuffer());
     if (response.ok || response.status === 470) {
@@ -97,17 +116,16 @@ async function once(options: HttpOptions, it: HttpRequest): Promise<Outcome> {
     const retryAfterMs = 1_000 * Number(response.headers.get("retry-after") ?? 0) || 0;
     return { kind: "failed", error, retryable, retryAfterMs };
   } catch (error) {
-    const retryable = it.signal?.aborted !== true;
+    const retryable = signal?.aborted !== true;
     return { kind: "failed", error, retryable, retryAfterMs: 0 };
   }
 }
 
-function signalOf({ signal, timeoutMs }: HttpRequest): { signal?: AbortSignal } {
+/** One for all tries: a time limit is for the call, however often it is tried. */
+function signalOf({ signal, timeoutMs }: HttpRequest): AbortSignal | undefined {
   const signals = [signal, timeoutMs === undefined ? undefined : AbortSignal.timeout(timeoutMs)];
   const given = signals.filter((it) => it !== undefined);
-  const [only] = given;
-  if (only === undefined) return {};
-  return { signal: given.length === 1 ? only : AbortSignal.any(given) };
+  return given.length > 1 ? AbortSignal.any(given) : given[0];
 }
 
 /** Doubling, spread by a fifth. */

@@ -7,7 +7,7 @@ export interface ClientCallOptions<Input = unknown, Output = unknown> extends Ca
   Input,
   Output
 > {
-  /** Gives up waiting after this time; what was accepted goes on. Default: waits for ever. */
+  /** Gives up waiting after this time, retries included; what was accepted goes on. Default: waits for ever. */
   readonly timeout?: Duration;
   /** Gives up waiting when it aborts; what was accepted goes on. */
   readonly signal?: AbortSignal;

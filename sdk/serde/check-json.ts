@@ -86,7 +86,7 @@ class Walk implements JsonFacts {
       this.#refuse(nameOf(value), "it would not come back as one: give plain data or use a serde");
     }
     for (const [key, member] of Object.entries(value)) {
-      // A member that is undefined is an absent one: see docs/decisions.
+      // A member that is undefined is an absent one, as for JSON.stringify and for who reads it.
       if (member === undefined) continue;
       this.#path.push(key);
       this.visit(member);

@@ -1,6 +1,6 @@
 /**
  * JSON that never changes a value silently: `deserialize(serialize(x))` equals `x`, or `serialize`
- * throws and names the path. The choices are in docs/decisions/0020-json-values.md.
+ * throws and names the path. What is refused, and why, is in check-json.ts.
  */
 import { shortAscii } from "../../protocol/text.ts";
 import { checkJson } from "./check-json.ts";

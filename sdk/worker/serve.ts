@@ -8,6 +8,7 @@
 import type { AnyDefinition } from "../definition.ts";
 import { registrationsOf } from "../manifest.ts";
 import { reconnectDelayMs } from "./backoff.ts";
+import { checkWorker } from "./check-worker.ts";
 import { RegistrationRefusedError } from "./registration-refused.ts";
 import { WorkerSession } from "./worker-session.ts";
 import { dial } from "./ws-channel.ts";
@@ -68,6 +69,7 @@ class Supervisor {
   readonly #options: ServeOptions;
   readonly #url: string;
   readonly #version: string;
+  readonly #concurrency: number;
   #session: WorkerSession | undefined;
   #stopping = false;
   #resolveClosed: () => void = () => undefined;
@@ -78,11 +80,8 @@ class Supervisor {
     this.#options = options;
     this.#url = requireUrl(options.url ?? process.env["HOLDFAST_URL"] ?? DEFAULT_URL);
     this.#version = options.version ?? process.env["HOLDFAST_VERSION"] ?? "dev";
-    if (this.#version === "") throw new TypeError("serve: the version of the code is not empty");
-    const { concurrency = 1 } = options;
-    if (!Number.isInteger(concurrency) || concurrency < 1) {
-      throw new RangeError(`serve: concurrency is a whole number from 1, got ${concurrency}`);
-    }
+    this.#concurrency = options.concurrency ?? DEFAULT_CONCURRENCY;
+    checkWorker("serve", { version: this.#version, concurrency: this.#concurrency });
     this.closed = new Promise((resolve) => (this.#resolveClosed = resolve));
   }
 
@@ -140,7 +139,7 @@ class Supervisor {
     const session = new WorkerSession({
       services: this.#options.services,
       version: this.#version,
-      concurrency: this.#options.concurrency ?? DEFAULT_CONCURRENCY,
+      concurrency: this.#concurrency,
       channel,
       warn: say,
       onWelcome: (welcome) => channel.setLimits(welcome),

@@ -73,6 +73,7 @@ export const service: ServiceView = {
   kind: "object",
   deployment: "dev",
   handlers: [],
+  pausedSince: null,
   description: "",
   metadata: {},
 };

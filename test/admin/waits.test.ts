@@ -220,6 +220,8 @@ describe("a pause", () => {
     h.ask((request) => ({ kind: "pause-service", request, service: "counter" }));
     const ofService = { kind: "pause", scope: "service", reason: "asked", since: at(150) };
     expect(await h.waits(id)).toMatchObject([ofKey, ofService]);
+    const paused = (await h.reads.listServices()).filter((it) => it.pausedSince !== null);
+    expect(paused).toMatchObject([{ name: "counter", pausedSince: at(150) }]);
     h.ask((request) => ({ kind: "resume-key", request, service: "counter", key: "a" }));
     expect(await h.waits(id)).toMatchObject([ofService]);
   });

@@ -110,6 +110,7 @@ const service: ServiceView = {
       retry: null,
     },
   ],
+  pausedSince: null,
 };
 
 test("services are listed, and described with how each handler is retried", async () => {
@@ -129,6 +130,15 @@ test("services are listed, and described with how each handler is retried", asyn
     total     shared     by handlers  as the runtime's default                          the sum
     "
   `);
+});
+
+// A paused service was to be seen by its invocations alone, if it had any.
+test("a service that is paused says so, with how to let it go on", async () => {
+  const paused = { ...service, pausedSince: "2026-01-01T23:55:00.000Z" };
+  const said = "cart is paused, for 5m; let it go on with: holdfast services resume cart\n";
+  expect((await cli({ services: [paused] }, "services", "list")).err).toBe(said);
+  expect((await cli(paused, "services", "describe", "cart")).err).toBe(said);
+  expect((await cli(service, "services", "describe", "cart")).err).toBe("");
 });
 
 test("with --json it is the body of the admin API", async () => {

@@ -156,6 +156,36 @@ describe("a deadlock is found and named", () => {
     expect(failureOf(a)?.code).toBe(409);
   });
 
+  // An attach to a delayed send waits for somebody who is alive, until that has to queue behind it: then
+  // nobody begins to wait, and nobody looked. The two hung for ever, and all of the key behind them.
+  test.each(["while it runs", "while it is suspended"])(
+    "as a delayed send to the own key comes to its turn, attached to, %s",
+    (how) => {
+      const h = new CoreHarness();
+      h.connect(1);
+      const a = started(h, "counter/a/add");
+      const { completionId: _, ...send } = callTo(add("a"), 1);
+      a.issue({ ...send, kind: "send", delayMs: 1_000 });
+      a.issue({ kind: "invocation-id", of: 0, completionId: 1 });
+      const [told] = a.deliveries();
+      const result = told?.kind === "completion" ? told.result : undefined;
+      if (result?.kind !== "invocation-id") throw new Error("the send has an id");
+      const { invocationId } = result;
+      a.issue({ kind: "attach", invocationId, completionId: 2 });
+      a.idle();
+      if (how === "while it is suspended") a.suspend();
+      expectNoDeadlock(h);
+      h.advance(1_000);
+      expect(h.warnings.filter((it) => it.startsWith("deadlock")).length).toBe(1);
+      const again = h.attempt(1);
+      expect(again.start.invocationId).toBe(a.start.invocationId);
+      if (how === "while it runs") expect(failureOf(again)?.code).toBe(409);
+      again.end("1");
+      expect(h.attempt(1).start.invocationId).toBe(invocationId);
+      expect(brokenReferences(h.tx)).toEqual([]);
+    },
+  );
+
   test("and it is the youngest call on the cycle that fails, not one that leads to it", () => {
     const h = new CoreHarness();
     h.connect(1);

@@ -1,5 +1,5 @@
 /** Registrations that the runtime refuses say why, on both sides; a worker leaves in good order. */
-import { mkdtempSync, rmSync } from "node:fs";
+import { existsSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { connect } from "holdfast/client";
@@ -33,7 +33,7 @@ const asObject = object({
 test("a service that changes its kind is refused with the reason; the first one serves on", async () => {
   const first = await serve({ services: [asService], url: runtime.workerUrl });
   const second = serve({ services: [asObject], url: runtime.workerUrl });
-  await expect(second).rejects.toThrow("is registered as a service and cannot become a object");
+  await expect(second).rejects.toThrow("is registered as a service and cannot become an object");
   expect(await connect({ runtime }).serviceClient(asService).touch()).toBe("touched");
   await first.close();
 });
@@ -102,8 +102,22 @@ test("a wrong worker token ends serve with the reason", async () => {
 
 test.each([
   [{ url: "localhost:9080" }, "is that of the runtime's worker port"],
-  [{ version: "" }, "the version of the code is not empty"],
+  [{ version: "" }, "the version of the code (HOLDFAST_VERSION) has 1 to 128 characters"],
   [{ concurrency: 0 }, "concurrency is a whole number from 1"],
 ])("serve refuses %j at once", async (option, reason) => {
   await expect(serve({ services: [asService], ...option })).rejects.toThrow(reason);
+});
+
+// Nobody looked at what an embedded worker says of itself: with a concurrency of 0 every call hung.
+test.each([
+  [{ version: "" }, "the version of the code (HOLDFAST_VERSION) has 1 to 128 characters"],
+  [{ concurrency: 0 }, "startRuntime: concurrency is a whole number from 1, got 0"],
+  [{ concurrency: Number.NaN }, "startRuntime: concurrency is a whole number from 1, got NaN"],
+  [{ services: [] }, "a worker needs at least one service"],
+])("startRuntime refuses %j before it opens anything", async (option, reason) => {
+  const elsewhere = join(dataDir, "embedded");
+  const options = { dataDir: elsewhere, ingressPort: 0, adminPort: 0, workerPort: 0 };
+  const started = startRuntime({ ...options, services: [asService], ...option });
+  await expect(started).rejects.toThrow(reason);
+  expect(existsSync(elsewhere)).toBe(false);
 });

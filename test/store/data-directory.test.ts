@@ -23,6 +23,15 @@ describe("a data directory", () => {
     expect(facts).toEqual({ format: 1, slots: 4096 });
   });
 
+  test.each(["a file", "below a file"])("that is %s is refused with its name", async (where) => {
+    const file = join(await temporaryDirectory(), "file");
+    await writeFile(file, "");
+    const dataDir = where === "a file" ? file : join(file, "data");
+    await expect(openDirectory(dataDir)).rejects.toThrow(
+      `${dataDir} is no directory and cannot be made one`,
+    );
+  });
+
   /**
    * Found by the power-loss images: LMDB writes the first two pages of a new file without a flush in
    * between, and dies (SIGSEGV) of a file with only one of them. A first start that lost its power

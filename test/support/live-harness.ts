@@ -8,7 +8,7 @@ import type { HandlerManifest, HandlerMode, RetryPolicy } from "../../protocol/m
 import type { RuntimeMessage, WorkerMessage } from "../../protocol/message.ts";
 import type { RegisteredHandler } from "../../sdk/definition.ts";
 import { Attempt } from "../../sdk/attempt/attempt.ts";
-import { serde } from "../../sdk/serde.ts";
+import { serde, type Serde } from "../../sdk/serde.ts";
 import { CoreHarness, handler as handlerManifest, serviceOf, text } from "./core-harness.ts";
 
 /** The handler under test: `any` context, since tests use all of them. */
@@ -22,6 +22,8 @@ export interface LiveOptions {
   readonly inactivityTimeoutMs?: number;
   /** Of all handlers. */
   readonly retry?: RetryPolicy;
+  /** Of all handlers. Default JSON. */
+  readonly output?: Serde<unknown>;
   /** Sees every worker message before the runtime does; false drops it. */
   readonly filter?: (message: WorkerMessage) => boolean;
 }
@@ -136,7 +138,7 @@ export class LiveHarness<C> {
         // The test's own code, with the context that its target has.
         call: (ctx, input) => code(ctx as C, input),
         input: serde.json,
-        output: serde.json,
+        output: this.#options.output ?? serde.json,
         serde: serde.json,
         asTerminalError: undefined,
         abortTimeoutMs: this.#options.abortTimeoutMs ?? null,

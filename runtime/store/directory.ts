@@ -1,6 +1,6 @@
 /** A data directory, taken: locked, its format checked, its store open. */
-import { mkdirSync } from "node:fs";
-import { resolve } from "node:path";
+import { mkdirSync, statSync } from "node:fs";
+import { dirname, resolve } from "node:path";
 import { makePartition, prepareDataDirectory, syncDirectories } from "./data-directory.ts";
 import { lockDirectory, type DirectoryLock } from "./directory-lock.ts";
 import { makeLmdbStore, openLmdbStore, type LmdbStoreOptions } from "./lmdb.ts";
@@ -40,7 +40,7 @@ export async function openDirectory(
 
 function makeDirectory(directory: string): void {
   try {
-    mkdirSync(directory, { recursive: true, mode: 0o700 });
+    makeWithParents(directory);
   } catch (error) {
     // EEXIST, ENOTDIR: something on its path is a file; or rights, or room, are missing.
     const reason = error instanceof Error ? error.message : String(error);
@@ -49,6 +49,22 @@ function makeDirectory(directory: string): void {
       { cause: error },
     );
   }
+}
+
+/** One by one: where nothing can be made, below /proc for one, Node's recursive mkdir never comes back. */
+function makeWithParents(directory: string): void {
+  if (isDirectory(directory)) return;
+  makeWithParents(dirname(directory));
+  try {
+    mkdirSync(directory, { mode: 0o700 });
+  } catch (error) {
+    // Another one may have made it meanwhile.
+    if (!isDirectory(directory)) throw error;
+  }
+}
+
+function isDirectory(path: string): boolean {
+  return statSync(path, { throwIfNoEntry: false })?.isDirectory() ?? false;
 }
 
 async function closeAll(store: Store, lock: DirectoryLock): Promise<void> {

@@ -33,6 +33,16 @@ describe("a data directory", () => {
   });
 
   /**
+   * Below /proc nothing can be made, and Node's recursive mkdir tries for ever: `holdfast start` took a
+   * whole core, and never said a word.
+   */
+  test.runIf(process.platform === "linux")("where none can be made is refused", async () => {
+    await expect(openDirectory("/proc/holdfast/data")).rejects.toThrow(
+      "/proc/holdfast/data is no directory and cannot be made one",
+    );
+  });
+
+  /**
    * Found by the power-loss images: LMDB writes the first two pages of a new file without a flush in
    * between, and dies (SIGSEGV) of a file with only one of them. A first start that lost its power
    * there left a directory that no later start survived. So a store is made under another name.

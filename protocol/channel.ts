@@ -14,6 +14,8 @@ export interface ChannelHandlers<In> {
 export interface Channel<Out> {
   /** Queues a message; it leaves in one frame with the others of this event-loop turn. */
   send(message: Out): void;
+  /** Sends what is queued now, and not at the end of this turn. A channel without frames has none. */
+  flush?(): void;
   /** Bytes that were sent and have not left this process yet. */
   bufferedBytes(): number;
   /**

@@ -13,7 +13,7 @@ export interface StartRuntimeOptions extends RuntimeOptions {
   readonly services?: readonly EmbeddedService[];
   /** Deployment version of these services. Default: HOLDFAST_VERSION, or "dev". */
   readonly version?: string;
-  /** Attempts of these services at once. Default 100. */
+  /** Attempts of these services at once. Default 1,000. */
   readonly concurrency?: number;
 }
 
@@ -27,7 +27,7 @@ export interface Runtime {
   close(): Promise<void>;
 }
 
-const DEFAULT_CONCURRENCY = 100;
+const DEFAULT_CONCURRENCY = 1_000;
 
 /**
  * Starts a runtime in this process. Resolves when recovery is done, all ports accept and the services

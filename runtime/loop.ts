@@ -37,7 +37,10 @@ export interface LoopOptions {
   readonly perform: (effect: Effect) => void;
   readonly onFatal: (error: Error) => void;
   readonly partition?: number;
-  /** After the effects of a turn or of a commit have left: frames can be closed. */
+  /**
+   * After the effects of a turn: frames can leave while the commit is prepared. What a commit let go
+   * leaves with the turn that follows it, in one frame.
+   */
   readonly afterPerform?: () => void;
   /** true: more is undurable than is good, stop reading from sockets; false: go on. */
   readonly onPressure?: (pressed: boolean) => void;
@@ -230,7 +233,6 @@ class PartitionLoop implements Loop {
     this.#watermark = number;
     this.#guard(() => {
       this.#outlet.release(number);
-      this.#options.afterPerform?.();
       this.#committer.commitIfDue();
     });
     this.#setPressure(this.#overloaded());

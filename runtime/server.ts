@@ -107,6 +107,7 @@ function join(options: CheckedOptions, store: Store, log: Log): Parts {
     store,
     clock,
     perform: (effect) => perform(effect, hub, requests, log),
+    afterPerform: () => hub.flush(),
     onFatal: (error) => failStop(error, options, log),
     onPressure: (pressed) => workers.setPressure(pressed),
   });

@@ -35,7 +35,8 @@ export function requireWellFormedTexts(value: unknown, where: string): void {
   else if (Array.isArray(value)) {
     value.forEach((item, index) => requireWellFormedTexts(item, `${where}[${index}]`));
   } else if (typeof value === "object" && value !== null && !(value instanceof Uint8Array)) {
-    for (const [key, member] of Object.entries(value)) {
+    for (const key of Object.keys(value)) {
+      const member: unknown = value[key as keyof typeof value];
       // The places are put together only for what needs them.
       if (typeof member === "string" && isWellFormed(key) && isWellFormed(member)) continue;
       requireWellFormed(key, `a name in ${where}`);

@@ -19,8 +19,8 @@ import { isQuarantined, readOr } from "./damage.ts";
 import { answer, removePending } from "./deliver.ts";
 import { finish, forgetSource } from "./finish.ts";
 import { invocationIdOf, type Invocation } from "./invocation.ts";
-import { lockKey, type Sequence, waiterKey } from "./keys.ts";
-import { pendingsOf, type FoundPending } from "./pendings.ts";
+import { lockKey, pendingKey, type Sequence, waiterKey } from "./keys.ts";
+import { pendingsOf, readPending, type FoundPending } from "./pendings.ts";
 import { decodeLock, decodeNumber } from "./rows.ts";
 import { load, type Step } from "./step.ts";
 
@@ -39,6 +39,7 @@ type Cycle = readonly [Wait, ...Wait[]];
 
 /** To be called when `invocation` has become blocked. */
 export function breakDeadlock(step: Step, invocation: Invocation): void {
+  if (newestWaitIsAlive(step, invocation)) return;
   const waits = stuckFrom(step, invocation);
   if (waits === undefined) return;
   const cycle = youngestCycle(waits);
@@ -58,6 +59,18 @@ export function breakDeadlock(step: Step, invocation: Invocation): void {
 export function breakDeadlockBehind(step: Step, invocation: Invocation): void {
   const holder = holderOf(step, invocation);
   if (holder && isBlocked(step, holder)) breakDeadlock(step, holder);
+}
+
+/**
+ * Whether what it asked for last is somebody alive: then nothing is stuck (2). Mostly that is so, and
+ * one row tells it, where the search reads a range.
+ */
+function newestWaitIsAlive(step: Step, invocation: Invocation): boolean {
+  const completionId = invocation.completionIdMax;
+  const row = step.tx.get(pendingKey(invocation.sequence, completionId));
+  return (
+    row !== undefined && stuckWait(step, invocation, completionId, readPending(row)) === undefined
+  );
 }
 
 /** All waits of the stuck set that `start` is part of; undefined when it waits for somebody alive. */

@@ -42,6 +42,8 @@ export interface Hub {
   accept(channel: Channel<RuntimeMessage>): ChannelHandlers<WorkerMessage>;
   /** Performs a `message` effect. */
   send(connection: ConnectionId, message: RuntimeMessage): void;
+  /** What was sent so far leaves now: the loop prepares a commit next, which takes a while. */
+  flush(): void;
   /** Performs a `close-connection` effect. */
   close(connection: ConnectionId, code: number, reason: string): void;
   /** Live connections of a version, for people; with a target those that serve it and do not leave. */
@@ -69,6 +71,9 @@ export function createHub({ submit, log }: HubOptions): Hub {
       return connection;
     },
     send: (id, message) => connections.get(id)?.send(message),
+    flush: () => {
+      for (const connection of connections.values()) connection.flush();
+    },
     close: (id, code, reason) => connections.get(id)?.close(code, reason),
     workersOf: (version, serving) =>
       [...connections.values()].filter(
@@ -178,6 +183,10 @@ class Connection implements ChannelHandlers<WorkerMessage> {
     if (message.kind === "welcome")
       submit({ kind: "worker-congestion", connection, congested: false });
     else this.#watchBuffer();
+  }
+
+  flush(): void {
+    this.#options.channel.flush?.();
   }
 
   close(code: number, reason: string): void {

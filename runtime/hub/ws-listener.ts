@@ -3,7 +3,8 @@
  *
  * 1. A frame that breaks the protocol closes its connection, with a code and a reason; everything
  *    else goes on.
- * 2. One frame leaves per connection and event-loop turn.
+ * 2. One frame leaves per connection and event-loop turn: when the loop has applied what came in, or at
+ *    the end of the turn, with what was sent since.
  * 3. A connection that answers no ping and sends nothing for the worker timeout is ended. Silence is
  *    counted in ticks of our own timer: a stall of this process is nobody's silence.
  * 4. A connection from which nothing is read, by our own choice, is not silent.
@@ -185,8 +186,18 @@ class WorkerSocket implements Channel<RuntimeMessage> {
       const { frameBytesMax, payloadBytesMax } = this.#limits;
       this.#decoder.setLimits({ frameBytesMax, messageBytesMax: messageBytesMax(payloadBytesMax) });
     }
-    if (this.#outgoing.length === 0) setImmediate(() => this.#flush());
+    if (this.#outgoing.length === 0) setImmediate(() => this.flush());
     this.#outgoing.push(message);
+  }
+
+  flush(): void {
+    if (this.#outgoing.length === 0) return;
+    const messages = this.#outgoing;
+    this.#outgoing = [];
+    if (this.#socket.readyState !== this.#socket.OPEN) return;
+    for (const frame of encodeFrames(PARTITION, messages, this.#limits.frameBytesMax)) {
+      this.#socket.send(frame);
+    }
   }
 
   bufferedBytes(): number {
@@ -194,7 +205,7 @@ class WorkerSocket implements Channel<RuntimeMessage> {
   }
 
   close(code: number, reason: string): void {
-    this.#flush();
+    this.flush();
     this.#over = true;
     this.#socket.close(code, closeReason(reason));
     // What it has sent stands before its answer to the close.
@@ -216,15 +227,6 @@ class WorkerSocket implements Channel<RuntimeMessage> {
     if (this.#over) return;
     if (this.#reading && !this.#pressed) this.#socket.resume();
     else this.#socket.pause();
-  }
-
-  #flush(): void {
-    const messages = this.#outgoing;
-    this.#outgoing = [];
-    if (messages.length === 0 || this.#socket.readyState !== this.#socket.OPEN) return;
-    for (const frame of encodeFrames(PARTITION, messages, this.#limits.frameBytesMax)) {
-      this.#socket.send(frame);
-    }
   }
 
   #refuse(error: unknown): void {

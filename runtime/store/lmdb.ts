@@ -23,7 +23,7 @@
 import { mkdirSync } from "node:fs";
 import { open, type Database, type RootDatabase, type RootDatabaseOptionsWithPath } from "lmdb";
 import { DamagedRow, type Range, type Row, type RowKey } from "../core/tx.ts";
-import { batchDigest, checkFollows, decodeBatch, type Batch, type StoredWrite } from "./batch.ts";
+import { batchDigest, checkFollows, decodeBatch, StoredWrite, type Batch } from "./batch.ts";
 import {
   CHUNK_BYTES,
   CHUNK_INDEX_BYTES,
@@ -236,17 +236,30 @@ class LmdbStore implements Store {
 
   #write(batch: Batch, position: Position): Promise<boolean> {
     const last = sealedRow("last", encodeLast(position));
-    const plan = batch.writes.map((write) => this.#plan(write));
+    const plan = batch.writes.map((write) => (this.#isWhole(write) ? write : this.#plan(write)));
     return this.#meta.ifVersion(EPOCH, this.epoch, () => {
       // The promises of single writes say nothing: that of the batch does.
       void this.#meta.put(LAST, last, 0);
-      for (const { key, row, chunks, staleFrom, staleTo } of plan) {
+      for (const write of plan) {
+        if (write instanceof StoredWrite) {
+          if (write.stored === undefined) void this.#rows.remove(write.keyBytes);
+          else void this.#rows.put(write.keyBytes, write.stored);
+          continue;
+        }
+        const { key, row, chunks, staleFrom, staleTo } = write;
         if (row === undefined) void this.#rows.remove(key);
         else void this.#rows.put(key, row);
         for (const [i, chunk] of chunks.entries()) void this.#chunks.put(chunkKey(key, i), chunk);
         for (let i = staleFrom; i < staleTo; i++) void this.#chunks.remove(chunkKey(key, i));
       }
     });
+  }
+
+  /** Nearly all are: nothing has to be planned for them. */
+  #isWhole({ stored }: StoredWrite): boolean {
+    return (
+      !this.#hasChunks && (stored === undefined || stored.length <= ROW_HEADER_BYTES + CHUNK_BYTES)
+    );
   }
 
   #plan({ keyBytes: key, stored: row }: StoredWrite): Planned {

@@ -16,7 +16,13 @@ import type { RegisteredHandler } from "../definition.ts";
 import { CancelledError } from "../errors.ts";
 import { isTerminal, retryAfterMsOf, stackOf, toFailure } from "../failure.ts";
 import { encode } from "../serde/encode.ts";
-import { bounded, callerLine, missingProbe, silenceFailure } from "./attempt-text.ts";
+import {
+  bounded,
+  callerLine,
+  errorWithoutStack,
+  missingProbe,
+  silenceFailure,
+} from "./attempt-text.ts";
 import { bindContext } from "./bind-context.ts";
 import { runInScope, type Scope } from "./current-attempt.ts";
 import { InputError } from "./input-error.ts";
@@ -251,7 +257,7 @@ export class Attempt {
       );
     }
     send({ kind: "end", attempt: start.attempt, result: bounded(result, payloadBytesMax) });
-    this.#finish(new Error("the handler has ended"));
+    this.#finish(errorWithoutStack("the handler has ended"));
   }
 
   #fail(

@@ -290,9 +290,10 @@ export class ReplayMachine {
     const numbers = { index: this.#nextIndex++, after: this.#made, outside: !this.#turnOpen };
     const completion = isCompletedLater(body.kind)
       ? { completionId: this.#nextCompletionId++ }
-      : {};
-    // The draft, its numbers and, if its kind has one, a completion id make up the command.
-    const command = { ...body, ...numbers, ...completion } as Command;
+      : undefined;
+    // The draft, its numbers and, if its kind has one, a completion id make up the command. Not by
+    // spreads, which cost two microseconds: docs/performance.md.
+    const command = Object.assign(numbers, body, completion) as Command;
     this.#host.issue(command);
     return command;
   }

@@ -19,7 +19,7 @@ export interface ServeOptions {
   readonly url?: string;
   /** The deployment: one version of this code. Default: HOLDFAST_VERSION, or "dev". */
   readonly version?: string;
-  /** Attempts at once. Default 100. */
+  /** Attempts at once. Default 1,000. */
   readonly concurrency?: number;
   /** Worker token of the runtime, if it wants one. Default: HOLDFAST_WORKER_TOKEN. */
   readonly token?: string;
@@ -35,7 +35,7 @@ export interface Worker {
 }
 
 const DEFAULT_URL = "ws://127.0.0.1:9080";
-const DEFAULT_CONCURRENCY = 100;
+const DEFAULT_CONCURRENCY = 1_000;
 const DEFAULT_TIMEOUT_MS = 45_000;
 
 /**

@@ -198,6 +198,7 @@ export class WorkerSession implements ChannelHandlers<RuntimeMessage> {
   }
 
   #makeRoom(): void {
+    if (this.#roomWanted === 0 && !this.#draining) return;
     for (const attempt of this.#attempts.values()) {
       if (this.#roomWanted === 0 && !this.#draining) return;
       attempt.trySuspend();

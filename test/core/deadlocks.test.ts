@@ -314,3 +314,19 @@ describe("no deadlock is seen", () => {
 function dateCommand(index: number) {
   return { kind: "date", index, after: 0, outside: false, name: "", completionId: 2 } as const;
 }
+
+test("of a wait for somebody at work the search reads one row, and no range", () => {
+  const h = new CoreHarness();
+  h.connect(1);
+  const a = started(h, "counter/a/add");
+  a.issue(callTo(add("b"), 1));
+  const ranges: string[] = [];
+  const range = h.tx.range.bind(h.tx);
+  h.tx.range = (it) => {
+    ranges.push(it.from);
+    return range(it);
+  };
+  a.idle();
+  expect(ranges).toEqual([]);
+  expectNoDeadlock(h);
+});

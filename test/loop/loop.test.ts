@@ -41,6 +41,8 @@ class World {
   readonly clock = new ManualClock();
   readonly performed: string[] = [];
   readonly fatal: Error[] = [];
+  /** How many commits were under way each time the frames of a turn were let go. */
+  readonly pendingAtFlush: number[] = [];
   readonly applied: number[] = [];
   /** What the machine was told of the disk, message by message. */
   readonly diskWaitsMs: (number | undefined)[] = [];
@@ -62,6 +64,7 @@ class World {
       store: this.store,
       clock: this.clock,
       perform: (effect) => this.performed.push(nameOf(effect)),
+      afterPerform: () => this.pendingAtFlush.push(this.store.pendingCount),
       onFatal: (error) => this.fatal.push(error),
       schedule: (turn) => this.#turns.push(turn),
     });
@@ -140,6 +143,22 @@ const nameOf = (effect: Effect): string =>
     : effect.kind === "message" && effect.message.kind === "abort"
       ? effect.message.reason
       : effect.kind;
+
+describe("the frames of a turn", () => {
+  test("leave before its commit is prepared, those of a commit with the turn after it", async () => {
+    const world = await new World().started();
+    world.pendingAtFlush.length = 0;
+    world.submit(put("a", tell("now", 7, "ahead"), answer(1)));
+    world.turn();
+    expect(world.store.pendingCount).toBe(1);
+    expect(world.pendingAtFlush).toEqual([0]);
+    await world.complete();
+    expect(world.performed).toEqual(["ahead", "answer 1"]);
+    expect(world.pendingAtFlush).toEqual([0]);
+    world.turn();
+    expect(world.pendingAtFlush).toEqual([0, 0]);
+  });
+});
 
 describe("an effect", () => {
   test("that is durable waits for the batch that was open as it was made", async () => {

@@ -90,11 +90,10 @@ export function violation(invocation: Invocation, command: Command): string | un
 export function applyCommand(step: Step, attempt: Attempt, command: Command): Failure | undefined {
   const { invocation } = attempt;
   const covered = command.after < invocation.cancelledAt;
-  const base = { step, attempt, invocation, covered };
   if (command.kind === "call" || command.kind === "send") {
     // The table is indexed by the command's own kind, which TypeScript cannot follow.
     const create = CREATORS[command.kind] as Creator<CommandKind>;
-    const created = create({ ...base, command });
+    const created = create({ step, attempt, invocation, command, covered });
     if ("refusal" in created) return created.refusal;
     accept(step, attempt, command, created.child);
     created.afterwards();
@@ -102,7 +101,7 @@ export function applyCommand(step: Step, attempt: Attempt, command: Command): Fa
   }
   accept(step, attempt, command, null);
   const handle = HANDLERS[command.kind] as Handler<CommandKind>; // as above
-  handle({ ...base, command });
+  handle({ step, attempt, invocation, command, covered });
   return undefined;
 }
 

@@ -15,14 +15,17 @@ export function damagedBy(step: Step, attempt: Attempt, command: Command): Failu
   return problem === undefined ? undefined : damagedFailure(problem);
 }
 
-function problemOf({ tx }: Step, { invocation }: Attempt, command: Command): string | undefined {
+function problemOf(step: Step, { invocation }: Attempt, command: Command): string | undefined {
+  const { tx, memory } = step;
   const { service, key } = invocation.target;
   switch (command.kind) {
     case "get-state":
-    // What is overwritten or cleared was counted, and its size is not known any more.
+      return key === null ? undefined : damageOf(tx.get(stateKey(service, key, command.key)));
     case "set-state":
     case "clear-state":
-      return key === null ? undefined : damageOf(tx.get(stateKey(service, key, command.key)));
+      // What is overwritten or cleared was counted, and of a damaged row the size is not known any more.
+      if (key === null || memory.keys.stateOf(service, key) !== undefined) return undefined;
+      return damageOf(tx.get(stateKey(service, key, command.key)));
     case "get-promise":
     case "peek-promise":
     case "complete-promise":

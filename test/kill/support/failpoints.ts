@@ -76,9 +76,9 @@ const UNDER_LOAD: readonly Omit<Failpoint, "phase">[] = [
     after: "this.#outlet.release(number);",
   },
   {
-    name: "after the frames of a commit have left",
+    name: "after the frames of a turn have left, before its commit",
     file: loop,
-    after: "this.#outlet.release(number);\n            this.#options.afterPerform?.();",
+    after: "this.#fireTimers();\n        this.#options.afterPerform?.();",
   },
   {
     name: "as the epoch is confirmed, before what waited for that",

@@ -30,8 +30,9 @@ import { World } from "./world.ts";
 /** The alarm looks at the clock once a second; its batch is open for some milliseconds. */
 const LATE_MS_MAX = 1_100;
 const LONGEST_WAIT_MS = 20_000;
-/** Rows are looked at as a whole after some of the crashes: it costs a scan. */
-const ROWS_CHECKED_EVERY = 10;
+/** Rows are looked at as a whole after some of the crashes: it costs a scan, and a recovery costs more. */
+const ROWS_CHECKED_EVERY = 2;
+const RECOVERY_CHECKED_EVERY = 10;
 
 export class Scenery {
   readonly random: Random;
@@ -263,8 +264,8 @@ export class Scenery {
     this.runtime.crash(0);
     this.clients.forget();
     this.crashes++;
-    if (this.crashes % ROWS_CHECKED_EVERY === 0) {
-      this.check(() => checkRows(this.durable));
+    if (this.crashes % ROWS_CHECKED_EVERY === 0) this.check(() => checkRows(this.durable));
+    if (this.crashes % RECOVERY_CHECKED_EVERY === 0) {
       this.check(() => checkRecovery(this.durable, limitsOf(this.#settings), this.latestMs));
     }
     this.note("the runtime starts again");

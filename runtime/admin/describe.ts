@@ -1,10 +1,10 @@
 /** One invocation in full: where it is, why it waits, where its time went, what it did. */
 import type { InvocationIdParts } from "../../protocol/ids.ts";
 import { readOr } from "../core/damage.ts";
+import { hasJournal, readInput, readOutcome } from "../core/history.ts";
 import type { Invocation, SpentMs } from "../core/invocation.ts";
 import { byIndex, findCommand } from "../core/journal.ts";
-import { inboxKey, inputKey, invocationKey, journalKey, outcomeKey } from "../core/keys.ts";
-import { decodeInput, decodeOutcome } from "../core/rows.ts";
+import { inboxKey, invocationKey } from "../core/keys.ts";
 import type { ReadTx } from "../core/tx.ts";
 import { noting, problemOf, QuarantinedError } from "./damage.ts";
 import type { LiveFacts } from "./facts.ts";
@@ -31,7 +31,7 @@ export function describeInvocation(
   const { tx, problems } = noting(source);
   const invocation = findInvocation(tx, id);
   if (invocation === undefined) return undefined;
-  const input = tx.get(inputKey(invocation.sequence));
+  const input = readOr(() => readInput(tx, invocation), undefined);
   const journaled = withKeptJournal(tx, invocation);
   const { waits, cut } = waitsFor({ tx, live, bounds: BOUNDS }, invocation);
   const description = {
@@ -47,7 +47,7 @@ export function describeInvocation(
     spentMs: spentUntil(tx, invocation, live.nowMs()),
     outcome: outcomeOf(tx, invocation),
     lastFailureStack: invocation.lastFailure?.stack ?? "",
-    inputBytes: input ? readOr(() => decodeInput(input).parameter.length, 0) : 0,
+    inputBytes: input?.parameter.length ?? 0,
     journalLength: journaled.commands + journaled.deliveries,
     journal: viewJournal(tx, journaled, request),
   };
@@ -74,10 +74,8 @@ export function findInvocation(tx: ReadTx, id: InvocationIdParts): Invocation | 
   return invocation.purging ? undefined : invocation;
 }
 
-/** A journal whose retention is over is removed from its beginning: what is left of it is none. */
 function withKeptJournal(tx: ReadTx, invocation: Invocation): Invocation {
-  const kept = tx.get(journalKey(invocation.sequence, 0)) !== undefined;
-  return kept ? invocation : { ...invocation, commands: 0, deliveries: 0 };
+  return hasJournal(tx, invocation) ? invocation : { ...invocation, commands: 0, deliveries: 0 };
 }
 
 /** The record knows what went before its present status, and all of the waits of runs. */
@@ -109,8 +107,7 @@ function withEntry(
 }
 
 function outcomeOf(tx: ReadTx, invocation: Invocation): OutcomeView | null {
-  const row = tx.get(outcomeKey(invocation.sequence));
-  const outcome = row && readOr(() => decodeOutcome(row), undefined);
+  const outcome = readOr(() => readOutcome(tx, invocation), undefined);
   if (outcome === undefined) return null;
   const { result, contentType } = outcome;
   return result.ok

@@ -6,9 +6,9 @@
 import type { Command, Delivery } from "../../protocol/command.ts";
 import type { Failure } from "../../protocol/failure.ts";
 import { readOr } from "../core/damage.ts";
+import { journalReader } from "../core/history.ts";
 import { invocationIdOf, type Invocation } from "../core/invocation.ts";
 import { byCompletion, findCommand } from "../core/journal.ts";
-import { journalKey } from "../core/keys.ts";
 import { decodeJournalEntry, type JournalEntry } from "../core/rows.ts";
 import type { ReadTx } from "../core/tx.ts";
 import { iso, loadInvocation } from "./summary.ts";
@@ -34,11 +34,10 @@ export function readEntries(
   { from, to }: { readonly from: number; readonly to: number },
 ): SizedEntry[] {
   const found: SizedEntry[] = [];
+  const rows = journalReader(tx, invocation);
   let bytes = 0;
   for (let index = from; index < to && bytes < READ_BYTES_MAX; index += READ_BATCH) {
-    const end = journalKey(invocation.sequence, Math.min(index + READ_BATCH, to));
-    const range = { from: journalKey(invocation.sequence, index), to: end, limit: READ_BATCH };
-    tx.range(range).forEach(([, row], offset) => {
+    rows(index, Math.min(index + READ_BATCH, to)).forEach((row, offset) => {
       bytes += row.length;
       const entry = readOr(() => decodeJournalEntry(row), undefined);
       if (entry) found.push({ index: index + offset, entry, sizeBytes: row.length });

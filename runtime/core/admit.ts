@@ -14,10 +14,11 @@ import { countOpened } from "./counts.ts";
 import { damagedRefusal, quarantineOf, readOr, tryRead } from "./damage.ts";
 import { enqueue, nextSequence, readLock } from "./inbox.ts";
 import { isWorkflowRun, noTimeSpent, type Invocation } from "./invocation.ts";
+import { readInput } from "./history.ts";
 import { idempotencyKey, inputKey, lockKey, utf8, workflowKey } from "./keys.ts";
 import { purgeInOneGo } from "./purge.ts";
 import { KNOWN_AGAIN } from "./registry.ts";
-import { decodeInput, decodeLock, decodeNumber, encodeInput, encodeNumber } from "./rows.ts";
+import { decodeLock, decodeNumber, encodeInput, encodeNumber } from "./rows.ts";
 import { changed, load, type Step } from "./step.ts";
 import { dueIn, setTimer } from "./timers.ts";
 import { DamagedRowError } from "./tx.ts";
@@ -220,9 +221,8 @@ function otherParameter(
   invocation: Invocation,
   parameter: Payload,
 ): Refusal | undefined {
-  const row = step.tx.get(inputKey(invocation.sequence));
-  assert(row !== undefined, "the input stays as long as the invocation");
-  const input = tryRead(() => decodeInput(row));
+  const input = tryRead(() => readInput(step.tx, invocation));
+  assert(input !== undefined, "the input stays as long as the invocation");
   if (input instanceof DamagedRowError) return damagedRefusal(input);
   const before = input.parameter;
   if (before.length === parameter.length && before.every((byte, at) => byte === parameter[at])) {
@@ -280,6 +280,7 @@ function create(step: Step, admission: Admission, addressed: Addressed): Invocat
     journalExpiresAtMs: null,
     signalsKept: 0,
     waitedFor: false,
+    sealed: undefined,
     id: undefined,
     row: undefined,
   };

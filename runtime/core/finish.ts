@@ -6,21 +6,13 @@ import { countEnded } from "./counts.ts";
 import { asCompletion, complete, removePending } from "./deliver.ts";
 import { releaseKey } from "./inbox.ts";
 import { invocationIdOf, setStatus, takesKey, type Invocation } from "./invocation.ts";
-import {
-  outcomeKey,
-  prefixEnd,
-  promiseWaiterKey,
-  readU32,
-  readU48,
-  waiterKey,
-  waiterPrefix,
-} from "./keys.ts";
+import { prefixEnd, promiseWaiterKey, readU32, readU48, waiterKey, waiterPrefix } from "./keys.ts";
 import { handlerOf } from "./registry.ts";
 import { leaveStatus } from "./leave-status.ts";
 import { pendingsOf, type FoundPending } from "./pendings.ts";
-import { encodeOutcome } from "./rows.ts";
 import { retain } from "./retention.ts";
 import { removeRuns } from "./run-rows.ts";
+import { seal } from "./seal.ts";
 import { changed, load, respond, type Step } from "./step.ts";
 import { clearTimer } from "./timers.ts";
 import type { HandlerManifest } from "../../protocol/manifest.ts";
@@ -45,7 +37,7 @@ export function finish(step: Step, invocation: Invocation, { result, abort }: Fi
   invocation.completedAtMs = step.nowMs;
   invocation.nextAttemptAtMs = null;
   const contentType = contentTypeOf(handler, result);
-  step.tx.insert(outcomeKey(invocation.sequence), encodeOutcome({ result, contentType }));
+  seal(step, invocation, { result, contentType });
   retain(step, invocation, handler);
   changed(step, invocation);
   if (held) releaseKey(step, invocation);

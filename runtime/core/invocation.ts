@@ -27,6 +27,7 @@ import {
 } from "../../protocol/ids.ts";
 import type { HandlerMode, ServiceKind } from "../../protocol/manifest.ts";
 import type { Sequence } from "./keys.ts";
+import type { SealedHistory } from "./sealed-record.ts";
 import type { LateRow } from "./tx.ts";
 
 export type Status =
@@ -156,6 +157,11 @@ export interface Invocation {
   signalsKept: number;
   /** An invocation attached to it and had to wait: there may be rows of waiters. */
   waitedFor: boolean;
+  /**
+   * What of its history stands in its record, once it has ended: see seal.ts. Undefined while it is
+   * open, and when all of it stands in rows of its own.
+   */
+  sealed: SealedHistory | undefined;
   /** Of `invocationIdOf` and nobody else: its id, once it was asked for. Not in the row. */
   id: InvocationId | undefined;
   /** Of `flush` and nobody else: how this object is written. Not in the row. */

@@ -2,7 +2,8 @@
 import { assert, broken } from "../../protocol/assert.ts";
 import type { Command, Delivery } from "../../protocol/command.ts";
 import { invocationIdOf, type Invocation } from "./invocation.ts";
-import { journalKey, journalPrefix, prefixEnd, type Sequence } from "./keys.ts";
+import { journalReader, type JournalReader } from "./history.ts";
+import { journalKey, type Sequence } from "./keys.ts";
 import { decodeJournalEntry, encodeJournalEntry, type JournalEntry } from "./rows.ts";
 import { changed, type Step } from "./step.ts";
 import type { ReadTx } from "./tx.ts";
@@ -54,16 +55,15 @@ export function* readJournal(tx: ReadTx, invocation: Invocation): Generator<Jour
 /** Their rows, read in bounded pieces. */
 export function* journalRows(tx: ReadTx, invocation: Invocation): Generator<Uint8Array> {
   const count = invocation.commands + invocation.deliveries;
-  const to = prefixEnd(journalPrefix(invocation.sequence));
+  const entries = journalReader(tx, invocation);
   let read = 0;
   while (read < count) {
-    const from = journalKey(invocation.sequence, read);
-    const rows = tx.range({ from, to, limit: READ_BATCH });
+    const rows = entries(read, Math.min(read + READ_BATCH, count));
     assert(
       rows.length > 0,
       `${invocationIdOf(invocation)} lacks journal entry ${read} of ${count}`,
     );
-    for (const [, value] of rows) yield value;
+    yield* rows;
     read += rows.length;
   }
 }
@@ -102,11 +102,12 @@ export function findCommand(
   rowsMax: number = Number.POSITIVE_INFINITY,
 ): FoundCommand | undefined {
   const budget = { rows: rowsMax };
+  const entries = journalReader(tx, invocation);
   let low = 0;
   let high = invocation.commands + invocation.deliveries;
   while (low < high && budget.rows > 0) {
     const middle = Math.floor((low + high) / 2);
-    const found = firstOrdered(tx, invocation, { from: middle, to: high }, order, budget);
+    const found = firstOrdered(entries, { from: middle, to: high }, order, budget);
     if (found === undefined) high = middle;
     else if (found.order === 0) return found.command;
     else if (found.order > 0) high = middle;
@@ -118,8 +119,7 @@ export function findCommand(
 const LOOK_BATCH = 16;
 
 function firstOrdered(
-  tx: ReadTx,
-  { sequence }: Invocation,
+  entries: JournalReader,
   { from, to }: { readonly from: number; readonly to: number },
   order: CommandOrder,
   budget: { rows: number },
@@ -127,12 +127,11 @@ function firstOrdered(
   for (let entry = from; entry < to && budget.rows > 0;) {
     // One first: mostly the entry in the middle is a command.
     const limit = Math.min(entry === from ? 1 : LOOK_BATCH, to - entry);
-    const end = journalKey(sequence, to);
-    const rows = tx.range({ from: journalKey(sequence, entry), to: end, limit });
+    const rows = entries(entry, entry + limit);
     assert(rows.length === limit, `journal entry ${entry} and the next ${limit} are not all there`);
     budget.rows -= rows.length;
-    for (const [, value] of rows) {
-      const it = decodeJournalEntry(value);
+    for (const row of rows) {
+      const it = decodeJournalEntry(row);
       const place = it.kind === "command" ? order(it.command) : undefined;
       if (it.kind === "command" && place !== undefined) {
         return { command: { ...it, entry }, order: place };

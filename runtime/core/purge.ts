@@ -33,14 +33,14 @@ import {
 import { decodeNumber } from "./rows.ts";
 import { expireNow, nextExpiryAtMs, purgeOf, setExpiry } from "./retention.ts";
 import { changed, load, type Memory, type Step } from "./step.ts";
-import type { ReadTx } from "./tx.ts";
+import type { ReadTx, RowKey } from "./tx.ts";
 
 /** What one step removes, and the pause before the next one: some 25,000 rows a second at most. */
 export const PURGE_ROWS_PER_STEP = 512;
 export const PURGE_STEP_MS = 20;
 
-/** An invocation has four rows or more. */
-const EXPIRIES_PER_STEP = PURGE_ROWS_PER_STEP / 4;
+/** An invocation has its record and its expiry row, or more. */
+const EXPIRIES_PER_STEP = PURGE_ROWS_PER_STEP / 2;
 /** Rows whose names are not known are read with their values, which may be large. */
 const READ_AT_ONCE = 16;
 const READ_BYTES_PER_STEP = 16 * 1024 * 1024;
@@ -90,8 +90,7 @@ function onExpired(step: Step, expiry: Expiry, budget: Budget): void {
   const invocation = load(step, expiry.sequence);
   if (invocation === undefined && isQuarantined(step, expiry.sequence)) {
     // Which rows are its own says its record: they stay.
-    step.tx.remove(expiryKey(expiry));
-    budget.rows--;
+    removeRow(step, expiryKey(expiry), budget);
     return;
   }
   assert(
@@ -103,8 +102,7 @@ function onExpired(step: Step, expiry: Expiry, budget: Budget): void {
     invocation.purging = true;
     changed(step, invocation);
   } else if (removeJournal(step, invocation, budget)) {
-    step.tx.remove(expiryKey(expiry));
-    budget.rows--;
+    removeRow(step, expiryKey(expiry), budget);
     setExpiry(step, purgeOf(invocation));
   }
 }
@@ -114,19 +112,28 @@ function removeAll(step: Step, invocation: Invocation, expiry: Expiry, budget: B
   if (!removeJournal(step, invocation, budget)) return false;
   if (isWorkflowRun(invocation) && !removeWorkflow(step, invocation, budget)) return false;
   removeName(step, invocation);
-  step.tx.remove(inputKey(sequence));
-  step.tx.remove(outcomeKey(sequence));
-  step.tx.remove(invocationKey(sequence));
+  if (invocation.sealed?.input == null) removeRow(step, inputKey(sequence), budget);
+  if (invocation.sealed?.outcome == null) removeRow(step, outcomeKey(sequence), budget);
+  removeRow(step, invocationKey(sequence), budget);
   step.changed.delete(invocation);
   step.loaded.delete(sequence);
-  step.tx.remove(expiryKey(expiry));
-  budget.rows -= 4;
+  removeRow(step, expiryKey(expiry), budget);
   return true;
+}
+
+function removeRow({ tx }: Step, key: RowKey, budget: Budget): void {
+  tx.remove(key);
+  budget.rows--;
 }
 
 /** From its first entry to its last; the keys are known, so that no entry is read but one. */
 function removeJournal(step: Step, invocation: Invocation, budget: Budget): boolean {
-  const { sequence } = invocation;
+  const { sequence, sealed } = invocation;
+  if (sealed?.journal != null) {
+    invocation.sealed = { ...sealed, journal: null };
+    changed(step, invocation);
+    return true;
+  }
   const entries = invocation.commands + invocation.deliveries;
   let index = entries === 0 ? 0 : firstEntry(step, invocation, entries);
   for (; index < entries && budget.rows > 0; index++, budget.rows--) {

@@ -6,10 +6,11 @@ import type { Result } from "../../protocol/payload.ts";
 import { admit } from "./admit.ts";
 import { completeAwakeableById } from "./commands/others.ts";
 import { damagedRefusal, quarantineOf, tryRead } from "./damage.ts";
+import { readOutcome } from "./history.ts";
 import type { Invoke, InvocationRef, RequestId } from "./input.ts";
 import { invocationIdOf, type Invocation } from "./invocation.ts";
-import { idempotencyKey, outcomeKey, workflowKey } from "./keys.ts";
-import { decodeNumber, decodeOutcome } from "./rows.ts";
+import { idempotencyKey, workflowKey } from "./keys.ts";
+import { decodeNumber } from "./rows.ts";
 import { find, load, refuse, respond, type Step } from "./step.ts";
 import { DamagedRowError } from "./tx.ts";
 
@@ -96,12 +97,11 @@ function awaitOutcome(step: Step, request: RequestId, invocation: Invocation): v
 }
 
 function answerOutcome(step: Step, request: RequestId, invocation: Invocation): void {
-  const row = step.tx.get(outcomeKey(invocation.sequence));
-  if (row === undefined) {
+  const outcome = tryRead(() => readOutcome(step.tx, invocation));
+  if (outcome === undefined) {
     refuse(step, request, NOT_FOUND);
     return;
   }
-  const outcome = tryRead(() => decodeOutcome(row));
   if (outcome instanceof DamagedRowError) {
     refuseFor(step, request, invocation, damagedRefusal(outcome));
     return;

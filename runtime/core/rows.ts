@@ -27,6 +27,7 @@ import {
   type SpentMs,
 } from "./invocation.ts";
 import { bytesOf, type Sequence } from "./keys.ts";
+import { decodeSealed, encodeSealed, isSealed } from "./sealed-record.ts";
 import { DamagedRow, DamagedRowError } from "./tx.ts";
 
 /**
@@ -44,6 +45,7 @@ function fields<T extends readonly Plain[]>(row: Uint8Array, count: number): T {
 const binaryOf = (bytes: Uint8Array): string => String.fromCharCode(...bytes);
 
 export function encodeInvocation(it: Invocation): Uint8Array {
+  if (it.sealed !== undefined) return encodeSealed(it);
   return packValue([
     it.epoch,
     bytesOf(it.tag),
@@ -136,6 +138,7 @@ type InvocationFields = [
 ];
 
 export function decodeInvocation(sequence: Sequence, row: Uint8Array): Invocation {
+  if (isSealed(row)) return decodeSealed(sequence, row);
   const f = fields<InvocationFields>(row, 42);
   return {
     sequence,
@@ -179,6 +182,7 @@ export function decodeInvocation(sequence: Sequence, row: Uint8Array): Invocatio
     journalExpiresAtMs: f[39],
     signalsKept: f[40],
     waitedFor: f[41],
+    sealed: undefined,
     id: undefined,
     row: undefined,
   };

@@ -13,6 +13,8 @@ import {
   decodeRun,
   decodeService,
 } from "../core/rows.ts";
+import type { Invocation } from "../core/invocation.ts";
+import { unpackInput, unpackJournal, unpackOutcome } from "../core/sealed-history.ts";
 import { parseExpiryKey, parseTimerKey, readU48 } from "../core/keys.ts";
 import type { RowKey } from "../core/tx.ts";
 import type { Report } from "./findings.ts";
@@ -25,9 +27,17 @@ const isEmpty: Check = (value) => {
 };
 const anything: Check = () => undefined;
 
+/** With the parts of its history that stand in it. */
+function checkRecord(it: Invocation): void {
+  const { sealed } = it;
+  if (sealed?.input != null) unpackInput(sealed.input, it.target);
+  if (sealed?.outcome != null) unpackOutcome(sealed.outcome);
+  if (sealed?.journal != null) unpackJournal(sealed.journal, it).forEach(decodeJournalEntry);
+}
+
 /** By the letter that a key begins with; keys.ts says what each holds. */
 const KINDS: Readonly<Record<string, Check>> = {
-  I: (value, key) => decodeInvocation(readU48(key, 1), value),
+  I: (value, key) => checkRecord(decodeInvocation(readU48(key, 1), value)),
   i: decodeInput,
   o: decodeOutcome,
   j: decodeJournalEntry,

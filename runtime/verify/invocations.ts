@@ -24,6 +24,7 @@ import {
   type TimerKind,
 } from "../core/keys.ts";
 import { decodeLock, decodeNumber, decodePause } from "../core/rows.ts";
+import { unpackJournal } from "../core/sealed-history.ts";
 import { expectIn, type Report } from "./findings.ts";
 import { checkOutstanding } from "./outstanding.ts";
 import { named, type Rows } from "./rows.ts";
@@ -52,15 +53,27 @@ export function checkInvocations(rows: Rows, report: Report): number {
 
 function checkHistory(rows: Rows, it: Invocation, expect: Expect): void {
   const { sequence, status } = it;
-  expect(rows.has(inputKey(sequence)), "has no input");
   const ended = status === "completed";
-  const outcome = rows.has(outcomeKey(sequence));
-  expect(outcome === ended, ended ? "has no outcome" : "has an outcome and has not ended");
+  expect(ended || it.sealed === undefined, "is sealed and has not ended");
+  const input = places(it.sealed?.input, rows.has(inputKey(sequence)));
+  expect(input > 0, "has no input");
+  const outcome = places(it.sealed?.outcome, rows.has(outcomeKey(sequence)));
+  expect(outcome > 0 === ended, ended ? "has no outcome" : "has an outcome and has not ended");
+  expect(input <= 1 && outcome <= 1, "has a part in its record and in a row too");
   expect(it.attempts > 0 === (it.startedAtMs !== null), "does not know when it started");
-  const entries = rows.count(journalPrefix(sequence));
+  const entries = rows.count(journalPrefix(sequence)) + sealedEntries(it);
   const [least, most] = journalBounds(rows, it);
   const fits = entries >= least && entries <= most;
   expect(fits, `has ${entries} journal entries, ${it.commands + it.deliveries} are recorded`);
+}
+
+/** In how many places a part of it stands. */
+function places(part: Uint8Array | null | undefined, inRow: boolean): number {
+  return Number(part != null) + Number(inRow);
+}
+
+function sealedEntries(it: Invocation): number {
+  return it.sealed?.journal == null ? 0 : unpackJournal(it.sealed.journal, it).length;
 }
 
 /** How many entries may be there: all; or fewer while they go; or none when their retention was over first. */

@@ -39,9 +39,9 @@ describe("how long what is kept", () => {
     const ref = { kind: "id", invocationId: id } as const;
     if (kept.journal !== null) {
       h.advance(kept.journal - 1);
-      expect(h.count("j")).toBe(2);
+      expect(h.entries()).toBe(2);
       h.advance(1 + PURGE_STEP_MS);
-      expect(h.count("j")).toBe(0);
+      expect(h.entries()).toBe(0);
       h.sound();
       expect(h.output(ref)).toMatchObject({ kind: "completed" });
     }

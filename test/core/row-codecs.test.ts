@@ -10,6 +10,15 @@ import {
 } from "../../runtime/core/invocation.ts";
 import * as rows from "../../runtime/core/rows.ts";
 import {
+  packInput,
+  packJournal,
+  packOutcome,
+  unpackInput,
+  unpackJournal,
+  unpackOutcome,
+} from "../../runtime/core/sealed-history.ts";
+import { isSealed } from "../../runtime/core/sealed-record.ts";
+import {
   anyCommandOf,
   anyDelivery,
   anyFailure,
@@ -82,6 +91,7 @@ const anyInvocation: fc.Arbitrary<Invocation> = fc.record({
   signalsKept: fc.integer(),
   waitedFor: fc.boolean(),
   id: fc.constant(undefined),
+  sealed: fc.constant(undefined),
   row: fc.constant(undefined),
 });
 
@@ -127,6 +137,15 @@ const anyEntry: fc.Arbitrary<rows.JournalEntry> = fc.oneof(
   fc.record({ kind: fc.constant("delivery" as const), delivery: anyDelivery, atMs: anyWhole }),
 );
 
+const anyHeaderName = fc.oneof(
+  anyText,
+  fc.constantFrom("content-type", "x-restate-ingress-path", "tracestate", "x-other"),
+);
+const anyHeaderValue = fc.oneof(
+  anyText,
+  fc.constantFrom("application/json", "/counter/a/add", "/counter/a/add/send", "0"),
+);
+
 describe("a row reads back as it was", () => {
   function roundTrip<T>(
     values: fc.Arbitrary<T>,
@@ -146,6 +165,43 @@ describe("a row reads back as it was", () => {
   test("of an invocation", () => {
     roundTrip(anyInvocation, rows.encodeInvocation, (row, { sequence }) =>
       rows.decodeInvocation(sequence, row),
+    );
+  });
+  test("of an invocation that is sealed, but for what only open ones use", () => {
+    const part = orNull(anyPayload);
+    const parts = fc.record({ input: part, outcome: part, journal: part });
+    fc.assert(
+      fc.property(anyInvocation, anyWhole, anyWhole, parts, (open, at, expires, sealed) => {
+        const ends = { completedAtMs: at, statusSinceMs: at, expiresAtMs: expires };
+        const it = { ...open, ...ends, status: "completed", sealed } as const;
+        const row = rows.encodeInvocation(it);
+        const back = rows.decodeInvocation(it.sequence, row);
+        expect(rows.encodeInvocation(back)).toEqual(row);
+        expect(isSealed(row) && !isSealed(rows.encodeInvocation(open))).toBe(true);
+        const { seed, nextAttemptAtMs, pending, runs, inboxOrder, idleResumes, ...kept } = it;
+        const { waitsOnlyForOthers, failingSinceMs, losses, journalBytes, ...kept2 } = kept;
+        const { pauseReason, parked, signalsKept, waitedFor, id, row: _row, ...rest } = kept2;
+        expect(back).toMatchObject(rest);
+      }),
+      { numRuns: 300 },
+    );
+  });
+  test("of what is sealed of a history", () => {
+    const headers = fc.array(fc.tuple(anyHeaderName, anyHeaderValue), { maxLength: 5 });
+    const target = { service: "counter", key: "a", handler: "add" };
+    roundTrip<rows.InputRow>(
+      fc.record({ parameter: anyPayload, headers }),
+      (input) => packInput(input, target),
+      (part) => unpackInput(part, target),
+    );
+    const outcomes = fc.record({ result: anyResult, contentType: anyHeaderValue });
+    roundTrip(outcomes, packOutcome, unpackOutcome);
+    fc.assert(
+      fc.property(anyInvocation, fc.array(anyEntry, { maxLength: 8 }), (it, entries) => {
+        const journal = entries.map(rows.encodeJournalEntry);
+        expect(unpackJournal(packJournal(journal, it), it)).toEqual(journal);
+      }),
+      { numRuns: 300 },
     );
   });
   test("of an input", () => {

@@ -4,8 +4,9 @@
  */
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import type { WorkerMessage } from "../../protocol/message.ts";
-import { journalPrefix, prefixEnd } from "../../runtime/core/keys.ts";
-import { decodeJournalEntry } from "../../runtime/core/rows.ts";
+import { readJournal } from "../../runtime/core/journal.ts";
+import { invocationKey } from "../../runtime/core/keys.ts";
+import { decodeInvocation } from "../../runtime/core/rows.ts";
 import type { WorkflowContext } from "../../sdk/context.ts";
 import { TerminalError } from "../../sdk/errors.ts";
 import { brokenReferences } from "../support/check-rows.ts";
@@ -220,10 +221,8 @@ describe.each(["a crash of the worker", "a crash of the runtime"])(
 );
 
 function recordedRuns(h: LiveHarness<Ctx>): Set<string> {
-  const from = journalPrefix(1);
-  const entries = h.core.tx
-    .range({ from, to: prefixEnd(from), limit: 1_000 })
-    .map(([, row]) => decodeJournalEntry(row));
+  const record = h.core.tx.get(invocationKey(1));
+  const entries = record ? [...readJournal(h.core.tx, decodeInvocation(1, record))] : [];
   const names = new Map<number, string>();
   const found = new Set<string>();
   for (const it of entries) {

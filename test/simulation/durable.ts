@@ -11,13 +11,11 @@ import type { Command, CompletionResult } from "../../protocol/command.ts";
 import { parseInvocationId } from "../../protocol/ids.ts";
 import type { Result } from "../../protocol/payload.ts";
 import { idPartsOf, invocationIdOf, type Invocation } from "../../runtime/core/invocation.ts";
-import { invocationKey, inputKey, outcomeKey, readU32, readU48 } from "../../runtime/core/keys.ts";
-import {
-  decodeInput,
-  decodeInvocation,
-  decodeJournalEntry,
-  decodeOutcome,
-} from "../../runtime/core/rows.ts";
+import { readInput, readOutcome } from "../../runtime/core/history.ts";
+import { invocationKey, readU32, readU48 } from "../../runtime/core/keys.ts";
+import { decodeInvocation, decodeJournalEntry } from "../../runtime/core/rows.ts";
+import { unpackJournal } from "../../runtime/core/sealed-history.ts";
+import { isSealed } from "../../runtime/core/sealed-record.ts";
 import type { MemoryDisk } from "../../runtime/store/memory.ts";
 import { must } from "./violation.ts";
 
@@ -52,6 +50,8 @@ export interface Journal {
   signals: { readonly signal: string; readonly result: Result }[];
 }
 
+const NOTHING = new Uint8Array(0);
+
 export class Durable {
   readonly disk: MemoryDisk;
   readonly #journals = new Map<number, Journal>();
@@ -72,8 +72,14 @@ export class Durable {
       set(key, value);
     };
     rows.delete = (key) => {
-      if (key.startsWith("j")) this.#journals.delete(readU48(key, 1));
-      else if (key.startsWith("I")) this.#forgotten.add(readU48(key, 1));
+      const sequence = readU48(key, 1);
+      if (key.startsWith("I")) {
+        this.#forgotten.add(sequence);
+        this.#journals.delete(sequence);
+        // A sealed journal goes into its record: its rows go, and it stays.
+      } else if (key.startsWith("j") && this.invocation(sequence)?.sealed?.journal == null) {
+        this.#journals.delete(sequence);
+      }
       remove(key);
     };
   }
@@ -123,13 +129,13 @@ export class Durable {
   }
 
   outcome(sequence: number): Result | undefined {
-    const row = this.disk.rows.get(outcomeKey(sequence));
-    return row && decodeOutcome(row).result;
+    const it = this.invocation(sequence);
+    return it && readOutcome(this.disk.rows, it)?.result;
   }
 
   parameter(sequence: number): Uint8Array | undefined {
-    const row = this.disk.rows.get(inputKey(sequence));
-    return row && decodeInput(row).parameter;
+    const it = this.invocation(sequence);
+    return it && readInput(this.disk.rows, it)?.parameter;
   }
 
   #guard(act: () => void): void {
@@ -141,7 +147,8 @@ export class Durable {
   }
 
   #onSet(rowKey: string, value: Uint8Array): void {
-    if (rowKey.startsWith("j")) this.#onJournalRow(rowKey, value);
+    if (rowKey.startsWith("j")) this.#onJournalRow(readU48(rowKey, 1), readU32(rowKey, 7), value);
+    else if (rowKey.startsWith("I")) this.#onRecord(readU48(rowKey, 1), value);
     else if (rowKey.startsWith("o")) {
       const before = this.disk.rows.get(rowKey);
       const same = before === undefined || Buffer.compare(before, value) === 0;
@@ -149,9 +156,25 @@ export class Durable {
     }
   }
 
-  #onJournalRow(rowKey: string, value: Uint8Array): void {
-    const sequence = readU48(rowKey, 1);
-    const index = readU32(rowKey, 7);
+  /** A sealed record holds the end of a journal, and mostly all of it. */
+  #onRecord(sequence: number, value: Uint8Array): void {
+    if (!isSealed(value)) return;
+    const { sealed, ...rest } = decodeInvocation(sequence, value);
+    const before = this.invocation(sequence);
+    const [ended, length] = [before?.sealed?.outcome, rest.commands + rest.deliveries];
+    const grew = before?.sealed !== undefined && length !== before.commands + before.deliveries;
+    must(!grew, `I17: the journal of ${sequence} grew after its end`);
+    const same = ended == null || Buffer.compare(ended, sealed?.outcome ?? NOTHING) === 0;
+    must(same, `I13: the outcome of ${sequence} was written a second time`);
+    if (sealed?.journal != null) {
+      const rows = unpackJournal(sealed.journal, { ...rest, sealed });
+      rows.forEach((row, index) => this.#onJournalRow(sequence, index, row));
+      const known = this.#journals.get(sequence)?.rows.length;
+      must(known === rows.length, `I7: the journal of ${sequence} lost entries when it was sealed`);
+    } else if (before?.sealed?.journal != null) this.#journals.delete(sequence);
+  }
+
+  #onJournalRow(sequence: number, index: number, value: Uint8Array): void {
     const journal = this.#journals.get(sequence) ?? emptyJournal();
     this.#journals.set(sequence, journal);
     const name = `invocation ${sequence}`;
@@ -164,7 +187,9 @@ export class Durable {
       index === journal.rows.length,
       `I7: entry ${index} of ${name} follows ${journal.rows.length - 1}`,
     );
-    const ended = this.disk.rows.get(outcomeKey(sequence)) !== undefined;
+    // Of the batch that ends it, the record comes before the rows.
+    const record = this.invocation(sequence);
+    const ended = record?.sealed !== undefined && index >= record.commands + record.deliveries;
     must(!ended, `I17: the journal of ${name} grew after its end`);
     journal.rows.push(value);
     append(journal, value, name);

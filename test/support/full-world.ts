@@ -46,6 +46,11 @@ export function world(): CoreHarness {
   const once = h.attempt(1);
   once.issue({ kind: "date", completionId: 1 });
   once.end("1");
+  // Another one has too much of everything for one record.
+  h.invoke("greeter/greet", { mode: "send", body: "x".repeat(5_000) });
+  const large = h.attempt(1);
+  for (let id = 1; id <= 50; id++) large.issue({ kind: "date", completionId: id });
+  large.end("x".repeat(5_000));
   // One backs off.
   h.invoke("greeter/greet", { mode: "send" });
   h.attempt(1).fail("boom");

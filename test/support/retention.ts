@@ -4,6 +4,8 @@ import type { InvocationId } from "../../protocol/ids.ts";
 import type { Response } from "../../runtime/core/effect.ts";
 import type { InvocationRef } from "../../runtime/core/input.ts";
 import { PURGE_ROWS_PER_STEP, PURGE_STEP_MS } from "../../runtime/core/purge.ts";
+import { decodeInvocation } from "../../runtime/core/rows.ts";
+import { unpackJournal } from "../../runtime/core/sealed-history.ts";
 import { bytes, CoreHarness, SortedTx, type ScriptedAttempt } from "./core-harness.ts";
 import { brokenReferences } from "./check-rows.ts";
 
@@ -29,6 +31,15 @@ export class Retention extends CoreHarness {
 
   count(prefix: string): number {
     return this.left(prefix).length;
+  }
+
+  /** Entries of all journals, in rows and in records. */
+  entries(): number {
+    const sealed = this.left("I").map((key) => {
+      const it = decodeInvocation(0, this.tx.get(key) ?? bytes(""));
+      return it.sealed?.journal == null ? 0 : unpackJournal(it.sealed.journal, it).length;
+    });
+    return sealed.reduce((sum, count) => sum + count, this.count("j"));
   }
 
   output(ref: InvocationRef): Response | undefined {

@@ -42,6 +42,7 @@ import {
   encodeNumber,
   encodePause,
 } from "../../runtime/core/rows.ts";
+import type { SealedHistory } from "../../runtime/core/sealed-record.ts";
 import { brokenReferences } from "../support/check-rows.ts";
 import { bytes, type CoreHarness, type PlainTx } from "../support/core-harness.ts";
 import { world } from "../support/full-world.ts";
@@ -60,6 +61,9 @@ const find = (h: CoreHarness, wanted: (it: Invocation) => boolean): Invocation =
 const at = (h: CoreHarness, key: string, status: string): Invocation =>
   find(h, (it) => it.target.key === key && it.status === status);
 const holderOf = (h: CoreHarness): Invocation => at(h, "a", "running");
+const sealedOf = (h: CoreHarness): Invocation => find(h, (it) => it.sealed?.journal != null);
+const largeOf = (h: CoreHarness): Invocation =>
+  find(h, (it) => it.status === "completed" && it.sealed?.outcome == null);
 const first = (tx: PlainTx, prefix: string): string => {
   const [row] = tx.range({ from: prefix, to: prefixEnd(prefix), limit: 1 });
   if (row === undefined) throw new Error(`the world has no row ${JSON.stringify(prefix)}`);
@@ -87,13 +91,39 @@ const put =
   (keyOf: (h: CoreHarness) => string, value: Uint8Array): Break =>
   (h) =>
     h.tx.put(keyOf(h), value);
+const reseal =
+  (change: Partial<SealedHistory>): Break =>
+  (h) => {
+    const { sealed, ...it } = sealedOf(h);
+    if (sealed === undefined) throw new Error("the world has nothing that is sealed");
+    h.tx.put(
+      invocationKey(it.sequence),
+      encodeInvocation({ ...it, sealed: { ...sealed, ...change } }),
+    );
+  };
 const GONE = 999_999;
 
 const BROKEN: Readonly<Record<string, readonly [Break, string]>> = {
   "a record": [remove((h) => invocationKey(holderOf(h).sequence)), "that is not there"],
   "an input": [remove((h) => inputKey(holderOf(h).sequence)), "has no input"],
-  "an outcome": [
-    remove((h) => outcomeKey(find(h, (it) => it.status === "completed").sequence)),
+  "a sealed input": [reseal({ input: null }), "has no input"],
+  "a sealed outcome": [reseal({ outcome: null }), "has no outcome"],
+  "a sealed journal": [reseal({ journal: null }), "has 0 journal entries, 2 are recorded"],
+  "a sealed journal that decodes to nothing": [
+    reseal({ journal: new Uint8Array([0x91, 0x93, 0, 0x91, 99, 0]) }),
+    "a row that cannot be read",
+  ],
+  "an outcome": [remove((h) => outcomeKey(largeOf(h).sequence)), "has no outcome"],
+  "an outcome in two places": [
+    put((h) => outcomeKey(sealedOf(h).sequence), bytes("\x92\x92\xc3\xc4\x00\xa0")),
+    "has a part in its record and in a row too",
+  ],
+  "a record that is sealed too early": [
+    (h) => {
+      const parts = { input: null, outcome: null, journal: null };
+      const ends = { completedAtMs: h.nowMs, expiresAtMs: h.nowMs };
+      rewrite(h, holderOf(h), { ...ends, sealed: parts });
+    },
     "has no outcome",
   ],
   "an outcome too many": [

@@ -6,9 +6,10 @@ import { damagedRefusal, quarantineOf, tryRead } from "../damage.ts";
 import { addPending, answer, asCompletion } from "../deliver.ts";
 import { nextSequence } from "../inbox.ts";
 import { invocationIdOf, type Invocation } from "../invocation.ts";
+import { readOutcome } from "../history.ts";
 import { findChild } from "../journal.ts";
-import { outcomeKey, waiterKey, type Sequence } from "../keys.ts";
-import { decodeOutcome, encodeNumber } from "../rows.ts";
+import { waiterKey, type Sequence } from "../keys.ts";
+import { encodeNumber } from "../rows.ts";
 import { childEntropy } from "../seed.ts";
 import { changed, load, type Step } from "../step.ts";
 import { DamagedRowError } from "../tx.ts";
@@ -90,9 +91,8 @@ export function attachTo(
   completionId: number,
   target: Invocation,
 ): void {
-  const row = step.tx.get(outcomeKey(target.sequence));
-  if (row !== undefined) {
-    const outcome = tryRead(() => decodeOutcome(row));
+  const outcome = tryRead(() => readOutcome(step.tx, target));
+  if (outcome !== undefined) {
     const result: Result =
       outcome instanceof DamagedRowError ? unreadable(outcome) : outcome.result;
     answer(step, invocation, completionId, asCompletion(result));

@@ -1,0 +1,82 @@
+/**
+ * Seals an invocation that ends: its outcome, and as much of its input and journal as is small, go
+ * into its record, and their rows go. What came and went within one batch was never written then.
+ *
+ * 1. A part is in the record or in rows of its own, never in both; `history.ts` reads it from where
+ *    it is.
+ * 2. A record stays small enough to lie within a page of the store, whatever the journal or the
+ *    payloads: so the end of an invocation costs no more for a long journal, nor a list for large
+ *    payloads.
+ * 3. A damaged row stays where it is: whoever asks for it is told.
+ */
+import { broken } from "../../protocol/assert.ts";
+import { damageOf } from "./damage.ts";
+import { invocationIdOf, type Invocation } from "./invocation.ts";
+import { inputKey, journalKey, outcomeKey } from "./keys.ts";
+import { decodeInput, encodeOutcome, type OutcomeRow } from "./rows.ts";
+import { packInput, packJournal, packOutcome } from "./sealed-history.ts";
+import type { Step } from "./step.ts";
+
+/** Of all parts together. LMDB keeps two records a page as long as each takes less than 2,000 bytes. */
+export const SEALED_BYTES_MAX = 1_600;
+/** Around each entry its row has a time in full; and a row is read to seal it, be it short. */
+const ENTRIES_MAX = 64;
+
+export function seal(step: Step, invocation: Invocation, ended: OutcomeRow): void {
+  const room = { bytes: SEALED_BYTES_MAX };
+  const outcome = sealOutcome(step, invocation, ended, room);
+  const input = sealInput(step, invocation, room);
+  const journal = sealJournal(step, invocation, room);
+  invocation.sealed = { input, outcome, journal };
+}
+
+interface Room {
+  bytes: number;
+}
+
+function fitting(part: Uint8Array, room: Room): Uint8Array | null {
+  if (part.length > room.bytes) return null;
+  room.bytes -= part.length;
+  return part;
+}
+
+function sealOutcome(
+  { tx }: Step,
+  { sequence }: Invocation,
+  ended: OutcomeRow,
+  room: Room,
+): Uint8Array | null {
+  const { result } = ended;
+  const part = result.ok && result.value.length > room.bytes ? null : packOutcome(ended);
+  const sealed = part && fitting(part, room);
+  if (sealed === null) tx.insert(outcomeKey(sequence), encodeOutcome(ended));
+  return sealed;
+}
+
+function sealInput({ tx }: Step, invocation: Invocation, room: Room): Uint8Array | null {
+  const key = inputKey(invocation.sequence);
+  const row = tx.get(key);
+  if (row === undefined) broken(`${invocationIdOf(invocation)} has no input`);
+  // What its row adds to the parts of it is less than what they save.
+  if (row.length > 2 * room.bytes || damageOf(row) !== undefined) return null;
+  const sealed = fitting(packInput(decodeInput(row), invocation.target), room);
+  if (sealed !== null) tx.remove(key);
+  return sealed;
+}
+
+function sealJournal({ tx }: Step, invocation: Invocation, room: Room): Uint8Array | null {
+  const { sequence, journalBytes } = invocation;
+  const entries = invocation.commands + invocation.deliveries;
+  if (entries === 0 || entries > ENTRIES_MAX || journalBytes > 2 * room.bytes) return null;
+  const rows: Uint8Array[] = [];
+  for (let index = 0; index < entries; index++) {
+    const row = tx.get(journalKey(sequence, index));
+    if (row === undefined) broken(`${invocationIdOf(invocation)} lacks journal entry ${index}`);
+    if (damageOf(row) !== undefined) return null;
+    rows.push(row);
+  }
+  const sealed = fitting(packJournal(rows, invocation), room);
+  if (sealed === null) return null;
+  for (let index = 0; index < entries; index++) tx.remove(journalKey(sequence, index));
+  return sealed;
+}

@@ -1,0 +1,103 @@
+/**
+ * Parts of the history of an invocation that has ended, as they stand in its record: what its rows
+ * said, shorter.
+ *
+ * 1. A part reads back as the row, or the rows, that it was made of: `unpack(pack(x))` is x.
+ * 2. What most invocations have in common is a number: codes are only added to.
+ * 3. Times of a journal count from entry to entry, and the first from the creation.
+ */
+import type { Header, Target } from "../../protocol/command.ts";
+import type { Plain } from "../../protocol/fields.ts";
+import { packValue, unpackValue } from "../../protocol/pack.ts";
+import { resultFromPlain, resultToPlain } from "../../protocol/plain.ts";
+import type { Invocation } from "./invocation.ts";
+import type { InputRow, OutcomeRow } from "./rows.ts";
+
+const JSON_TYPE = 0;
+/** The path of a request that named its target, and nothing but that. */
+const OWN_PATH = 1;
+
+/** Names of headers, by their codes. */
+const HEADER_NAMES = [
+  "content-type",
+  "x-restate-ingress-path",
+  "accept",
+  "accept-encoding",
+  "accept-language",
+  "user-agent",
+  "traceparent",
+  "tracestate",
+  "content-encoding",
+  "sec-fetch-mode",
+] as const;
+const CODES: ReadonlyMap<string, number> = new Map(HEADER_NAMES.map((name, code) => [name, code]));
+
+export function packInput({ parameter, headers }: InputRow, target: Target): Uint8Array {
+  const own = pathOf(target);
+  const fields: Plain[] = [parameter];
+  for (const [name, value] of headers) fields.push(CODES.get(name) ?? name, shorter(value, own));
+  return packValue(fields);
+}
+
+function shorter(value: string, own: string): Plain {
+  if (value === "application/json") return JSON_TYPE;
+  return value === own ? OWN_PATH : value;
+}
+
+export function unpackInput(part: Uint8Array, target: Target): InputRow {
+  const [parameter, ...fields] = unpackValue(part) as [Uint8Array, ...(string | number)[]]; // written by packInput
+  const headers: Header[] = [];
+  for (let at = 0; at < fields.length; at += 2) {
+    const [name = "", value = ""] = [fields[at], fields[at + 1]];
+    headers.push([nameFrom(name), valueFrom(value, target)]);
+  }
+  return { parameter, headers };
+}
+
+function nameFrom(name: string | number): string {
+  return typeof name === "string" ? name : (HEADER_NAMES[name] ?? "");
+}
+
+function valueFrom(value: string | number, target: Target): string {
+  if (typeof value === "string") return value;
+  return value === JSON_TYPE ? "application/json" : pathOf(target);
+}
+
+function pathOf({ service, key, handler }: Target): string {
+  return key === null ? `/${service}/${handler}` : `/${service}/${key}/${handler}`;
+}
+
+export function packOutcome({ result, contentType }: OutcomeRow): Uint8Array {
+  const type = contentType === "application/json" ? JSON_TYPE : contentType;
+  return packValue([resultToPlain(result), type]);
+}
+
+export function unpackOutcome(part: Uint8Array): OutcomeRow {
+  const [result, type] = unpackValue(part) as [Plain, string | number]; // written by packOutcome
+  const contentType = type === JSON_TYPE ? "application/json" : String(type);
+  return { result: resultFromPlain(result), contentType };
+}
+
+/** An entry as its row has it: kind, what was recorded, when, and the child of a call or send. */
+type Entry = [kind: Plain, recorded: Plain, atMs: number, child?: Plain];
+
+/** Of the rows of its entries, all of them. */
+export function packJournal(rows: readonly Uint8Array[], { createdAtMs }: Invocation): Uint8Array {
+  let beforeMs = createdAtMs;
+  const entries = rows.map((row): Plain => {
+    const [kind, recorded, atMs, child] = unpackValue(row) as Entry;
+    const afterMs = atMs - beforeMs;
+    beforeMs = atMs;
+    return child == null ? [kind, recorded, afterMs] : [kind, recorded, afterMs, child];
+  });
+  return packValue(entries);
+}
+
+/** The rows of its entries, as they were. */
+export function unpackJournal(part: Uint8Array, { createdAtMs }: Invocation): Uint8Array[] {
+  let atMs = createdAtMs;
+  return (unpackValue(part) as Entry[]).map(([kind, recorded, afterMs, child]) => {
+    atMs += afterMs;
+    return packValue(kind === 0 ? [kind, recorded, atMs, child ?? null] : [kind, recorded, atMs]);
+  });
+}

@@ -4,6 +4,7 @@
  *     I seq                          invocation record          j seq index        journal entry
  *     i seq                          its input                  p seq completion   outstanding completion
  *     o seq                          its outcome                r seq command      outstanding run
+ *     (of one that has ended, i, o and j stand in its record when they are small: see seal.ts)
  *     w seq waiter completion        an invocation that attaches to `seq`
  *
  *     k service key                  who holds the key          q service key order   inbox, in order

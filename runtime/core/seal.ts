@@ -19,7 +19,7 @@ import type { Step } from "./step.ts";
 
 /** Of all parts together. LMDB keeps two records a page as long as each takes less than 2,000 bytes. */
 export const SEALED_BYTES_MAX = 1_600;
-/** Around each entry its row has a time in full; and a row is read to seal it, be it short. */
+/** Each entry is read from its row: a bound on what the end of an invocation costs. */
 const ENTRIES_MAX = 64;
 
 export function seal(step: Step, invocation: Invocation, ended: OutcomeRow): void {
@@ -57,7 +57,7 @@ function sealInput({ tx }: Step, invocation: Invocation, room: Room): Uint8Array
   const key = inputKey(invocation.sequence);
   const row = tx.get(key);
   if (row === undefined) broken(`${invocationIdOf(invocation)} has no input`);
-  // What its row adds to the parts of it is less than what they save.
+  // Headers get shorter; by half is as much as is tried for.
   if (row.length > 2 * room.bytes || damageOf(row) !== undefined) return null;
   const sealed = fitting(packInput(decodeInput(row), invocation.target), room);
   if (sealed !== null) tx.remove(key);

@@ -5,26 +5,18 @@
 import { createHash } from "node:crypto";
 import { parseInvocationId } from "../../../protocol/ids.ts";
 import { invocationIdOf, takesKey, type Invocation } from "../../../runtime/core/invocation.ts";
-import { byIndex, findCommand } from "../../../runtime/core/journal.ts";
+import { readInput, readOutcome } from "../../../runtime/core/history.ts";
+import { byIndex, findCommand, journalRows } from "../../../runtime/core/journal.ts";
 import {
   idempotencyKey,
-  inputKey,
   INVOCATIONS,
   invocationKey,
-  journalPrefix,
-  outcomeKey,
   prefixEnd,
   readU48,
   runKey,
   stateKey,
 } from "../../../runtime/core/keys.ts";
-import {
-  decodeInput,
-  decodeInvocation,
-  decodeNumber,
-  decodeOutcome,
-  decodeRun,
-} from "../../../runtime/core/rows.ts";
+import { decodeInvocation, decodeNumber, decodeRun } from "../../../runtime/core/rows.ts";
 import type { ReadTx } from "../../../runtime/core/tx.ts";
 import { openDirectory } from "../../../runtime/store/directory.ts";
 import type { Store } from "../../../runtime/store/store.ts";
@@ -138,9 +130,8 @@ export class ImageHistory {
   *#grows(store: Snapshot, invocation: Invocation): Generator<string> {
     const id = invocationIdOf(invocation);
     const batch = store.batchNumber;
-    const prefix = journalPrefix(invocation.sequence);
-    const rows = store.range({ from: prefix, to: prefixEnd(prefix), limit: ALL });
-    const entries = rows.map(([, row]) => Buffer.from(row).toString("latin1"));
+    const rows = [...journalRows(store, invocation)];
+    const entries = rows.map((row) => Buffer.from(row).toString("latin1"));
     const before = this.#journals.get(id) ?? { batch, entries: [] };
     const [older, newer] =
       batch < before.batch ? [entries, before.entries] : [before.entries, entries];
@@ -222,10 +213,10 @@ function find(store: ReadTx, id: string): Invocation | undefined {
   return invocationIdOf(invocation) === id ? invocation : undefined;
 }
 
-function outcomeOf(store: ReadTx, { sequence }: Invocation): string | undefined {
-  const row = store.get(outcomeKey(sequence));
-  if (row === undefined) return undefined;
-  const { result } = decodeOutcome(row);
+function outcomeOf(store: ReadTx, invocation: Invocation): string | undefined {
+  const outcome = readOutcome(store, invocation);
+  if (outcome === undefined) return undefined;
+  const { result } = outcome;
   return result.ok ? text(result.value) : result.failure.message;
 }
 
@@ -276,8 +267,8 @@ function groupByKey(invocations: readonly Invocation[]): Map<string, Invocation[
   return groups;
 }
 
-function marksOf(store: ReadTx, { sequence }: Invocation): string[] {
-  const row = store.get(inputKey(sequence));
-  const entry = row === undefined ? "?" : String(JSON.parse(text(decodeInput(row).parameter)));
+function marksOf(store: ReadTx, invocation: Invocation): string[] {
+  const input = readInput(store, invocation);
+  const entry = input === undefined ? "?" : String(JSON.parse(text(input.parameter)));
   return [`${entry}<`, `${entry}>`];
 }

@@ -192,9 +192,41 @@ const LOST: readonly SeededBug[] = [
     "rule 1",
     edit(
       core("finish"),
-      "step.tx.insert(outcomeKey(invocation.sequence), encodeOutcome({ result, contentType }));",
-      "void outcomeKey; void encodeOutcome;",
+      "  seal(step, invocation, { result, contentType });\n",
+      "  void seal; void contentType;\n",
     ),
+  ),
+  bug(
+    "what is sealed loses its last entry",
+    "I7: a sealed journal is what its rows were",
+    edit(
+      core("sealed-history"),
+      "  return packValue(entries);\n",
+      "  return packValue(entries.slice(0, -1));\n",
+    ),
+  ),
+  bug(
+    "what is sealed leaves the rows of its journal behind",
+    "I20: a part is in the record or in rows, never in both",
+    edit(
+      core("seal"),
+      "for (let index = 0; index < entries; index++) tx.remove(journalKey(sequence, index));",
+      "",
+    ),
+  ),
+  bug(
+    "a journal is sealed before what has come last is in it",
+    "I7: the end of a journal belongs to its seal",
+    edit(
+      core("seal"),
+      "const entries = invocation.commands + invocation.deliveries;",
+      "const entries = invocation.commands + invocation.deliveries - (invocation.attempts > 1 ? 1 : 0);",
+    ),
+  ),
+  bug(
+    "a sealed journal outlives its retention",
+    "T18",
+    edit(core("purge"), "invocation.sealed = { ...sealed, journal: null };", ""),
   ),
   bug(
     "the name of an idempotent invocation is written only if it is delayed",

@@ -137,6 +137,14 @@ const anyEntry: fc.Arbitrary<rows.JournalEntry> = fc.oneof(
   fc.record({ kind: fc.constant("delivery" as const), delivery: anyDelivery, atMs: anyWhole }),
 );
 
+/** What is not kept of an invocation that has ended. */
+const OPEN_ONLY = new Set(
+  (
+    "seed nextAttemptAtMs pending runs inboxOrder idleResumes waitsOnlyForOthers failingSinceMs " +
+    "losses journalBytes pauseReason parked signalsKept waitedFor id row"
+  ).split(" "),
+);
+
 const anyHeaderName = fc.oneof(
   anyText,
   fc.constantFrom("content-type", "x-restate-ingress-path", "tracestate", "x-other"),
@@ -178,10 +186,8 @@ describe("a row reads back as it was", () => {
         const back = rows.decodeInvocation(it.sequence, row);
         expect(rows.encodeInvocation(back)).toEqual(row);
         expect(isSealed(row) && !isSealed(rows.encodeInvocation(open))).toBe(true);
-        const { seed, nextAttemptAtMs, pending, runs, inboxOrder, idleResumes, ...kept } = it;
-        const { waitsOnlyForOthers, failingSinceMs, losses, journalBytes, ...kept2 } = kept;
-        const { pauseReason, parked, signalsKept, waitedFor, id, row: _row, ...rest } = kept2;
-        expect(back).toMatchObject(rest);
+        const rest = Object.entries(it).filter(([name]) => !OPEN_ONLY.has(name));
+        expect(back).toMatchObject(Object.fromEntries(rest));
       }),
       { numRuns: 300 },
     );

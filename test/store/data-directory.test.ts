@@ -75,13 +75,13 @@ describe("data that this version does not know", () => {
   test.each([
     [
       "of an older format",
-      { format: 0, slots: 4096 },
-      /format 0, written by an older .* reads format 1/,
+      { format: 1, slots: 4096 },
+      /format 1, written by an older .* reads format 2/,
     ],
     [
       "of a newer format",
-      { format: 2, slots: 4096 },
-      /format 2, written by a newer .* reads format 1/,
+      { format: 3, slots: 4096 },
+      /format 3, written by a newer .* reads format 2/,
     ],
     ["of a format without a number", {}, /format undefined, written by another/],
     ["in other slots", { format: 2, slots: 1024 }, /1024 slots, .* uses 4096/],

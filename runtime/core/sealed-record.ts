@@ -71,11 +71,11 @@ export function encodeSealed(it: Invocation): Uint8Array {
     broken(`a ${it.status} invocation cannot be sealed`);
   }
   let bits = 0;
-  const more: Plain[] = [];
+  const all = fixedFields(it, completedAtMs, expiresAtMs);
   const add = (bit: number, present: boolean, value: Plain): void => {
     if (!present) return;
     bits |= bit;
-    more.push(value);
+    all.push(value);
   };
   const { startedAtMs, idempotencyKey, parent, scheduledForMs, lastFailure } = it;
   add(HAS.startedAt, startedAtMs !== null, (startedAtMs ?? 0) - createdAtMs);
@@ -93,7 +93,8 @@ export function encodeSealed(it: Invocation): Uint8Array {
   add(HAS.input, sealed.input !== null, sealed.input);
   add(HAS.outcome, sealed.outcome !== null, sealed.outcome);
   add(HAS.journal, sealed.journal !== null, sealed.journal);
-  return packValue([SEALED, bits, ...fixedFields(it, completedAtMs, expiresAtMs), ...more]);
+  all[1] = bits;
+  return packValue(all);
 }
 
 const FIXED = 14;
@@ -101,6 +102,8 @@ const FIXED = 14;
 function fixedFields(it: Invocation, completedAtMs: number, expiresAtMs: number): Plain[] {
   const { service, handler, key } = it.target;
   return [
+    SEALED,
+    0, // the bits, once they are known
     it.epoch,
     bytesOf(it.tag),
     KINDS.indexOf(it.serviceKind) * MODES.length + MODES.indexOf(it.mode),
@@ -220,8 +223,9 @@ const UNUSED = {
 /** Only what took time, each behind its place. */
 function spentOf({ spentMs }: Invocation): Plain {
   const spent: number[] = [];
-  for (const [place, what] of SPENT_ON.entries()) {
-    if (spentMs[what] !== 0) spent.push(place, spentMs[what]);
+  for (let place = 0; place < SPENT_ON.length; place++) {
+    const ms = spentMs[SPENT_ON[place] ?? "disk"];
+    if (ms !== 0) spent.push(place, ms);
   }
   return spent.length === 0 ? null : spent;
 }

@@ -37,6 +37,7 @@ export class PlainConnection {
   /** Of the request that is being served. */
   #client: ClientSignal | undefined;
   #held: Buffer[] = [];
+  #heldBytes = 0;
   /** The last answer has been given: what still comes is thrown away. */
   #over = false;
   #quietLooks = 0;
@@ -71,8 +72,8 @@ export class PlainConnection {
       return;
     }
     this.#held.push(chunk);
-    const heldBytes = this.#held.reduce((sum, it) => sum + it.length, 0);
-    if (heldBytes > HELD_BYTES_MAX) this.socket.pause();
+    this.#heldBytes += chunk.length;
+    if (this.#heldBytes > HELD_BYTES_MAX) this.socket.pause();
   };
 
   #take(piece: Buffer): void {
@@ -106,7 +107,7 @@ export class PlainConnection {
   /** As `closeGently` has it: the client can read its answer. */
   #close(): void {
     this.#over = true;
-    this.#held = [];
+    this.#drop();
     this.socket.resume();
     this.socket.destroySoon();
   }
@@ -116,7 +117,7 @@ export class PlainConnection {
     const { socket } = this;
     if (this.#held.length === 0 || this.#client || socket.writableNeedDrain) return;
     const piece = Buffer.concat(this.#held);
-    this.#held = [];
+    this.#drop();
     this.#take(piece);
     socket.resume();
   };
@@ -129,16 +130,21 @@ export class PlainConnection {
   }
 
   readonly #onEnd = (): void => {
-    this.#held = [];
+    this.#drop();
     this.#client?.abort();
     if (!this.#over) this.socket.end();
   };
+
+  #drop(): void {
+    this.#held = [];
+    this.#heldBytes = 0;
+  }
 
   /** It says no more than the close that follows. */
   readonly #onError = (): void => undefined;
 
   readonly #onClose = (): void => {
-    this.#held = [];
+    this.#drop();
     this.#client?.abort();
     this.#host.gone(this);
   };

@@ -16,7 +16,8 @@ export function writePlainAnswer(
   { closes, keepAliveMs }: PlainAnswerOptions,
 ): void {
   let head = `HTTP/1.1 ${status} ${STATUS_CODES[status] ?? "unknown"}\r\n`;
-  for (const [name, value] of Object.entries(headers)) {
+  for (const name in headers) {
+    const value = headers[name] ?? "";
     validateHeaderValue(name, value);
     head += `${name}: ${value}\r\n`;
   }

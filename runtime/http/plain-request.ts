@@ -71,11 +71,10 @@ function readFields(text: string, from: number, to: number): PlainFields | undef
   let count = 0;
   for (let at = from; at < to; count++) {
     const lineEnd = text.indexOf("\r\n", at);
-    const line = text.slice(at, lineEnd);
-    const colon = line.indexOf(":");
-    if (colon < 0) return undefined;
-    const name = line.slice(0, colon).toLowerCase();
-    const value = line.slice(colon + 1);
+    const colon = text.indexOf(":", at);
+    if (colon < 0 || colon > lineEnd) return undefined;
+    const name = text.slice(at, colon).toLowerCase();
+    const value = text.slice(colon + 1, lineEnd);
     if (!NAME.test(name) || !VALUE.test(value)) return undefined;
     const trimmed = value.trim();
     if (FRAMING.has(name) && (byName.has(name) || !isPlain(name, trimmed))) return undefined;

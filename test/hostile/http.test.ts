@@ -38,7 +38,7 @@ function batch(random: Random, name: string): HostileRequest[] {
 async function checkBatch(port: number, requests: readonly HostileRequest[], name: string) {
   const said = (at: number): string =>
     `${name}, request ${at}: ${JSON.stringify(requests[at]?.bytes.toString("latin1").slice(0, 400))}`;
-  const oneByOne = new Random(SEED, `${name}, how`).chance(0.4);
+  const oneByOne = new Random(SEED, `${name}, how`).chance(0.1);
   const answers = await exchange(port, requests, { oneByOne }).catch((error: unknown) => {
     throw new Error(name, { cause: error });
   });

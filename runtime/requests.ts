@@ -13,7 +13,8 @@ import type { Departure } from "./http/client-signal.ts";
 interface Waiting {
   readonly resolve: (response: Response) => void;
   readonly reject: (error: Error) => void;
-  readonly stopListening: () => void;
+  readonly signal: Departure;
+  readonly onAbort: () => void;
 }
 
 export interface Requests {
@@ -35,7 +36,7 @@ export function createRequests(submit: (input: Input) => void): Requests {
   const stoppedError = (): Error => new RuntimeStoppedError("the runtime is shutting down");
   const take = (request: RequestId): Waiting | undefined => {
     const found = waiting.delete(request);
-    found?.stopListening();
+    found?.signal.removeEventListener("abort", found.onAbort);
     return found;
   };
   const ask = (question: Question, signal: Departure): Promise<Response> =>
@@ -50,8 +51,7 @@ export function createRequests(submit: (input: Input) => void): Requests {
         submit({ kind: "forget-request", request });
         reject(new Error("the client went away"));
       };
-      const stopListening = (): void => signal.removeEventListener("abort", onAbort);
-      waiting.set(request, { resolve, reject, stopListening });
+      waiting.set(request, { resolve, reject, signal, onAbort });
       signal.addEventListener("abort", onAbort);
       submit({ ...question, request });
     });

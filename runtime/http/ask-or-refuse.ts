@@ -4,17 +4,11 @@ import { HttpProblem } from "./answer.ts";
 import type { Departure } from "./client-signal.ts";
 
 /** Asks the machine. When the runtime stops first, nobody knows what came of it: 503. */
-export async function askOrRefuse(
-  ask: Ask,
-  question: Question,
-  signal: Departure,
-): Promise<Response> {
-  try {
-    return await ask(question, signal);
-  } catch (error) {
+export function askOrRefuse(ask: Ask, question: Question, signal: Departure): Promise<Response> {
+  return ask(question, signal).catch((error: unknown) => {
     if (signal.aborted) throw error;
     const message =
       "the runtime is stopping and did not answer. If the request has an 'idempotency-key', it can be safely retried.";
     throw new HttpProblem(503, message, { headers: { "retry-after": "1" } });
-  }
+  });
 }

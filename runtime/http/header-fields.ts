@@ -10,10 +10,12 @@ export function readHeaderFields(raw: readonly string[], headersMax: number): He
   }
   const fields = new Map<string, string>();
   for (let i = 0; i + 1 < raw.length; i += 2) {
-    const name = (raw[i] ?? "").toLowerCase();
-    const value = raw[i + 1] ?? "";
-    const before = fields.get(name);
-    fields.set(name, before === undefined ? value : `${before}, ${value}`);
+    addField(fields, (raw[i] ?? "").toLowerCase(), raw[i + 1] ?? "");
   }
   return fields;
+}
+
+export function addField(fields: Map<string, string>, name: string, value: string): void {
+  const before = fields.get(name);
+  fields.set(name, before === undefined ? value : `${before}, ${value}`);
 }

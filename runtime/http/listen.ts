@@ -9,12 +9,13 @@
  *    and thrown away, for a bounded time.
  */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
-import type { AddressInfo, Socket } from "node:net";
+import type { AddressInfo } from "node:net";
 import { HttpProblem, type Answer } from "./answer.ts";
 import { ClientGoneError, overloaded, type Receiving } from "./body.ts";
 import { trackBrokenRequests } from "./broken-request.ts";
 import { closeGently } from "./gentle-close.ts";
 import type { HttpLimits } from "./http-limits.ts";
+import { servePlainFirst, type PlainConnections } from "./plain-listener.ts";
 import { toHttpRequest, type HttpRequest } from "./request.ts";
 import { writeAnswer } from "./write-answer.ts";
 
@@ -50,18 +51,19 @@ export class ListenError extends Error {
 }
 
 export async function listen(options: ListenOptions): Promise<Listening> {
-  const server = serverFor(options);
+  const { server, plain } = serverFor(options);
   await openServer(server, { ...options, onError: (error) => options.app.onError(error) });
   // A listening TCP server has an address object; only pipes have a string.
   const { port } = server.address() as AddressInfo;
   return {
     url: urlOf(options.host, port),
     port,
-    close: (graceMs) => close(server, graceMs),
+    close: (graceMs) => close(server, plain, graceMs),
   };
 }
 
-function serverFor({ app, limits }: ListenOptions): Server {
+function serverFor(options: ListenOptions): { server: Server; plain: PlainConnections } {
+  const { app, limits } = options;
   const server = createServer({
     maxHeaderSize: limits.headBytesMax,
     headersTimeout: limits.headersTimeoutMs,
@@ -74,23 +76,44 @@ function serverFor({ app, limits }: ListenOptions): Server {
   server.maxConnections = limits.connectionsMax;
   // Node drops what is beyond in silence, so that one more than allowed can still be noticed.
   server.maxHeadersCount = limits.headersMax + 1;
+  const open: OpenRequests = { count: 0 };
+  serveByNode(server, options, open);
+  const plain = servePlainFirst(server, {
+    limits,
+    serve: async (request) => {
+      open.count++;
+      try {
+        return await answerOf(options, open, request);
+      } finally {
+        open.count--;
+      }
+    },
+    onError: (error) => app.onError(error),
+  });
+  server.prependListener("connection", (socket) => closeGently(socket, limits.lingerMs));
+  return { server, plain };
+}
+
+/** Requests that are being served or waiting, of all connections. */
+interface OpenRequests {
+  count: number;
+}
+
+function serveByNode(server: Server, { app, limits }: ListenOptions, open: OpenRequests): void {
   const problem = (status: number, message: string): Answer =>
     app.problem(new HttpProblem(status, message));
   const broken = trackBrokenRequests(problem);
   const receiving: Receiving = { bytes: 0, bytesMax: limits.receivingBytesMax };
-  let requests = 0;
   const serve = async (message: IncomingMessage, response: ServerResponse): Promise<void> => {
-    requests++;
+    open.count++;
     response.on("close", () => {
-      requests--;
+      open.count--;
       // While it closes, a connection that has been answered has nothing more to wait for.
       if (!server.listening) setImmediate(() => server.closeIdleConnections());
     });
     broken.track({ message, response });
-    const answer =
-      requests > limits.requestsMax
-        ? app.problem(overloaded())
-        : await answerOf(app, () => toHttpRequest(message, response, { limits, receiving }));
+    const request = (): HttpRequest => toHttpRequest(message, response, { limits, receiving });
+    const answer = await answerOf({ app, limits }, open, request);
     if (answer) writeAnswer({ message, response }, answer, limits.lingerMs);
   };
   const onRequest = (message: IncomingMessage, response: ServerResponse): void => {
@@ -104,7 +127,6 @@ function serverFor({ app, limits }: ListenOptions): Server {
       response.destroy();
     });
   };
-  server.on("connection", (socket: Socket) => closeGently(socket, limits.lingerMs));
   server.on("request", onRequest);
   server.on("checkContinue", onRequest);
   server.on("checkExpectation", (message: IncomingMessage, response: ServerResponse) => {
@@ -113,10 +135,15 @@ function serverFor({ app, limits }: ListenOptions): Server {
   });
   server.on("connect", (_message, socket) => broken.onError(new Error("no tunnels here"), socket));
   server.on("clientError", (error: NodeJS.ErrnoException, socket) => broken.onError(error, socket));
-  return server;
 }
 
-async function answerOf(app: HttpApp, request: () => HttpRequest): Promise<Answer | undefined> {
+/** `undefined`: there is nobody to answer. */
+async function answerOf(
+  { app, limits }: Pick<ListenOptions, "app" | "limits">,
+  open: OpenRequests,
+  request: () => HttpRequest,
+): Promise<Answer | undefined> {
+  if (open.count > limits.requestsMax) return app.problem(overloaded());
   try {
     return await app.handle(request());
   } catch (error) {
@@ -173,13 +200,17 @@ export function urlOf(host: string, port: number): string {
   return `http://${reached.includes(":") ? `[${reached}]` : reached}:${port}`;
 }
 
-function close(server: Server, graceMs: number): Promise<void> {
+function close(server: Server, plain: PlainConnections, graceMs: number): Promise<void> {
   return new Promise((resolve) => {
-    const timer = setTimeout(() => server.closeAllConnections(), graceMs);
+    const timer = setTimeout(() => {
+      server.closeAllConnections();
+      plain.closeAll();
+    }, graceMs);
     server.close(() => {
       clearTimeout(timer);
       resolve();
     });
     server.closeIdleConnections();
+    plain.closeIdle();
   });
 }

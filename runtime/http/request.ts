@@ -5,14 +5,10 @@ import { ClientSignal, type Departure } from "./client-signal.ts";
 import { readBody, type Receiving } from "./body.ts";
 import { readHeaderFields, type HeaderFields } from "./header-fields.ts";
 import type { HttpLimits } from "./http-limits.ts";
+import { readTarget, type RequestTarget } from "./target.ts";
 
-export interface HttpRequest {
+export interface HttpRequest extends RequestTarget {
   readonly method: string;
-  /** As it was sent, without the query. */
-  readonly path: string;
-  /** Parts of the path, not decoded; a slash at the end is not a part. */
-  readonly segments: readonly string[];
-  readonly query: URLSearchParams;
   readonly fields: HeaderFields;
   /** Reads the body, once. Rejects with a 413 problem beyond `bytesMax`. */
   body(bytesMax: number): Promise<Uint8Array>;
@@ -20,15 +16,11 @@ export interface HttpRequest {
   readonly signal: Departure;
 }
 
-/** Nobody changes a query. */
-const NO_QUERY = new URLSearchParams();
-
 export function toHttpRequest(
   message: IncomingMessage,
   response: ServerResponse,
   { limits, receiving }: { readonly limits: HttpLimits; readonly receiving: Receiving },
 ): HttpRequest {
-  const { path, query } = splitUrl(message.url ?? "");
   if (message.headers.host === undefined && message.httpVersion !== "1.0") {
     throw new HttpProblem(400, "the request has no Host header; HTTP/1.1 asks for one");
   }
@@ -38,9 +30,7 @@ export function toHttpRequest(
   });
   return {
     method: message.method ?? "",
-    path,
-    segments: splitPath(path),
-    query: query === "" ? NO_QUERY : new URLSearchParams(query),
+    ...readTarget(message.url ?? ""),
     fields: readHeaderFields(message.rawHeaders, limits.headersMax),
     body: (bytesMax) => {
       if (expectsContinue(message) && Number(message.headers["content-length"] ?? 0) <= bytesMax) {
@@ -66,22 +56,4 @@ function askToContinue(response: ServerResponse): void {
 
 function expectsContinue(message: IncomingMessage): boolean {
   return message.headers.expect?.toLowerCase() === "100-continue";
-}
-
-/** Takes the query off, and the origin when the target came in absolute form. */
-function splitUrl(url: string): { path: string; query: string } {
-  const target = /^https?:\/\/[^/?]*/i.exec(url);
-  const local = target ? url.slice(target[0].length) || "/" : url;
-  const mark = local.indexOf("?");
-  return mark < 0
-    ? { path: local, query: "" }
-    : { path: local.slice(0, mark), query: local.slice(mark + 1) };
-}
-
-function splitPath(path: string): string[] {
-  if (!path.startsWith("/")) {
-    throw new HttpProblem(400, `bad path '${path.slice(0, 100)}': a path begins with a slash`);
-  }
-  const inner = path.endsWith("/") ? path.slice(1, -1) : path.slice(1);
-  return inner === "" ? [] : inner.split("/");
 }

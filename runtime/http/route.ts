@@ -36,27 +36,34 @@ export function dispatch<Api>(
   request: HttpRequest,
   api: Api,
 ): Promise<Answer> | Answer | undefined {
-  const fitting = routes.filter((it) => fits(it.parts, request.segments));
-  if (fitting.length === 0) return undefined;
-  const found = fitting.find((it) => it.methods.includes(request.method));
-  if (found === undefined) {
-    const allow = [...new Set(fitting.flatMap((it) => it.methods))].join(", ");
-    throw new HttpProblem(405, "method not allowed", { headers: { allow } });
+  const others: Route<Api>[] = [];
+  for (const it of routes) {
+    if (!fits(it.parts, request.segments)) continue;
+    if (!it.methods.includes(request.method)) {
+      others.push(it);
+      continue;
+    }
+    const parts = decodeParts(it.parts, request.segments);
+    return it.serve({ request, api, part: (name) => partOf(parts, name) });
   }
-  const parts = decodeParts(found.parts, request.segments);
-  return found.serve({ request, api, part: (name) => partOf(parts, name) });
+  if (others.length === 0) return undefined;
+  const allow = [...new Set(others.flatMap((it) => it.methods))].join(", ");
+  throw new HttpProblem(405, "method not allowed", { headers: { allow } });
 }
 
 function fits(parts: readonly string[], segments: readonly string[]): boolean {
-  return (
-    parts.length === segments.length &&
-    parts.every((part, at) => part.startsWith(":") || part === segments[at])
-  );
+  if (parts.length !== segments.length) return false;
+  for (let at = 0; at < parts.length; at++) {
+    const part = parts[at] ?? "";
+    if (part !== segments[at] && !part.startsWith(":")) return false;
+  }
+  return true;
 }
 
 function decodeParts(parts: readonly string[], segments: readonly string[]): Map<string, string> {
   const decoded = new Map<string, string>();
-  for (const [at, part] of parts.entries()) {
+  for (let at = 0; at < parts.length; at++) {
+    const part = parts[at] ?? "";
     if (!part.startsWith(":")) continue;
     const segment = segments[at] ?? "";
     const text = decodePercent(segment);

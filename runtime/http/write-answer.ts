@@ -3,7 +3,7 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Answer } from "./answer.ts";
 
 /** A body up to here is copied, to go out with its head. */
-const JOINED_BYTES_MAX = 4 * 1024;
+export const JOINED_BYTES_MAX: number = 4 * 1024;
 
 export interface Exchange {
   readonly message: IncomingMessage;
@@ -32,7 +32,7 @@ export function writeAnswer(
   } else response.end(answer.body);
 }
 
-function binaryOf(bytes: Uint8Array): string {
+export function binaryOf(bytes: Uint8Array): string {
   return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString("latin1");
 }
 

@@ -48,8 +48,10 @@ export function problemAnswer({ status, message, headers, closes }: HttpProblem)
 
 function completed(response: Response & { readonly kind: "completed" }): Answer {
   const { invocationId, result, contentType, expiresAtMs } = response;
-  const expires = expiresAtMs === null ? {} : { [EXPIRES_HEADER]: toOffset(expiresAtMs) };
-  const headers = { [ID_HEADER]: invocationId, ...expires };
+  const headers =
+    expiresAtMs === null
+      ? { [ID_HEADER]: invocationId }
+      : { [ID_HEADER]: invocationId, [EXPIRES_HEADER]: toOffset(expiresAtMs) };
   if (!result.ok) {
     const status = statusOf(result.failure);
     return errorAnswer({ status, error: shown(result.failure), source: "invocation", headers });
@@ -105,6 +107,14 @@ function toOffset(timeMs: number): string {
 
 const LAST_DATE_MS = 8.64e15;
 
+/** What ends in one batch expires in one millisecond: one text serves many answers. */
+let lastMs = 0;
+let lastIso = new Date(lastMs).toISOString();
+
 function toIso(timeMs: number): string {
-  return new Date(Math.min(timeMs, LAST_DATE_MS)).toISOString();
+  if (timeMs !== lastMs) {
+    lastMs = timeMs;
+    lastIso = new Date(Math.min(timeMs, LAST_DATE_MS)).toISOString();
+  }
+  return lastIso;
 }

@@ -59,21 +59,29 @@ export function createIngress(options: IngressOptions): HttpApp {
     methods: "GET, POST",
     exposedHeaders: [ID_HEADER, SOURCE_HEADER, EXPIRES_HEADER].join(", "),
   };
-  const serve = async (request: HttpRequest): Promise<Answer> => {
+  // The same for all requests, once it is there.
+  let api: IngressApi | undefined;
+  const serve = (request: HttpRequest): Promise<Answer> | Answer => {
     const core = options.core();
     if (core === undefined) throw starting();
-    const answer = dispatch(routesFor(request.segments), request, { ...core, limits, entropy });
+    api ??= { ...core, limits, entropy };
+    const answer = dispatch(routesFor(request.segments), request, api);
     if (answer === undefined) throw new HttpProblem(400, BAD_PATH);
-    return await answer;
+    return answer;
+  };
+  const answerOf = async (request: HttpRequest): Promise<Answer> => {
+    try {
+      return await serve(request);
+    } catch (error) {
+      return problemFor(error, request, onError);
+    }
   };
   return {
     problem: problemAnswer,
     onError,
     handle: async (request) => {
       const headers = crossOriginHeaders(request, crossOrigin);
-      const answer =
-        preflight(request, crossOrigin, headers) ??
-        (await serve(request).catch((error: unknown) => problemFor(error, request, onError)));
+      const answer = preflight(request, crossOrigin, headers) ?? (await answerOf(request));
       // Mostly there are none: nothing is copied then.
       for (const _ in headers) return { ...answer, headers: { ...answer.headers, ...headers } };
       return answer;

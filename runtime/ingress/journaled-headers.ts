@@ -32,19 +32,18 @@ const LEFT_OUT: ReadonlySet<string> = new Set([
 const PATH_HEADER = "x-restate-ingress-path";
 
 export function journaledHeaders({ fields, path }: HttpRequest, bytesMax: number): Header[] {
-  const ofConnection = new Set(
-    fields
-      .get("connection")
-      ?.toLowerCase()
-      .split(/\s*,\s*/),
-  );
+  const ofConnection = fields
+    .get("connection")
+    ?.toLowerCase()
+    .split(/\s*,\s*/);
   const kept: Header[] = [];
+  let sizeBytes = PATH_HEADER.length + path.length;
   for (const [name, value] of fields) {
-    if (LEFT_OUT.has(name) || ofConnection.has(name) || name === PATH_HEADER) continue;
+    if (LEFT_OUT.has(name) || ofConnection?.includes(name) || name === PATH_HEADER) continue;
     kept.push([name, asciiValue(name, value)]);
+    sizeBytes += name.length + value.length;
   }
   kept.push([PATH_HEADER, path]);
-  const sizeBytes = kept.reduce((sum, [name, value]) => sum + name.length + value.length, 0);
   if (sizeBytes <= bytesMax) return kept;
   const message = `the headers that an invocation keeps have ${sizeBytes} bytes, the limit headerBytesMax is ${bytesMax}; send fewer or shorter ones`;
   throw new HttpProblem(431, message);

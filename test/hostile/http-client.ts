@@ -49,10 +49,14 @@ class AnswerReader {
 const HUNG_MS = 20_000;
 
 /**
- * Sends all of it in one go, and resolves when everything is answered or the server closed. Half of
- * an answer, or neither answer nor close, rejects.
+ * Sends all of it in one go, or one by one, each when the one before it is answered; resolves when
+ * everything is answered or the server closed. Half of an answer, or neither answer nor close, rejects.
  */
-export function exchange(port: number, requests: readonly HostileRequest[]): Promise<RawAnswer[]> {
+export function exchange(
+  port: number,
+  requests: readonly HostileRequest[],
+  { oneByOne = false }: { readonly oneByOne?: boolean } = {},
+): Promise<RawAnswer[]> {
   return new Promise((resolve, reject) => {
     const reader = new AnswerReader(requests.map((it) => it.method));
     const socket: Socket = connect({ port, host: "127.0.0.1" });
@@ -74,6 +78,11 @@ export function exchange(port: number, requests: readonly HostileRequest[]): Pro
         return;
       }
       const { answers, rest } = reader;
+      const next = requests[answers.length];
+      if (oneByOne && next !== undefined && sent === answers.length && rest === "") {
+        sent++;
+        socket.write(next.bytes);
+      }
       const all = answers.length === requests.length || answers.at(-1)?.closes === true;
       if (all && rest === "") settle();
     });
@@ -86,6 +95,7 @@ export function exchange(port: number, requests: readonly HostileRequest[]): Pro
     socket.on("close", () => settle(new Error(`reset after ${reader.answers.length} answers`)));
     // It says no more than the close that follows.
     socket.on("error", () => undefined);
-    socket.write(Buffer.concat(requests.map((it) => it.bytes)));
+    let sent = oneByOne ? 1 : requests.length;
+    socket.write(Buffer.concat(requests.slice(0, sent).map((it) => it.bytes)));
   });
 }

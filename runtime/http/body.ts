@@ -68,7 +68,7 @@ function joined(chunks: readonly Uint8Array[], sizeBytes: number): Uint8Array {
   return whole;
 }
 
-function tooLarge(bytesMax: number): HttpProblem {
+export function tooLarge(bytesMax: number): HttpProblem {
   const message = `the request body is larger than ${bytesMax} bytes; send a smaller one, or keep large data elsewhere and send a reference`;
   return new HttpProblem(413, message, { closes: true });
 }

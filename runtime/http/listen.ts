@@ -116,7 +116,11 @@ function serverFor({ app, limits }: ListenOptions): Server {
   return server;
 }
 
-async function answerOf(app: HttpApp, request: () => HttpRequest): Promise<Answer | undefined> {
+/** What the app answers, whatever happens in it; `undefined` when the client has gone. */
+export async function answerOf(
+  app: HttpApp,
+  request: () => HttpRequest,
+): Promise<Answer | undefined> {
   try {
     return await app.handle(request());
   } catch (error) {

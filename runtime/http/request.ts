@@ -40,7 +40,7 @@ export function toHttpRequest(
     method: message.method ?? "",
     path,
     segments: splitPath(path),
-    query: query === "" ? NO_QUERY : new URLSearchParams(query),
+    query: toQuery(query),
     fields: readHeaderFields(message.rawHeaders, limits.headersMax),
     body: (bytesMax) => {
       if (expectsContinue(message) && Number(message.headers["content-length"] ?? 0) <= bytesMax) {
@@ -68,8 +68,12 @@ function expectsContinue(message: IncomingMessage): boolean {
   return message.headers.expect?.toLowerCase() === "100-continue";
 }
 
+export function toQuery(query: string): URLSearchParams {
+  return query === "" ? NO_QUERY : new URLSearchParams(query);
+}
+
 /** Takes the query off, and the origin when the target came in absolute form. */
-function splitUrl(url: string): { path: string; query: string } {
+export function splitUrl(url: string): { path: string; query: string } {
   const target = /^https?:\/\/[^/?]*/i.exec(url);
   const local = target ? url.slice(target[0].length) || "/" : url;
   const mark = local.indexOf("?");
@@ -78,7 +82,7 @@ function splitUrl(url: string): { path: string; query: string } {
     : { path: local.slice(0, mark), query: local.slice(mark + 1) };
 }
 
-function splitPath(path: string): string[] {
+export function splitPath(path: string): string[] {
   if (!path.startsWith("/")) {
     throw new HttpProblem(400, `bad path '${path.slice(0, 100)}': a path begins with a slash`);
   }

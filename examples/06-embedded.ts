@@ -1,5 +1,6 @@
 /**
- * Everything in one process: the runtime, the services and the caller. One npm install, no server.
+ * Everything in one process: the runtime, the services and the caller. One npm install, no server, no
+ * port: the client calls the runtime without HTTP, and its answers wait for the disk all the same.
  *
  *   node dist/examples/06-embedded.js        # and again: it goes on counting
  */
@@ -9,7 +10,7 @@ import { startRuntime } from "holdfast/runtime";
 import { counter } from "./01-counter.js";
 
 export async function countTwice(dataDir: string): Promise<number> {
-  const ports = { ingressPort: 0, adminPort: 0, workerPort: 0 };
+  const ports = { ingressPort: false, adminPort: false, workerPort: false } as const;
   const runtime = await startRuntime({ dataDir, services: [counter], ...ports });
   try {
     const ann = connect({ runtime }).objectClient(counter, "ann");

@@ -160,6 +160,12 @@ function readRuntimeMessage(fields: Fields): RuntimeMessage {
       return { kind: "ack", upTo: fields.whole() };
     case MESSAGE_TYPE["make-room"]:
       return { kind: "make-room", attempts: fields.u32() };
+    case MESSAGE_TYPE.state:
+      return {
+        kind: "state",
+        attempt: fields.ordinal(),
+        entries: fields.list(readStateEntry, ENTRIES_MAX),
+      };
     default:
       throw new ProtocolError(`a runtime sends no message of type ${type}`);
   }

@@ -1,6 +1,6 @@
 /** Messages as plain arrays `[type, field, ...]`. PROTOCOL.md lists them. */
 import type { Plain } from "./fields.ts";
-import type { RuntimeMessage, WorkerMessage } from "./message.ts";
+import type { RuntimeMessage, StateEntry, WorkerMessage } from "./message.ts";
 import {
   commandToPlain,
   deliveryToPlain,
@@ -32,6 +32,7 @@ export const MESSAGE_TYPE: {
   readonly abort: 38;
   readonly ack: 39;
   readonly "make-room": 40;
+  readonly state: 41;
 } = {
   hello: 1,
   command: 2,
@@ -52,6 +53,7 @@ export const MESSAGE_TYPE: {
   abort: 38,
   ack: 39,
   "make-room": 40,
+  state: 41,
 } as const satisfies Record<(RuntimeMessage | WorkerMessage)["kind"], number>;
 
 export function messageToPlain(message: RuntimeMessage | WorkerMessage): Plain {
@@ -104,7 +106,13 @@ function messageFields(it: RuntimeMessage | WorkerMessage): Plain[] {
       return [it.upTo];
     case "make-room":
       return [it.attempts];
+    case "state":
+      return [it.attempt, stateToPlain(it.entries)];
   }
+}
+
+function stateToPlain(entries: readonly StateEntry[]): Plain {
+  return entries.map(([key, value]): Plain => [key, value]);
 }
 
 function startFields(it: RuntimeMessage & { readonly kind: "start" }): Plain[] {
@@ -119,7 +127,7 @@ function startFields(it: RuntimeMessage & { readonly kind: "start" }): Plain[] {
     it.idempotencyKey,
     it.input,
     it.state.complete,
-    it.state.entries.map(([key, value]): Plain => [key, value]),
+    stateToPlain(it.state.entries),
     it.commandCount,
     it.deliveryCount,
   ];

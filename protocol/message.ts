@@ -51,6 +51,8 @@ export interface Refused {
   readonly reason: string;
 }
 
+export type StateEntry = readonly [key: string, value: Payload];
+
 /** Starts an attempt. Followed by `replay` messages until `commandCount + deliveryCount` entries came. */
 export interface Start {
   readonly kind: "start";
@@ -68,7 +70,7 @@ export interface Start {
   /** Keyed handlers: state as the attempt may read it without asking. `complete`: a key that is not here is not there. */
   readonly state: {
     readonly complete: boolean;
-    readonly entries: readonly (readonly [key: string, value: Payload])[];
+    readonly entries: readonly StateEntry[];
   };
   readonly commandCount: number;
   readonly deliveryCount: number;
@@ -119,8 +121,18 @@ export interface MakeRoom {
   readonly attempts: number;
 }
 
+/**
+ * Further state of an exclusive attempt's key, that the attempt may read without asking unless it has
+ * set or cleared it meanwhile. Comes before the completion of a `get-state`.
+ */
+export interface FurtherState {
+  readonly kind: "state";
+  readonly attempt: AttemptHandle;
+  readonly entries: readonly StateEntry[];
+}
+
 export type RuntimeMessage =
-  Welcome | Refused | Start | Replay | Deliver | Go | Abort | Ack | MakeRoom;
+  Welcome | Refused | Start | Replay | Deliver | Go | Abort | Ack | MakeRoom | FurtherState;
 
 export interface Issue {
   readonly kind: "command";

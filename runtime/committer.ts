@@ -3,7 +3,9 @@
  *
  * 1. Batch n + 1 names the digest of batch n; batches are submitted in the order of their numbers.
  * 2. A batch is sealed when somebody outside waits for it (demand) or when it is 10 ms old, and only
- *    while a commit slot is free: until then it gathers. A full one is sealed at once, and queues.
+ *    while a commit slot is free: until then it gathers. A full one is sealed at once, and queues; but
+ *    one that a single input filled takes what comes behind that in the same turn, up to as much again:
+ *    mostly the end of its invocation, which would be a second commit that the answer waits for.
  * 3. `onDurable` is called once per batch, in order. After a failure it is never called again.
  */
 import type { Clock } from "./clock.ts";
@@ -35,6 +37,8 @@ interface Sealed {
 
 export class Committer {
   readonly #options: CommitterOptions;
+  /** Of the open batch: what its largest input wrote, if that alone is a full batch. */
+  #largeInputBytes = 0;
   #previous: string;
   /** Sealed and waiting for a slot. */
   #queue: Sealed[] = [];
@@ -61,6 +65,13 @@ export class Committer {
 
   get full(): boolean {
     return this.#options.overlay.openBytes >= BATCH_BYTES_MAX;
+  }
+
+  /** Between two inputs of a turn, the last of which wrote so many bytes. */
+  afterInput(bytes: number): void {
+    if (bytes >= BATCH_BYTES_MAX) this.#largeInputBytes = Math.max(this.#largeInputBytes, bytes);
+    const { openBytes } = this.#options.overlay;
+    if (openBytes - this.#largeInputBytes >= BATCH_BYTES_MAX) this.commitIfDue();
   }
 
   /** Somebody outside waits for the open batch. */
@@ -109,6 +120,7 @@ export class Committer {
     onSeal();
     this.#demanded = false;
     this.#openedAtMs = undefined;
+    this.#largeInputBytes = 0;
     const { number, writes } = overlay.seal();
     const bytes = encodeBatch(
       { partition, epoch: store.epoch, number, previous: this.#previous },

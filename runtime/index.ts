@@ -5,8 +5,9 @@ import {
   type EmbeddedOptions,
   type EmbeddedService,
 } from "./embedded.ts";
+import type { AskIngress } from "../protocol/in-process.ts";
 import type { RuntimeOptions } from "./options.ts";
-import { startServer } from "./server.ts";
+import { startServer, type Server } from "./server.ts";
 
 export interface StartRuntimeOptions extends RuntimeOptions {
   /** Services that run in this process. Without any, workers dial in. */
@@ -18,10 +19,13 @@ export interface StartRuntimeOptions extends RuntimeOptions {
 }
 
 export interface Runtime {
-  /** "http://127.0.0.1:8080" */
+  /** How `connect({ runtime })` calls, without HTTP. */
+  readonly ingress: AskIngress;
+  /** "http://127.0.0.1:8080". @throws Error when `ingressPort` is false */
   readonly ingressUrl: string;
+  /** @throws Error when `adminPort` is false */
   readonly adminUrl: string;
-  /** "ws://127.0.0.1:9080": for workers in other processes. */
+  /** "ws://127.0.0.1:9080": for workers in other processes. @throws Error when `workerPort` is false */
   readonly workerUrl: string;
   /** Stops in good order: what was accepted is on disk, what ran goes on after the next start. */
   close(): Promise<void>;
@@ -31,7 +35,8 @@ const DEFAULT_CONCURRENCY = 1_000;
 
 /**
  * Starts a runtime in this process. Resolves when recovery is done, all ports accept and the services
- * are registered.
+ * are registered. Code in this process calls it by `connect({ runtime })` of `holdfast/client`, without
+ * HTTP; with all three ports `false` nothing else does.
  *
  * @throws DirectoryInUseError when another live runtime has the data directory
  * @throws UnknownFormatError when another version of Holdfast wrote it
@@ -39,24 +44,20 @@ const DEFAULT_CONCURRENCY = 1_000;
  * @throws TypeError or RangeError for an option that is none; it says what would be right
  * @example
  * const runtime = await startRuntime({ dataDir: ".holdfast", services: [counter] });
- * await fetch(`${runtime.ingressUrl}/counter/ann/add`, { method: "POST", body: "1", headers });
+ * const total = await connect({ runtime }).objectClient(counter, "ann").add(1);
  * await runtime.close();
  */
 export async function startRuntime(options: StartRuntimeOptions): Promise<Runtime> {
   const embedded = embeddedOf(options);
   if (embedded) checkEmbedded(embedded);
   const server = await startServer({ logLevel: embedded ? "warn" : "info", ...options });
-  const { ingressUrl, adminUrl, workerUrl } = server;
-  if (embedded === undefined) {
-    return { ingressUrl, adminUrl, workerUrl, close: () => server.close() };
-  }
+  if (embedded === undefined) return runtimeOf(server, () => server.close());
   try {
     const worker = await embedWorker(server, embedded);
-    const close = async (): Promise<void> => {
+    return runtimeOf(server, async () => {
       await worker.close();
       await server.close();
-    };
-    return { ingressUrl, adminUrl, workerUrl, close };
+    });
   } catch (error) {
     await server.close();
     throw error;
@@ -70,6 +71,27 @@ function embeddedOf(options: StartRuntimeOptions): EmbeddedOptions | undefined {
     version: options.version ?? process.env["HOLDFAST_VERSION"] ?? "dev",
     concurrency: options.concurrency ?? DEFAULT_CONCURRENCY,
   };
+}
+
+function runtimeOf(server: Server, close: () => Promise<void>): Runtime {
+  const { ingress } = server;
+  return {
+    ingress,
+    get ingressUrl(): string {
+      return server.ingressUrl ?? notListening("ingressPort");
+    },
+    get adminUrl(): string {
+      return server.adminUrl ?? notListening("adminPort");
+    },
+    get workerUrl(): string {
+      return server.workerUrl ?? notListening("workerPort");
+    },
+    close,
+  };
+}
+
+function notListening(port: string): never {
+  throw new Error(`this runtime does not listen there: it was started with ${port}: false`);
 }
 
 export type { Limits } from "./core/limits.ts";

@@ -159,8 +159,9 @@ class PartitionLoop implements Loop {
       const input = this.#inputs[taken++];
       if (input === undefined) break;
       const told = this.#withDiskWait(input);
+      const bytesBefore = this.#overlay.openBytes;
       this.#takeEffects(this.#options.machine.apply(this.#overlay, told, this.#nowMs));
-      if (this.#committer.full) this.#committer.commitIfDue();
+      this.#committer.afterInput(this.#overlay.openBytes - bytesBefore);
     }
     this.#inputs.splice(0, taken);
     this.#fireTimers();

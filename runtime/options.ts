@@ -9,12 +9,12 @@ export interface RuntimeOptions {
   readonly dataDir: string;
   /** Address to listen on. Default 127.0.0.1: there is no authentication but the worker token. */
   readonly host?: string;
-  /** Calls over HTTP. Default 8080; 0: any free port. */
-  readonly ingressPort?: number;
-  /** Admin API. Default 9070; 0: any free port. */
-  readonly adminPort?: number;
-  /** Workers dial it. Default 9080; 0: any free port. */
-  readonly workerPort?: number;
+  /** Calls over HTTP. Default 8080; 0: any free port; false: none, clients are in this process. */
+  readonly ingressPort?: number | false;
+  /** Admin API. Default 9070; 0: any free port; false: none. */
+  readonly adminPort?: number | false;
+  /** Workers dial it. Default 9080; 0: any free port; false: none, all services are in this process. */
+  readonly workerPort?: number | false;
   /** Default "info" when started by itself, "warn" embedded. */
   readonly logLevel?: LogLevel;
   /** Any of the limits of docs/limits.md. */
@@ -40,9 +40,9 @@ export interface RuntimeOptions {
 export interface CheckedOptions {
   readonly dataDir: string;
   readonly host: string;
-  readonly ingressPort: number;
-  readonly adminPort: number;
-  readonly workerPort: number;
+  readonly ingressPort: number | false;
+  readonly adminPort: number | false;
+  readonly workerPort: number | false;
   readonly logLevel: LogLevel;
   readonly limits: Limits;
   readonly httpLimits: HttpLimits;
@@ -88,9 +88,9 @@ export function checkOptions(options: RuntimeOptions): CheckedOptions {
   };
 }
 
-function checkPort(name: string, port: number): number {
-  if (Number.isInteger(port) && port >= 0 && port <= 65_535) return port;
-  throw new RangeError(`${name} is a whole number from 0 to 65535, not ${port}`);
+function checkPort(name: string, port: number | false): number | false {
+  if (port === false || (Number.isInteger(port) && port >= 0 && port <= 65_535)) return port;
+  throw new RangeError(`${name} is a whole number from 0 to 65535, or false, not ${port}`);
 }
 
 /** As a browser sends it: anything else would never match, and nobody would say so. */

@@ -34,6 +34,7 @@ export function createRequests(submit: (input: Input) => void): Requests {
   let nextRequest = 1;
   let stopped = false;
   const stoppedError = (): Error => new RuntimeStoppedError("the runtime is shutting down");
+  const clientGone = (): Error => new Error("the client went away");
   const take = (request: RequestId): Waiting | undefined => {
     const found = waiting.delete(request);
     found?.signal.removeEventListener("abort", found.onAbort);
@@ -45,11 +46,15 @@ export function createRequests(submit: (input: Input) => void): Requests {
         reject(stoppedError());
         return;
       }
+      if (signal.aborted) {
+        reject(clientGone());
+        return;
+      }
       const request = nextRequest++;
       const onAbort = (): void => {
         take(request);
         submit({ kind: "forget-request", request });
-        reject(new Error("the client went away"));
+        reject(clientGone());
       };
       waiting.set(request, { resolve, reject, signal, onAbort });
       signal.addEventListener("abort", onAbort);

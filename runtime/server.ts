@@ -8,6 +8,7 @@
  *    no longer known.
  */
 import { resolve } from "node:path";
+import type { AskIngress } from "../protocol/in-process.ts";
 import { createAdmin, type AdminCore } from "./admin/admin.ts";
 import { workerLacks, type WorkerLack } from "./admin/deployments.ts";
 import { createAdminReads } from "./admin/reads.ts";
@@ -20,6 +21,7 @@ import { watchDeployments } from "./deployment-watch.ts";
 import { listen, openServer, urlOf, type HttpApp, type Listening } from "./http/listen.ts";
 import { createHub, type Hub } from "./hub/hub.ts";
 import { createWorkerListener, type WorkerListener } from "./hub/ws-listener.ts";
+import { createInProcessIngress } from "./ingress/in-process.ts";
 import { createIngress, type IngressCore } from "./ingress/ingress.ts";
 import { createServiceDirectory } from "./ingress/service-directory.ts";
 import { createLog, type Log } from "./log.ts";
@@ -30,10 +32,16 @@ import { openDirectory } from "./store/directory.ts";
 import type { Store } from "./store/store.ts";
 import { PACKAGE_VERSION } from "./version.ts";
 
-export interface Server {
-  readonly ingressUrl: string;
-  readonly adminUrl: string;
-  readonly workerUrl: string;
+/** Where it listens; undefined where it does not. */
+interface Urls {
+  readonly ingressUrl: string | undefined;
+  readonly adminUrl: string | undefined;
+  readonly workerUrl: string | undefined;
+}
+
+export interface Server extends Urls {
+  /** The ingress, for clients in this process. */
+  readonly ingress: AskIngress;
   readonly hub: Hub;
   readonly log: Log;
   close(): Promise<void>;
@@ -67,7 +75,8 @@ export async function startServer(given: RuntimeOptions): Promise<Server> {
     const stopWatching = watchDeployments({ look: parts.workerLacks, log });
     undo.push(() => Promise.resolve(stopWatching()));
     log.info({ epoch: directory.store.epoch, dataDir: options.dataDir }, "the runtime is ready");
-    return { ...listeners, hub: parts.hub, log, close: () => closeAll(parts, undo) };
+    const ingress = createInProcessIngress(parts.ingress, options.httpLimits);
+    return { ...listeners, ingress, hub: parts.hub, log, close: () => closeAll(parts, undo) };
   } catch (error) {
     for (const step of undo.reverse()) await step();
     throw error;
@@ -185,34 +194,48 @@ async function openListeners(
   options: CheckedOptions,
   parts: Parts,
   undo: (() => Promise<void>)[],
-): Promise<Pick<Server, "ingressUrl" | "adminUrl" | "workerUrl">> {
-  const { host, httpLimits: limits } = options;
-  const open = async (app: HttpApp, port: number, portSetting: string): Promise<Listening> => {
+): Promise<Urls> {
+  const { host, httpLimits: limits, adminPort, ingressPort } = options;
+  const open = async (
+    app: HttpApp,
+    port: number | false,
+    portSetting: string,
+  ): Promise<Listening | undefined> => {
+    if (port === false) return undefined;
     const listening = await listen({ app, host, port, portSetting, limits });
     undo.push(() => listening.close(CLOSE_GRACE_MS));
     return listening;
   };
-  const admin = await open(parts.admin, options.adminPort, "--admin-port");
-  const ingress = await open(parts.ingress, options.ingressPort, "--ingress-port");
-  const { server } = parts.workers;
+  const admin = await open(parts.admin, adminPort, "--admin-port");
+  const ingress = await open(parts.ingress, ingressPort, "--ingress-port");
+  parts.urls.ingress = ingress?.url ?? null;
+  const workerUrl = await openWorkerPort(options, parts);
+  undo.push(() => closeWorkers(parts));
+  return { ingressUrl: ingress?.url, adminUrl: admin?.url, workerUrl };
+}
+
+async function openWorkerPort(
+  { host, workerPort }: CheckedOptions,
+  { workers: { server }, log }: Parts,
+): Promise<string | undefined> {
+  if (workerPort === false) return undefined;
   await openServer(server, {
     host,
-    port: options.workerPort,
+    port: workerPort,
     portSetting: "--worker-port",
-    onError: (error) => parts.log.error({ error: error.message }, "the worker port failed"),
-  });
-  undo.push(async () => {
-    parts.hub.shutdown();
-    await new Promise<void>((done) => {
-      server.close(() => done());
-      parts.workers.close();
-    });
+    onError: (error) => log.error({ error: error.message }, "the worker port failed"),
   });
   const address = server.address();
-  const workerPort = typeof address === "object" && address ? address.port : options.workerPort;
-  parts.urls.ingress = ingress.url;
-  const workerUrl = urlOf(host, workerPort).replace("http:", "ws:");
-  return { ingressUrl: ingress.url, adminUrl: admin.url, workerUrl };
+  const port = typeof address === "object" && address ? address.port : workerPort;
+  return urlOf(host, port).replace("http:", "ws:");
+}
+
+async function closeWorkers({ hub, workers }: Parts): Promise<void> {
+  hub.shutdown();
+  await new Promise<void>((done) => {
+    workers.server.close(() => done());
+    workers.close();
+  });
 }
 
 /** Everything that waits learns of it; then the steps of the start, backwards. */

@@ -58,6 +58,7 @@ function run(memory: Memory, tx: Tx, nowMs: number, act: (step: Step) => void): 
     loaded: new Map(),
     changed: new Set(),
     freed: new Set(),
+    stateRead: undefined,
   };
   act(step);
   fillFreed(step);

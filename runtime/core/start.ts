@@ -12,11 +12,13 @@ import { pauseDamaged, tryRead } from "./damage.ts";
 import { grantGos } from "./gos.ts";
 import { invocationIdOf, setStatus, type Invocation } from "./invocation.ts";
 import { activeKey, bytesOf, inputKey, parseName, prefixEnd, statePrefix } from "./keys.ts";
-import type { StateEntry } from "./key-cache.ts";
+import type { KeyState, StateEntry } from "./key-cache.ts";
 import { readJournal } from "./journal.ts";
 import { countOffRoom } from "./room.ts";
 import { decodeInput, type InputRow, type Run } from "./rows.ts";
 import { readRuns } from "./run-rows.ts";
+import { noneAlong } from "./state-along.ts";
+import { largeStateBytes } from "./state-size.ts";
 import { changed, tell, type Attempt, type Connection, type Step } from "./step.ts";
 import { DamagedRow, DamagedRowError } from "./tx.ts";
 
@@ -53,6 +55,7 @@ export function startAttempt(step: Step, connection: Connection, invocation: Inv
     idle: false,
     progressed: false,
     stateBytes: needed.state.bytes,
+    along: needed.state.along && invocation.mode === "exclusive" ? noneAlong() : null,
   };
   connection.attempts.set(handle, attempt);
   step.memory.attempts.set(invocation.sequence, attempt);
@@ -131,22 +134,35 @@ function sendReplay(step: Step, attempt: Attempt, journal: readonly ReplayEntry[
 interface EagerState {
   readonly complete: boolean;
   readonly entries: (readonly [string, Uint8Array])[];
-  /** Of the whole state; null when it was not all read. */
+  /** Of the whole state; null when that is not known. */
   readonly bytes: number | null;
+  /** Whether answers may bring along what the start did not. */
+  readonly along: boolean;
 }
 
-/** As much of the key's state as the limit lets through; the rest is fetched when asked for. */
+/** All of the key's state if the limit lets it through, else none: then it is fetched when asked for. */
 function eagerState(step: Step, connection: Connection, { target }: Invocation): EagerState {
   const { service, key, handler } = target;
-  if (key === null) return { complete: true, entries: [], bytes: null };
+  if (key === null) return { complete: true, entries: [], bytes: null, along: false };
   const manifest = connection.services.get(service)?.handlers.find((it) => it.name === handler);
-  if (manifest?.lazyState) return { complete: false, entries: [], bytes: null };
+  if (manifest?.lazyState) return { complete: false, entries: [], bytes: null, along: false };
   const { keys, limits } = step.memory;
   const known = keys.stateOf(service, key);
   if (known !== undefined && known.bytes <= limits.eagerStateBytesMax) {
-    return { complete: true, entries: known.entries.map(named), bytes: known.bytes };
+    return complete(known);
   }
+  // Of a large state not even the first value is read for nothing: that may be megabytes.
+  const bytes = known?.bytes ?? largeStateBytes(step, service, key);
+  if (bytes !== undefined && bytes > limits.eagerStateBytesMax) return tooLarge(bytes);
   return readState(step, service, key);
+}
+
+function complete({ entries, bytes }: KeyState): EagerState {
+  return { complete: true, entries: entries.map(named), bytes, along: false };
+}
+
+function tooLarge(bytes: number | null): EagerState {
+  return { complete: false, entries: [], bytes, along: true };
 }
 
 function named([name, value]: StateEntry): readonly [string, Uint8Array] {
@@ -163,16 +179,14 @@ function readState(step: Step, service: string, key: string): EagerState {
     const rows = step.tx.range({ from, to: prefixEnd(prefix), limit: batch });
     for (const [rowKey, value] of rows) {
       bytes += rowKey.length - prefix.length + value.length;
-      if (bytes > step.memory.limits.eagerStateBytesMax) {
-        return { complete: false, entries: entries.map(named), bytes: null };
-      }
+      if (bytes > step.memory.limits.eagerStateBytesMax) return tooLarge(null);
       if (value instanceof DamagedRow) throw new DamagedRowError(value.problem);
       entries.push([rowKey.slice(prefix.length), value]);
       from = `${rowKey}\0`;
     }
     if (rows.length < batch) {
       step.memory.keys.keepState(service, key, { entries, bytes });
-      return { complete: true, entries: entries.map(named), bytes };
+      return complete({ entries, bytes });
     }
   }
 }

@@ -8,8 +8,9 @@
  */
 import { assert } from "../../protocol/assert.ts";
 import { readOr } from "./damage.ts";
-import { prefixEnd, stateBytesKey, stateKey, statePrefix, utf8 } from "./keys.ts";
+import { prefixEnd, stateBytesKey, statePrefix, utf8 } from "./keys.ts";
 import { decodeNumber, encodeNumber } from "./rows.ts";
+import { stateValue } from "./state-value.ts";
 import type { Attempt, Step } from "./step.ts";
 
 export const LARGE_STATE_BYTES: number = 64 * 1024;
@@ -23,23 +24,11 @@ export function stateChange(
   value: Uint8Array | undefined,
 ): { readonly bytes: number; readonly change: number } {
   const { service, key } = addressOf(attempt);
-  const before = valueBefore(step, service, key, name);
+  const before = stateValue(step, service, key, name);
   const nameBytes = utf8(name).length;
   const size = (it: Uint8Array | undefined): number =>
     it === undefined ? 0 : nameBytes + it.length;
   return { bytes: stateBytes(step, attempt), change: size(value) - size(before) };
-}
-
-function valueBefore(
-  step: Step,
-  service: string,
-  key: string,
-  name: string,
-): Uint8Array | undefined {
-  const known = step.memory.keys.stateOf(service, key);
-  if (known === undefined) return step.tx.get(stateKey(service, key, name));
-  const binaryName = utf8(name);
-  return known.entries.find(([it]) => it === binaryName)?.[1];
 }
 
 /** After a change: the attempt knows the new size, and the row too, if the state is large. */
@@ -63,11 +52,17 @@ export function stateBytes(step: Step, attempt: Attempt): number {
   return attempt.stateBytes;
 }
 
-function readStateBytes({ tx }: Step, attempt: Attempt): number {
-  const { service, key } = addressOf(attempt);
+/** Undefined for a state that is small, or whose row is damaged: then the state itself says it. */
+export function largeStateBytes({ tx }: Step, service: string, key: string): number | undefined {
   const row = tx.get(stateBytesKey(service, key));
+  return row === undefined ? undefined : readOr(() => decodeNumber(row), undefined);
+}
+
+function readStateBytes(step: Step, attempt: Attempt): number {
+  const { tx } = step;
+  const { service, key } = addressOf(attempt);
   // It only spares the look at the state itself.
-  const kept = row === undefined ? undefined : readOr(() => decodeNumber(row), undefined);
+  const kept = largeStateBytes(step, service, key);
   if (kept !== undefined) return kept;
   const prefix = statePrefix(service, key);
   const to = prefixEnd(prefix);

@@ -21,7 +21,7 @@ import type { Invocation } from "./invocation.ts";
 import type { Limits } from "./limits.ts";
 import type { Pauses } from "./pauses.ts";
 import { decodeInvocation, encodeInvocation } from "./rows.ts";
-import type { LateRow, Tx } from "./tx.ts";
+import type { LateRow, RowKey, Tx } from "./tx.ts";
 
 /** A go that a run holds. */
 export interface Granted {
@@ -45,6 +45,14 @@ export interface Attempt {
   progressed: boolean;
   /** Of the state of its key; null while that is not known. See state-size.ts. */
   stateBytes: number | null;
+  /** State that answers brought along; null when they bring none. See state-along.ts. */
+  along: StateAlong | null;
+}
+
+/** What was sent along to an attempt so far. */
+export interface StateAlong {
+  messages: number;
+  bytes: number;
 }
 
 /** Ready invocations of one handler; `pinned` when they have started, on the connection's deployment. */
@@ -118,6 +126,8 @@ export interface Step {
   readonly effects: Effect[];
   readonly loaded: Map<Sequence, Invocation>;
   readonly changed: Set<Invocation>;
+  /** See state-value.ts. */
+  stateRead: { readonly row: RowKey; readonly value: Uint8Array | undefined } | undefined;
   /** Connections that lost an attempt in this step: they may have room now. */
   readonly freed: Set<Connection>;
 }

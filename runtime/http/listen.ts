@@ -95,7 +95,7 @@ function serverFor(options: ListenOptions): { server: Server; plain: PlainConnec
 }
 
 /** Requests that are being served or waiting, of all connections. */
-interface OpenRequests {
+export interface OpenRequests {
   count: number;
 }
 
@@ -137,9 +137,15 @@ function serveByNode(server: Server, { app, limits }: ListenOptions, open: OpenR
   server.on("clientError", (error: NodeJS.ErrnoException, socket) => broken.onError(error, socket));
 }
 
-/** `undefined`: there is nobody to answer. */
-async function answerOf(
-  { app, limits }: Pick<ListenOptions, "app" | "limits">,
+/** What is served, and how much of it at once. */
+export interface Served {
+  readonly app: HttpApp;
+  readonly limits: Pick<HttpLimits, "requestsMax">;
+}
+
+/** What the app answers, whatever happens in it; `undefined`: there is nobody to answer. */
+export async function answerOf(
+  { app, limits }: Served,
   open: OpenRequests,
   request: () => HttpRequest,
 ): Promise<Answer | undefined> {

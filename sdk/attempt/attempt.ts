@@ -10,7 +10,14 @@
  * 3. An attempt is suspended only while it waits for something that is not itself.
  */
 import type { Failure } from "../../protocol/failure.ts";
-import type { Deliver, Go, Replay, Start, WorkerMessage } from "../../protocol/message.ts";
+import type {
+  Deliver,
+  FurtherState,
+  Go,
+  Replay,
+  Start,
+  WorkerMessage,
+} from "../../protocol/message.ts";
 import type { Result } from "../../protocol/payload.ts";
 import type { RegisteredHandler } from "../definition.ts";
 import { CancelledError } from "../errors.ts";
@@ -28,6 +35,7 @@ import { runInScope, type Scope } from "./current-attempt.ts";
 import { InputError } from "./input-error.ts";
 import { ReplayMachine } from "./machine.ts";
 import { RunExecutor } from "./run-executor.ts";
+import { StateView } from "./state-view.ts";
 
 export interface AttemptOptions {
   readonly start: Start;
@@ -54,6 +62,7 @@ export class Attempt {
   readonly #options: AttemptOptions;
   readonly #machine: ReplayMachine;
   readonly #runs: RunExecutor;
+  readonly #state: StateView;
   /** Why it is over; undefined while it is not. */
   #over: Error | undefined;
   /** Only once user code has asked for the signal: it is the dearest object of an attempt. */
@@ -71,6 +80,7 @@ export class Attempt {
   constructor(options: AttemptOptions) {
     const { start, handler } = options;
     this.#options = options;
+    this.#state = new StateView(start.state);
     this.#entriesMissing = start.commandCount + start.deliveryCount;
     this.#machine = new ReplayMachine({
       issue: (command) => options.send({ kind: "command", attempt: start.attempt, command }),
@@ -100,6 +110,10 @@ export class Attempt {
       this.#entriesMissing--;
     }
     if (this.#entriesMissing === 0) this.#scheduleTurn();
+  }
+
+  learnState({ entries }: FurtherState): void {
+    this.#state.learn(entries);
   }
 
   deliver({ delivery }: Deliver): void {
@@ -162,6 +176,7 @@ export class Attempt {
     const { start, handler, payloadBytesMax, warn } = this.#options;
     const context = bindContext({
       start,
+      state: this.#state,
       handler,
       machine: this.#machine,
       runs: this.#runs,

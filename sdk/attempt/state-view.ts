@@ -1,8 +1,8 @@
 /**
- * The state of the key as this attempt knows it: what came with the start, and what it set itself.
- * A value that is not known has to be asked for.
+ * The state of the key as this attempt knows it: what came with the start, what answers brought along,
+ * and what it set itself. A value that is not known has to be asked for.
  */
-import type { Start } from "../../protocol/message.ts";
+import type { Start, StateEntry } from "../../protocol/message.ts";
 
 export class StateView {
   readonly #values: Map<string, Uint8Array | null>;
@@ -26,6 +26,14 @@ export class StateView {
       .filter(([, value]) => value !== null)
       .map(([name]) => name)
       .sort(byBytes);
+  }
+
+  /** What an answer brought along. It was read before what this attempt has changed since. */
+  learn(entries: readonly StateEntry[]): void {
+    if (this.#complete) return;
+    for (const [name, value] of entries) {
+      if (!this.#values.has(name)) this.#values.set(name, value);
+    }
   }
 
   set(name: string, value: Uint8Array | null): void {

@@ -1,7 +1,9 @@
 /**
- * `connect`: calls services from outside, over HTTP. Names and meanings as in restate-sdk-clients.
+ * `connect`: calls services from outside, over HTTP or in the runtime's own process. Names and meanings
+ * as in restate-sdk-clients.
  */
 import type { AwakeableId, InvocationId } from "../../protocol/ids.ts";
+import type { AskIngress, IngressAnswer } from "../../protocol/in-process.ts";
 import type {
   AnyDefinition,
   AnyObjectDefinition,
@@ -13,7 +15,8 @@ import { durationToMs } from "../duration.ts";
 import { makeClient, serdesOf, type RpcRequest } from "../rpc.ts";
 import { type Serde, serde as serdes } from "../serde.ts";
 import type { IngressClient, IngressSendClient, IngressWorkflowClient } from "./client-types.ts";
-import { request, type HttpAnswer, type HttpOptions, type RetryPolicy } from "./http.ts";
+import { fetchIngress } from "./fetch-ingress.ts";
+import { request, type HttpOptions, type RetryPolicy } from "./http.ts";
 import type { ClientCallOptions, ClientSendOptions } from "./options.ts";
 
 export interface ConnectOptions {
@@ -26,9 +29,12 @@ export interface ConnectOptions {
   readonly fetch?: typeof fetch;
 }
 
-/** A runtime in this process, as `startRuntime` gives it. */
-export interface ConnectRuntime extends Omit<ConnectOptions, "url"> {
-  readonly runtime: { readonly ingressUrl: string };
+/**
+ * A runtime in this process, as `startRuntime` gives it: called without HTTP. All else is as over HTTP:
+ * an answer waits for the disk, limits and errors are the same.
+ */
+export interface ConnectRuntime extends Omit<ConnectOptions, "url" | "fetch"> {
+  readonly runtime: { readonly ingress: AskIngress };
 }
 
 /** What a send gave back. */
@@ -86,13 +92,16 @@ export interface Ingress {
  * @example
  * const ingress = connect({ url: "http://127.0.0.1:8080" });
  * const total = await ingress.objectClient(counter, "ann").add(2);
+ * @example
+ * const ingress = connect({ runtime: await startRuntime({ dataDir, services: [counter] }) });
  */
 export function connect(options: ConnectOptions | ConnectRuntime): Ingress {
-  const url = "runtime" in options ? options.runtime.ingressUrl : options.url;
   const http: HttpOptions = {
-    url: url.replace(/\/+$/, ""),
-    headers: options.headers ?? {},
-    fetch: options.fetch ?? fetch,
+    ask:
+      "runtime" in options
+        ? options.runtime.ingress
+        : fetchIngress(options.url, options.fetch ?? fetch),
+    headers: options.headers,
     retry: options.retry === true ? {} : options.retry === false ? undefined : options.retry,
   };
   const call = (it: RpcRequest): Promise<unknown> => callOf(http, it);
@@ -161,8 +170,8 @@ function keyPart(key: string): string {
 }
 
 function pathOf({ service, key, handler }: RpcRequest): string {
-  const parts = key === undefined ? [service, handler] : [service, keyPart(key), handler];
-  return `/${parts.join("/")}`;
+  const [first, last] = [encodeURIComponent(service), encodeURIComponent(handler)];
+  return key === undefined ? `/${first}/${last}` : `/${first}/${keyPart(key)}/${last}`;
 }
 
 type Extra = Pick<ClientCallOptions, "timeout" | "signal">;
@@ -198,7 +207,7 @@ async function sendOf(http: HttpOptions, it: RpcRequest): Promise<Send> {
   return { ...acceptedOf(answer), attachable: idempotencyKey !== undefined, output: it.output };
 }
 
-function acceptedOf({ body }: HttpAnswer): Pick<Send, "invocationId" | "status"> {
+function acceptedOf({ body }: IngressAnswer): Pick<Send, "invocationId" | "status"> {
   const { invocationId, status } = JSON.parse(new TextDecoder().decode(body)) as Send; // the ingress wrote it
   return { invocationId, status };
 }
@@ -207,7 +216,7 @@ function workflowClient(http: HttpOptions, definition: AnyDefinition, key: strin
   const call = (it: RpcRequest): Promise<unknown> => callOf(http, it);
   const handlers = makeClient("workflow", definition, key, call);
   const { output } = serdesOf(definition, "run");
-  const at = `/restate/workflow/${definition.name}/${keyPart(key)}`;
+  const at = `/restate/workflow/${encodeURIComponent(definition.name)}/${keyPart(key)}`;
   const own: Readonly<Record<string, (...args: never[]) => Promise<unknown>>> = {
     workflowSubmit: async (...args: unknown[]) => {
       const submit = (it: RpcRequest): Promise<Send> => sendOf(http, it);

@@ -1,10 +1,12 @@
 /**
- * HTTP requests of the client: one answer, or an error that says which.
+ * Requests of the client, over HTTP or within the process: one answer, or an error that says which.
  *
  * Retries are asked for, and only where a second request cannot do harm: with an idempotency key, or
  * where the path itself names the invocation. An answer of the invocation itself is never retried.
  */
+import type { AskIngress, IngressAnswer } from "../../protocol/in-process.ts";
 import { type Duration, durationToMs } from "../duration.ts";
+import { asCarried } from "./header-values.ts";
 
 /** The runtime or the invocation answered with an error status. */
 export class HttpCallError extends Error {
@@ -31,9 +33,9 @@ export interface RetryPolicy {
 }
 
 export interface HttpOptions {
-  readonly url: string;
-  readonly headers: Readonly<Record<string, string>>;
-  readonly fetch: typeof fetch;
+  readonly ask: AskIngress;
+  /** Sent with every request; undefined for none. */
+  readonly headers: Readonly<Record<string, string>> | undefined;
   readonly retry: RetryPolicy | undefined;
 }
 
@@ -48,14 +50,9 @@ export interface HttpRequest {
   readonly repeatable: boolean;
 }
 
-export interface HttpAnswer {
-  readonly status: number;
-  readonly body: Uint8Array;
-}
-
 const RETRIED_STATUSES = new Set([408, 425, 429]);
 
-export async function request(options: HttpOptions, it: HttpRequest): Promise<HttpAnswer> {
+export async function request(options: HttpOptions, it: HttpRequest): Promise<IngressAnswer> {
   const policy = it.repeatable ? options.retry : undefined;
   const attemptsMax = policy === undefined ? 1 : (policy.maxAttempts ?? 6);
   const signal = signalOf(it);
@@ -85,7 +82,7 @@ function pause(ms: number, signal: AbortSignal | undefined): Promise<void> {
 }
 
 type Outcome =
-  | { readonly kind: "answer"; readonly answer: HttpAnswer }
+  | { readonly kind: "answer"; readonly answer: IngressAnswer }
   | {
       readonly kind: "failed";
       readonly error: unknown;
@@ -94,26 +91,27 @@ type Outcome =
     };
 
 async function once(
-  options: HttpOptions,
+  { ask, headers }: HttpOptions,
   it: HttpRequest,
   signal: AbortSignal | undefined,
 ): Promise<Outcome> {
   try {
-    const response = await options.fetch(`${options.url}${it.path}`, {
-      method: it.method,
-      headers: { ...options.headers, ...it.headers },
-      ...(it.body === undefined ? {} : { body: it.body }),
-      ...(signal === undefined ? {} : { signal }),
+    const { method, path, body } = it;
+    const merged =
+      headers === undefined ? (it.headers ?? NO_HEADERS) : { ...headers, ...it.headers };
+    const answer = await ask({
+      method,
+      path,
+      headers: asCarried(merged),
+      body,
+      signal,
     });
-    const body = new Uint8Array(await response.arrayBuffer());
-    if (response.ok || response.status === 470) {
-      return { kind: "answer", answer: { status: response.status, body } };
-    }
-    const error = new HttpCallError(response.status, new TextDecoder().decode(body));
-    const byInvocation = response.headers.get("x-restate-error-source") === "invocation";
-    const retryable =
-      !byInvocation && (response.status >= 500 || RETRIED_STATUSES.has(response.status));
-    const retryAfterMs = 1_000 * Number(response.headers.get("retry-after") ?? 0) || 0;
+    const { status } = answer;
+    if ((status >= 200 && status <= 299) || status === 470) return { kind: "answer", answer };
+    const error = new HttpCallError(status, new TextDecoder().decode(answer.body));
+    const byInvocation = answer.headers["x-restate-error-source"] === "invocation";
+    const retryable = !byInvocation && (status >= 500 || RETRIED_STATUSES.has(status));
+    const retryAfterMs = 1_000 * Number(answer.headers["retry-after"] ?? 0) || 0;
     return { kind: "failed", error, retryable, retryAfterMs };
   } catch (error) {
     const retryable = signal?.aborted !== true;
@@ -121,11 +119,13 @@ async function once(
   }
 }
 
+const NO_HEADERS: Readonly<Record<string, string>> = {};
+
 /** One for all tries: a time limit is for the call, however often it is tried. */
 function signalOf({ signal, timeoutMs }: HttpRequest): AbortSignal | undefined {
-  const signals = [signal, timeoutMs === undefined ? undefined : AbortSignal.timeout(timeoutMs)];
-  const given = signals.filter((it) => it !== undefined);
-  return given.length > 1 ? AbortSignal.any(given) : given[0];
+  if (timeoutMs === undefined) return signal;
+  const timeout = AbortSignal.timeout(timeoutMs);
+  return signal === undefined ? timeout : AbortSignal.any([signal, timeout]);
 }
 
 /** Doubling, spread by a fifth. */

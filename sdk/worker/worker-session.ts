@@ -105,6 +105,9 @@ export class WorkerSession implements ChannelHandlers<RuntimeMessage> {
       case "deliver":
         this.#attempts.get(message.attempt)?.deliver(message);
         return;
+      case "state":
+        this.#attempts.get(message.attempt)?.learnState(message);
+        return;
       case "go":
         this.#attempts.get(message.attempt)?.go(message);
         return;

@@ -183,6 +183,11 @@ describe("messages that are well-formed and wrong", () => {
       { kind: "go", attempt: 77, command: 0, try: 1, probe: false },
       { kind: "abort", attempt: 77, reason: "x" },
       { kind: "replay", attempt: 77, entries: [{ kind: "command", command }] },
+      { kind: "state", attempt: 77, entries: [["x", Uint8Array.of(1)]] },
+    ]],
+    ["state of a service, the same name twice, text that is not JSON", [
+      startOf(5),
+      { kind: "state", attempt: 5, entries: [["x", Uint8Array.of(0xff)], ["x", Uint8Array.of(1)], ["", new Uint8Array(0)]] },
     ]],
     ["a start of nobody's handler", [startOf(5, { target: { service: "No", handler: "no", key: null } })]],
     ["a start of an inherited name", [startOf(5, { target: { service: "Echo", handler: "constructor", key: null } })]],

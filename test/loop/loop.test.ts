@@ -265,6 +265,28 @@ describe("commits", () => {
     expect(world.disk.rows.range({ from: "big", to: "bih", limit: 10 }).length).toBe(2);
   });
 
+  test.each([
+    ["large, small, small", [1_100_000, 10, 10], 3],
+    ["small, large, small", [10, 1_100_000, 10], 3],
+    ["large, large, small", [1_100_000, 1_100_000, 10], 2],
+    ["large, medium, medium, small", [1_100_000, 600_000, 600_000, 10], 3],
+  ])(
+    "are not split behind the one large input that filled them: %s",
+    async (_what, sizes, together) => {
+      const world = await new World().started();
+      for (const [i, size] of sizes.entries()) {
+        world.submit((tx) => {
+          tx.put(`row${i}`, new Uint8Array(size));
+          return [];
+        });
+      }
+      world.turn();
+      await world.complete();
+      const rows = world.disk.rows.range({ from: "row", to: "rox", limit: 10 });
+      expect(rows).toHaveLength(together);
+    },
+  );
+
   test("that fail end everything, once, and nothing is performed any more", async () => {
     const world = await new World().started();
     world.submit(put("a", answer(1)));

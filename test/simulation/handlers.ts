@@ -54,6 +54,7 @@ async function perform(at: Attempt, it: Operation): Promise<string[]> {
     case "get":
       return [`${id}=${(await ctx.get<string>(it.name)) ?? "nothing"}`];
     case "set":
+      if (it.beside) return setBeside(ctx, it);
       ctx.set(it.name, it.value);
       return [];
     case "clear":
@@ -102,6 +103,17 @@ async function append(ctx: Ctx, id: string): Promise<string[]> {
   const entries = (await ctx.get<string[]>("entries")) ?? [];
   ctx.set("entries", [...entries, id]);
   return [];
+}
+
+/** What the answer of the read brings along, all names after this one, is older than what was set. */
+async function setBeside(
+  ctx: Ctx,
+  { id, name, value }: Operation & { readonly op: "set" },
+): Promise<string[]> {
+  const read = ctx.get("\0");
+  ctx.set(name, value);
+  await read;
+  return [`${id}=${await ctx.get<string>(name)}`];
 }
 
 /** All but the list, which says who was there. */

@@ -62,7 +62,7 @@ export class Model {
         return this.#expect(`${id}=${textOf(state.get(it.name)) ?? "nothing"}`);
       case "set":
         state.set(it.name, JSON.stringify(it.value));
-        return;
+        return it.beside ? this.#expect(`${id}=${it.value}`) : undefined;
       case "clear":
         state.delete(it.name);
         return;

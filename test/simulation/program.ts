@@ -19,7 +19,8 @@ export type Program = readonly Operation[];
 export type Operation = { readonly id: string } & (
   | { readonly op: "append" }
   | { readonly op: "get"; readonly name: string }
-  | { readonly op: "set"; readonly name: string; readonly value: string }
+  /** `beside`: while a read of another value is under way. */
+  | { readonly op: "set"; readonly name: string; readonly value: string; readonly beside: boolean }
   | { readonly op: "clear"; readonly name: string }
   | { readonly op: "clear-all" }
   | { readonly op: "state-keys" }
@@ -206,7 +207,8 @@ export class ProgramWriter {
         return stateful ? { id, op, name: random.pick(STATE_NAMES) } : { id, op: "date" };
       case "set": {
         const value = random.chance(0.05) ? `${id}${"v".repeat(300)}` : id;
-        return stateful ? { id, op, name: random.pick(STATE_NAMES), value } : this.#run();
+        const beside = this.#ids % 2 === 0;
+        return stateful ? { id, op, name: random.pick(STATE_NAMES), value, beside } : this.#run();
       }
       case "clear-all":
       case "state-keys":

@@ -340,6 +340,11 @@ export const RUNTIME_MESSAGES: Kinds<RuntimeMessage> = {
   abort: fc.record({ kind: is("abort"), attempt, reason: anyText }),
   ack: fc.record({ kind: is("ack"), upTo: anyWhole }),
   "make-room": fc.record({ kind: is("make-room"), attempts: anyU32 }),
+  state: fc.record({
+    kind: is("state"),
+    attempt,
+    entries: fc.array(fc.tuple(anyText, anyPayload), { maxLength: 4 }),
+  }),
 };
 
 export const anyWorkerMessage: fc.Arbitrary<WorkerMessage> = fc.oneof(

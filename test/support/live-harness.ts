@@ -163,6 +163,7 @@ export class LiveHarness<C> {
     if (message.kind === "replay") attempt?.replay(message);
     else if (message.kind === "deliver") attempt?.deliver(message);
     else if (message.kind === "go") attempt?.go(message);
+    else if (message.kind === "state") attempt?.learnState(message);
     else {
       attempt?.abort(message.reason);
     }

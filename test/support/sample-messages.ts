@@ -133,4 +133,5 @@ export const RUNTIME_SAMPLES: readonly RuntimeMessage[] = [
   { kind: "abort", attempt: 1, reason: "killed" },
   { kind: "ack", upTo: 17 },
   { kind: "make-room", attempts: 1 },
+  { kind: "state", attempt: 1, entries: [["total", bytes("3")]] },
 ];

@@ -56,7 +56,12 @@ export interface Script {
   readonly starting?: boolean;
 }
 
-export async function startIngress(script: Script = {}): Promise<ScriptedIngress> {
+/** The ingress with its scripted machine, before anything listens. */
+export function scriptedApp(script: Script): {
+  readonly app: HttpApp;
+  readonly asked: Asked[];
+  readonly errors: unknown[];
+} {
   const asked: Asked[] = [];
   const errors: unknown[] = [];
   const answer = script.answer ?? (() => completed('"ok"'));
@@ -78,6 +83,11 @@ export async function startIngress(script: Script = {}): Promise<ScriptedIngress
     onError: (error) => errors.push(error),
     entropy: () => ENTROPY,
   });
+  return { app, asked, errors };
+}
+
+export async function startIngress(script: Script = {}): Promise<ScriptedIngress> {
+  const { app, asked, errors } = scriptedApp(script);
   const listening = await serveApp(app, script.http);
   return { ...listening, asked, errors };
 }

@@ -115,6 +115,8 @@ export class Transcript {
         return `abort: ${message.reason}`;
       case "ack":
         return `ack up to ${message.upTo}`;
+      case "state":
+        return `along: state ${message.entries.map(([name]) => name).join(", ")}`;
       case "make-room":
         return `make room for ${message.attempts}`;
       case "welcome":

@@ -6,7 +6,8 @@ import type { Command } from "../../../protocol/command.ts";
 import type { Failure } from "../../../protocol/failure.ts";
 import { damagedFailure, damageOf, tryRead } from "../damage.ts";
 import { findChild } from "../journal.ts";
-import { promiseKey, stateKey } from "../keys.ts";
+import { promiseKey } from "../keys.ts";
+import { stateValue } from "../state-value.ts";
 import type { Attempt, Step } from "../step.ts";
 import { DamagedRowError } from "../tx.ts";
 
@@ -16,16 +17,14 @@ export function damagedBy(step: Step, attempt: Attempt, command: Command): Failu
 }
 
 function problemOf(step: Step, { invocation }: Attempt, command: Command): string | undefined {
-  const { tx, memory } = step;
+  const { tx } = step;
   const { service, key } = invocation.target;
   switch (command.kind) {
     case "get-state":
-      return key === null ? undefined : damageOf(tx.get(stateKey(service, key, command.key)));
+    // What is overwritten or cleared was counted, and of a damaged row the size is not known any more.
     case "set-state":
     case "clear-state":
-      // What is overwritten or cleared was counted, and of a damaged row the size is not known any more.
-      if (key === null || memory.keys.stateOf(service, key) !== undefined) return undefined;
-      return damageOf(tx.get(stateKey(service, key, command.key)));
+      return key === null ? undefined : damageOf(stateValue(step, service, key, command.key));
     case "get-promise":
     case "peek-promise":
     case "complete-promise":

@@ -2,15 +2,19 @@
 import { answer } from "../deliver.ts";
 import type { Invocation } from "../invocation.ts";
 import { parseName, prefixEnd, stateKey, statePrefix, utf8 } from "../keys.ts";
+import { sendStateAlong } from "../state-along.ts";
 import { forgetStateBytes, keepStateBytes, stateChange } from "../state-size.ts";
+import { forgetStateRead, stateValue } from "../state-value.ts";
 import type { Step } from "../step.ts";
 import type { CommandStep } from "./apply-command.ts";
 
 const BATCH = 256;
 
-export function getState({ step, invocation, command }: CommandStep<"get-state">): void {
+export function getState(it: CommandStep<"get-state">): void {
+  const { step, attempt, invocation, command } = it;
   const { service, key } = invocation.target;
-  const value = key === null ? undefined : step.tx.get(stateKey(service, key, command.key));
+  sendStateAlong(step, attempt, command.key);
+  const value = key === null ? undefined : stateValue(step, service, key, command.key);
   answer(
     step,
     invocation,
@@ -28,6 +32,7 @@ export function setState({ step, attempt, command }: CommandStep<"set-state">): 
   const { service, key } = attempt.invocation.target;
   if (key === null) return;
   const { bytes, change } = stateChange(step, attempt, command.key, command.value);
+  forgetStateRead(step);
   step.tx.put(stateKey(service, key, command.key), command.value);
   step.memory.keys.setState(service, key, utf8(command.key), command.value);
   keepStateBytes(step, attempt, bytes + change);
@@ -37,6 +42,7 @@ export function clearState({ step, attempt, command }: CommandStep<"clear-state"
   const { service, key } = attempt.invocation.target;
   if (key === null) return;
   const { bytes, change } = stateChange(step, attempt, command.key, undefined);
+  forgetStateRead(step);
   step.tx.remove(stateKey(service, key, command.key));
   step.memory.keys.setState(service, key, utf8(command.key), undefined);
   keepStateBytes(step, attempt, bytes + change);
@@ -46,6 +52,7 @@ export function clearAllState(it: CommandStep<"clear-all-state">): void {
   const { step, attempt, invocation } = it;
   const { service, key } = invocation.target;
   if (key === null) return;
+  forgetStateRead(step);
   step.memory.keys.forgetState(service, key);
   for (const { rowKey } of [...stateRowKeys(step, invocation)]) step.tx.remove(rowKey);
   forgetStateBytes(step, attempt);

@@ -37,6 +37,15 @@ export const SDK_BUGS: readonly SeededBug[] = [
     ),
   ),
   bug(
+    "state that an answer brought along overwrites what the attempt has set",
+    "rule 3: a value that was set is not read back",
+    edit(
+      attempt("state-view"),
+      "if (!this.#values.has(name)) this.#values.set(name, value);",
+      "this.#values.set(name, value);",
+    ),
+  ),
+  bug(
     "a delivery is made although commands of the turn are still missing",
     "rule 8",
     edit(

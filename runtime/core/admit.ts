@@ -282,6 +282,7 @@ function create(step: Step, admission: Admission, addressed: Addressed): Invocat
     waitedFor: false,
     id: undefined,
     row: undefined,
+    packed: undefined,
   };
   const { sequence } = invocation;
   step.loaded.set(sequence, invocation);

@@ -4,7 +4,7 @@
  */
 import { assert } from "../../protocol/assert.ts";
 import type { Plain } from "../../protocol/fields.ts";
-import { packValue, unpackValue } from "../../protocol/pack.ts";
+import { packFrom, packItems, packValue, unpackValue } from "../../protocol/pack.ts";
 import {
   commandFromPlain,
   commandToPlain,
@@ -43,8 +43,9 @@ function fields<T extends readonly Plain[]>(row: Uint8Array, count: number): T {
 
 const binaryOf = (bytes: Uint8Array): string => String.fromCharCode(...bytes);
 
+/** What never changes stands first, and is packed once: a record is written at every step. */
 export function encodeInvocation(it: Invocation): Uint8Array {
-  return packValue([
+  it.packed ??= packItems([
     it.epoch,
     bytesOf(it.tag),
     bytesOf(it.seed),
@@ -57,6 +58,8 @@ export function encodeInvocation(it: Invocation): Uint8Array {
     it.idempotencyKey,
     it.parent && [it.parent.sequence, it.parent.completionId],
     it.scheduledForMs,
+  ]);
+  return packFrom(PACKED_FIELDS, it.packed, [
     it.status,
     it.statusSinceMs,
     it.deployment,
@@ -89,6 +92,8 @@ export function encodeInvocation(it: Invocation): Uint8Array {
     it.waitedFor,
   ]);
 }
+
+const PACKED_FIELDS = 12;
 
 type InvocationFields = [
   epoch: number,
@@ -181,6 +186,7 @@ export function decodeInvocation(sequence: Sequence, row: Uint8Array): Invocatio
     waitedFor: f[41],
     id: undefined,
     row: undefined,
+    packed: undefined,
   };
 }
 

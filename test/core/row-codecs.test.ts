@@ -83,6 +83,7 @@ const anyInvocation: fc.Arbitrary<Invocation> = fc.record({
   waitedFor: fc.boolean(),
   id: fc.constant(undefined),
   row: fc.constant(undefined),
+  packed: fc.constant(undefined),
 });
 
 function spentOf(values: readonly number[]): SpentMs {
@@ -144,9 +145,9 @@ describe("a row reads back as it was", () => {
   }
 
   test("of an invocation", () => {
-    roundTrip(anyInvocation, rows.encodeInvocation, (row, { sequence }) =>
-      rows.decodeInvocation(sequence, row),
-    );
+    // A copy of it: what is packed once is kept with the one that was written.
+    const encode = (it: Invocation): Uint8Array => rows.encodeInvocation({ ...it });
+    roundTrip(anyInvocation, encode, (row, { sequence }) => rows.decodeInvocation(sequence, row));
   });
   test("of an input", () => {
     const headers = fc.array(fc.tuple(anyText, anyText), { maxLength: 5 });

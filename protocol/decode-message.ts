@@ -49,6 +49,7 @@ function readWorkerMessage(fields: Fields): WorkerMessage {
         command: fields.u32(),
         try: fields.ordinal(),
         result: resultFromPlain(fields.next()),
+        deliveries: fields.orNull((it) => it.u32()),
       };
     case MESSAGE_TYPE["run-failed"]:
       return {

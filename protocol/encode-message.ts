@@ -67,7 +67,7 @@ function messageFields(it: RuntimeMessage | WorkerMessage): Plain[] {
     case "command":
       return [it.attempt, commandToPlain(it.command)];
     case "run-result":
-      return [it.attempt, it.command, it.try, resultToPlain(it.result)];
+      return [it.attempt, it.command, it.try, resultToPlain(it.result), it.deliveries];
     case "run-failed":
       return [it.attempt, it.command, it.try, failureToPlain(it.failure), it.retryAfterMs];
     case "end":

@@ -147,6 +147,11 @@ export interface RunResult {
   readonly command: number;
   readonly try: number;
   readonly result: Result;
+  /**
+   * How many deliveries the attempt had made before it made this one itself, since nothing else was
+   * outstanding; null when it waits for the runtime to deliver it.
+   */
+  readonly deliveries: number | null;
 }
 
 /** A run's closure threw; the runtime decides by policy whether and when there is another try. */

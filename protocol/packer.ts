@@ -78,6 +78,19 @@ export class Packer {
     }
   }
 
+  /** The head of an array whose items are added one by one. */
+  addArrayHead(length: number): void {
+    this.#values++;
+    this.#arrayHead(length);
+  }
+
+  /** What has been packed before. */
+  addPacked(bytes: Uint8Array): void {
+    this.#room(bytes.length);
+    this.#bytes.set(bytes, this.#at);
+    this.#at += bytes.length;
+  }
+
   #number(value: number): void {
     if (value >>> 0 === value) this.#whole(value);
     else if (value >> 0 === value) this.#negative(value);
@@ -151,11 +164,15 @@ export class Packer {
     this.#at += length;
   }
 
-  #array(items: readonly Plain[]): void {
-    const { length } = items;
+  #arrayHead(length: number): void {
     if (length < 0x10) this.#byte(0x90 | length);
     else if (length < 0x1_0000) this.#head(0xdc, length, 2);
     else this.#head(0xdd, length, 4);
+  }
+
+  #array(items: readonly Plain[]): void {
+    const { length } = items;
+    this.#arrayHead(length);
     for (let i = 0; i < length; i++) this.add(items[i] as Plain); // a hole is refused there
   }
 

@@ -283,6 +283,7 @@ function create(step: Step, admission: Admission, addressed: Addressed): Invocat
     sealed: undefined,
     id: undefined,
     row: undefined,
+    packed: undefined,
   };
   const { sequence } = invocation;
   step.loaded.set(sequence, invocation);

@@ -30,7 +30,7 @@ export function grantGos(
     else open.push([index, run]);
   }
   // Before anything is delivered: what is delivered beside an open run waits for the disk.
-  attempt.openRuns = open.length;
+  for (const [index, run] of open) attempt.runs.set(index, { run, go: undefined });
   for (const [index, run] of cutOff) failInterrupted(step, attempt, index, run);
   for (const [index, run] of open) {
     if (run.nextTryAtMs === null || run.nextTryAtMs <= step.nowMs) {
@@ -53,7 +53,7 @@ export function grantGo(step: Step, attempt: Attempt, index: number, run: Run): 
     mayHaveHappened: true,
   };
   step.tx.put(runKey(sequence, index), encodeRun(granted));
-  attempt.executing.set(index, { try: granted.tries, probe });
+  attempt.runs.set(index, { run: granted, go: { try: granted.tries, probe } });
   const go = {
     kind: "go",
     attempt: attempt.handle,

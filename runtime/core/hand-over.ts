@@ -14,5 +14,5 @@ export function handOver(
   attempt.idle = false;
   const message = { kind: "deliver", attempt: attempt.handle, delivery: sent } as const;
   // While a closure may be reaching outside, the code beside it sees only what is durable.
-  tell(step, attempt, message, attempt.openRuns > 0 ? "durable" : "now");
+  tell(step, attempt, message, attempt.runs.size > 0 ? "durable" : "now");
 }

@@ -166,6 +166,8 @@ export interface Invocation {
   id: InvocationId | undefined;
   /** Of `flush` and nobody else: how this object is written. Not in the row. */
   row: LateRow | undefined;
+  /** Of `encodeInvocation` and nobody else: the fields that never change. Not in the row. */
+  packed: Uint8Array | undefined;
 }
 
 export function setStatus(invocation: Invocation, status: Status, nowMs: number): void {

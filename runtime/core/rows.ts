@@ -4,7 +4,7 @@
  */
 import { assert } from "../../protocol/assert.ts";
 import type { Plain } from "../../protocol/fields.ts";
-import { packValue, unpackValue } from "../../protocol/pack.ts";
+import { packFrom, packItems, packValue, unpackValue } from "../../protocol/pack.ts";
 import {
   commandFromPlain,
   commandToPlain,
@@ -44,9 +44,10 @@ function fields<T extends readonly Plain[]>(row: Uint8Array, count: number): T {
 
 const binaryOf = (bytes: Uint8Array): string => String.fromCharCode(...bytes);
 
+/** What never changes stands first, and is packed once: a record is written at every step. */
 export function encodeInvocation(it: Invocation): Uint8Array {
   if (it.sealed !== undefined) return encodeSealed(it);
-  return packValue([
+  it.packed ??= packItems([
     it.epoch,
     bytesOf(it.tag),
     bytesOf(it.seed),
@@ -59,6 +60,8 @@ export function encodeInvocation(it: Invocation): Uint8Array {
     it.idempotencyKey,
     it.parent && [it.parent.sequence, it.parent.completionId],
     it.scheduledForMs,
+  ]);
+  return packFrom(PACKED_FIELDS, it.packed, [
     it.status,
     it.statusSinceMs,
     it.deployment,
@@ -91,6 +94,8 @@ export function encodeInvocation(it: Invocation): Uint8Array {
     it.waitedFor,
   ]);
 }
+
+const PACKED_FIELDS = 12;
 
 type InvocationFields = [
   epoch: number,
@@ -185,6 +190,7 @@ export function decodeInvocation(sequence: Sequence, row: Uint8Array): Invocatio
     sealed: undefined,
     id: undefined,
     row: undefined,
+    packed: undefined,
   };
 }
 

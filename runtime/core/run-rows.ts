@@ -1,13 +1,13 @@
-/** The rows of outstanding runs: read, and taken away with the timers that hang on them. */
+/** The rows of outstanding runs: read, kept, and taken away with the timers that hang on them. */
 import { assert } from "../../protocol/assert.ts";
 import { readOr } from "./damage.ts";
 import type { Invocation } from "./invocation.ts";
 import { prefixEnd, readU32, runKey, runPrefix } from "./keys.ts";
-import { decodeRun, type Run } from "./rows.ts";
+import { decodeRun, encodeRun, type Run } from "./rows.ts";
 import { changed, type Step } from "./step.ts";
 import { clearTimer } from "./timers.ts";
 
-/** @throws DamagedRowError when one is not what was written */
+/** Of an invocation without an attempt. @throws DamagedRowError when one is not what was written */
 export function readRuns(step: Step, invocation: Invocation): (readonly [number, Run])[] {
   return runRows(step, invocation).map(([index, row]) => [index, decodeRun(row)] as const);
 }
@@ -17,9 +17,18 @@ export function findRuns(
   step: Step,
   invocation: Invocation,
 ): (readonly [number, Run | undefined])[] {
+  const attempt = step.memory.attempts.get(invocation.sequence);
+  if (attempt) return [...attempt.runs].map(([index, { run }]) => [index, run] as const);
   return runRows(step, invocation).map(
     ([index, row]) => [index, readOr(() => decodeRun(row), undefined)] as const,
   );
+}
+
+/** What has become of a run: for its row, and for the attempt that is live. */
+export function keepRun(step: Step, { sequence }: Invocation, index: number, run: Run): void {
+  step.tx.put(runKey(sequence, index), encodeRun(run));
+  const open = step.memory.attempts.get(sequence)?.runs.get(index);
+  if (open) open.run = run;
 }
 
 function runRows({ tx }: Step, invocation: Invocation): (readonly [number, Uint8Array])[] {
@@ -33,6 +42,7 @@ function runRows({ tx }: Step, invocation: Invocation): (readonly [number, Uint8
 
 export function removeRun(step: Step, invocation: Invocation, index: number): void {
   step.tx.remove(runKey(invocation.sequence, index));
+  step.memory.attempts.get(invocation.sequence)?.runs.delete(index);
   invocation.runs--;
   changed(step, invocation);
 }

@@ -5,25 +5,25 @@
  *    when that command, that try and everything delivered to the attempt so far are durable.
  * 2. A result is recorded at most once per run, from the attempt and the try that hold the go.
  * 3. Failures are counted durably, apart from tries: a try that a crash cut off is no failure.
- * 4. What an unknown outcome means is the run's own choice, its mode: gos.ts says who gets another go.
+ * 4. Code that waits for a run and for nothing else may go ahead with its result as it reports it.
+ *    If the runtime has delivered something else before, that attempt is void: another one goes by
+ *    the journal.
+ * 5. What an unknown outcome means is the run's own choice, its mode: gos.ts says who gets another go.
  */
 import { assert } from "../../protocol/assert.ts";
 import type { Command, CompletionResult } from "../../protocol/command.ts";
 import { FailureCode, type Failure } from "../../protocol/failure.ts";
 import type { RunFailed, RunNotDone, RunResult } from "../../protocol/message.ts";
-import { pauseDamaged, tryRead } from "./damage.ts";
 import { asCompletion, deliver } from "./deliver.ts";
 import type { Invocation } from "./invocation.ts";
 import { grantGo } from "./gos.ts";
-import { runKey } from "./keys.ts";
+import { appendDelivery } from "./journal.ts";
 import { exhaust, policyOf } from "./fail.ts";
-import { leaveStatus } from "./leave-status.ts";
 import { atLeastMin, isExhausted, nextDelayMs } from "./retry.ts";
-import { decodeRun, encodeRun, type Run } from "./rows.ts";
-import { clearRetry, findRuns, removeRun } from "./run-rows.ts";
+import type { Run } from "./rows.ts";
+import { clearRetry, findRuns, keepRun, removeRun } from "./run-rows.ts";
 import { changed, type Attempt, type Step } from "./step.ts";
 import { dueIn, setTimer } from "./timers.ts";
-import { DamagedRowError } from "./tx.ts";
 import { noteProgress } from "./tries.ts";
 
 export function recordRun(
@@ -50,34 +50,51 @@ export function recordRun(
   };
   invocation.runs++;
   changed(step, invocation);
-  attempt.openRuns++;
   grantGo(step, attempt, command.index, run);
 }
 
-export function onRunResult(step: Step, attempt: Attempt, message: RunResult): void {
-  const run = closeTry(step, attempt, message);
-  if (run === undefined) return;
-  noteProgress(step, attempt);
-  attempt.openRuns--;
-  removeRun(step, attempt.invocation, message.command);
-  if (run.cancelled) return;
-  const completion = { kind: "completion", completionId: run.completionId } as const;
-  deliver(
-    step,
-    attempt.invocation,
-    { ...completion, result: asCompletion(message.result) },
+/**
+ * Records the result. If the code has gone ahead with it, tells whether it may have: "taken"; "void"
+ * when something that it has not seen was delivered before; else what an honest worker never does.
+ */
+export function onRunResult(
+  step: Step,
+  attempt: Attempt,
+  message: RunResult,
+): "taken" | "void" | { readonly wrong: string } {
+  const { invocation } = attempt;
+  const { command, deliveries: made } = message;
+  const seen = invocation.deliveries;
+  const run = closeTry(attempt, message);
+  if (run !== undefined) {
+    noteProgress(step, attempt);
+    removeRun(step, invocation, command);
+    if (!run.cancelled) record(step, attempt, run.completionId, message);
+  }
+  if (made === null) return "taken";
+  if (made < seen) return "void";
+  if (made === seen && run?.cancelled === false && attempt.runs.size === 0) return "taken";
+  return { wrong: `run ${command} was gone ahead with where it was not all that was outstanding` };
+}
+
+function record(step: Step, attempt: Attempt, completionId: number, message: RunResult): void {
+  const completion = { kind: "completion", completionId } as const;
+  const recorded = { ...completion, result: asCompletion(message.result) };
+  if (message.deliveries === null) {
     // The worker holds what it proposed: it need not travel back.
-    { ...completion, result: { kind: "proposed" } },
-  );
+    deliver(step, attempt.invocation, recorded, { ...completion, result: { kind: "proposed" } });
+  } else {
+    attempt.idle = false;
+    appendDelivery(step, attempt.invocation, recorded);
+  }
 }
 
 export function onRunFailed(step: Step, attempt: Attempt, message: RunFailed): void {
-  const run = closeTry(step, attempt, message);
+  const run = closeTry(attempt, message);
   if (run === undefined) return;
   const { invocation } = attempt;
   const { failure, command } = message;
   if (run.cancelled) {
-    attempt.openRuns--;
     removeRun(step, invocation, command);
     return;
   }
@@ -93,11 +110,10 @@ export function onRunFailed(step: Step, attempt: Attempt, message: RunFailed): v
   }
   const then = afterLastTry(step, invocation, run);
   if (then !== "fail") {
-    step.tx.put(runKey(invocation.sequence, command), encodeRun(failed));
+    keepRun(step, invocation, command, failed);
     exhaust(step, attempt, then, failure);
     return;
   }
-  attempt.openRuns--;
   removeRun(step, invocation, command);
   const result: CompletionResult = { kind: "failure", failure: exhausted(failure) };
   deliver(step, invocation, { kind: "completion", completionId: run.completionId, result });
@@ -109,16 +125,14 @@ export function onRunNotDone(
   attempt: Attempt,
   message: RunNotDone,
 ): string | undefined {
-  const granted = attempt.executing.get(message.command);
+  const granted = attempt.runs.get(message.command)?.go;
   if (granted?.try === message.try && !granted.probe) {
     return `run ${message.command} is said not to have happened, and nobody had asked`;
   }
-  const run = closeTry(step, attempt, message);
+  const run = closeTry(attempt, message);
   if (run === undefined) return undefined;
-  if (run.cancelled) {
-    attempt.openRuns--;
-    removeRun(step, attempt.invocation, message.command);
-  } else grantGo(step, attempt, message.command, { ...run, mayHaveHappened: false });
+  if (run.cancelled) removeRun(step, attempt.invocation, message.command);
+  else grantGo(step, attempt, message.command, { ...run, mayHaveHappened: false });
   return undefined;
 }
 
@@ -126,12 +140,10 @@ export function onRunNotDone(
 export function retryRun(step: Step, invocation: Invocation, index: number): void {
   const attempt = step.memory.attempts.get(invocation.sequence);
   // Without an attempt the next one grants the go as it starts.
-  if (attempt === undefined) return;
-  const row = step.tx.get(runKey(invocation.sequence, index));
-  if (row === undefined) return;
-  const run = tryRead(() => decodeRun(row));
-  if (run instanceof DamagedRowError) return stopDamaged(step, invocation, run);
-  if (run.cancelled || run.nextTryAtMs === null || attempt.executing.has(index)) return;
+  const open = attempt?.runs.get(index);
+  if (attempt === undefined || open === undefined) return;
+  const { run, go } = open;
+  if (run.cancelled || run.nextTryAtMs === null || go !== undefined) return;
   grantGo(step, attempt, index, run);
 }
 
@@ -139,45 +151,24 @@ export function retryRun(step: Step, invocation: Invocation, index: number): voi
 export function cancelRuns(step: Step, invocation: Invocation): void {
   const attempt = step.memory.attempts.get(invocation.sequence);
   for (const [index, run] of findRuns(step, invocation)) {
-    if (run === undefined) {
-      // Of a closure that may still be at work nothing more is wanted.
-      if (attempt && !attempt.executing.delete(index)) attempt.openRuns--;
-      removeRun(step, invocation, index);
-      continue;
-    }
-    if (run.cancelled) continue;
-    clearRetry(step, invocation, index, run);
-    if (attempt?.executing.has(index)) {
+    if (run?.cancelled) continue;
+    if (run) clearRetry(step, invocation, index, run);
+    if (run && attempt?.runs.get(index)?.go) {
       // The closure may still be at work, so the attempt still gets only durable deliveries.
-      const cancelled: Run = { ...run, cancelled: true, nextTryAtMs: null };
-      step.tx.put(runKey(invocation.sequence, index), encodeRun(cancelled));
-      continue;
-    }
-    if (attempt) attempt.openRuns--;
-    removeRun(step, invocation, index);
+      keepRun(step, invocation, index, { ...run, cancelled: true, nextTryAtMs: null });
+    } else removeRun(step, invocation, index);
   }
 }
 
 /** The run whose current try this message ends; undefined when it is not the try that holds the go. */
 function closeTry(
-  step: Step,
   attempt: Attempt,
   message: { readonly command: number; readonly try: number },
 ): Run | undefined {
-  if (attempt.executing.get(message.command)?.try !== message.try) return undefined;
-  attempt.executing.delete(message.command);
-  const row = step.tx.get(runKey(attempt.invocation.sequence, message.command));
-  assert(row !== undefined, `run ${message.command} holds a go and has no row`);
-  const run = tryRead(() => decodeRun(row));
-  if (!(run instanceof DamagedRowError)) return run;
-  stopDamaged(step, attempt.invocation, run);
-  return undefined;
-}
-
-/** The row of a run is damaged while its attempt is live: that ends, as it could not begin. */
-function stopDamaged(step: Step, invocation: Invocation, damage: DamagedRowError): void {
-  leaveStatus(step, invocation, damage.message);
-  pauseDamaged(step, invocation, damage);
+  const open = attempt.runs.get(message.command);
+  if (open?.go?.try !== message.try) return undefined;
+  open.go = undefined;
+  return open.run;
 }
 
 /** When the next try is due; undefined when there is none. */
@@ -207,7 +198,7 @@ function afterLastTry(step: Step, invocation: Invocation, run: Run): "fail" | "p
 
 function backOff(step: Step, invocation: Invocation, index: number, run: Run): void {
   assert(run.nextTryAtMs !== null, "a run that backs off knows when its next try is due");
-  step.tx.put(runKey(invocation.sequence, index), encodeRun(run));
+  keepRun(step, invocation, index, run);
   invocation.spentMs["runs-backing-off"] += run.nextTryAtMs - step.nowMs;
   changed(step, invocation);
   const { sequence } = invocation;

@@ -218,6 +218,7 @@ const UNUSED = {
   waitedFor: false,
   id: undefined,
   row: undefined,
+  packed: undefined,
 } as const satisfies Partial<Invocation>;
 
 /** Only what took time, each behind its place. */

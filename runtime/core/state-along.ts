@@ -40,7 +40,7 @@ export function sendStateAlong(step: Step, attempt: Attempt, name: string): void
   const full = along.bytes + MESSAGE_BYTES > BYTES_MAX;
   if (full || (cutShort && entries.length === 0)) attempt.along = null;
   if (entries.length === 0) return;
-  const when = attempt.openRuns > 0 ? "durable" : "now";
+  const when = attempt.runs.size > 0 ? "durable" : "now";
   tell(step, attempt, { kind: "state", attempt: handle, entries }, when);
 }
 

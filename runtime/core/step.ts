@@ -20,7 +20,7 @@ import type { KeyCache } from "./key-cache.ts";
 import type { Invocation } from "./invocation.ts";
 import type { Limits } from "./limits.ts";
 import type { Pauses } from "./pauses.ts";
-import { decodeInvocation, encodeInvocation } from "./rows.ts";
+import { decodeInvocation, encodeInvocation, type Run } from "./rows.ts";
 import type { LateRow, RowKey, Tx } from "./tx.ts";
 
 /** A go that a run holds. */
@@ -30,15 +30,20 @@ export interface Granted {
   readonly probe: boolean;
 }
 
+/** What the row of a run says, so that it need not be read; and the go of its present try. */
+export interface OpenRun {
+  run: Run;
+  /** Its closure or probe may be executing now. */
+  go: Granted | undefined;
+}
+
 /** One attempt on one connection. */
 export interface Attempt {
   readonly connection: Connection;
   readonly handle: number;
   readonly invocation: Invocation;
-  /** Runs whose closure or probe may be executing now, by command index. */
-  readonly executing: Map<number, Granted>;
-  /** Runs recorded and not completed: while there are any, deliveries wait for the disk. */
-  openRuns: number;
+  /** Runs recorded and not completed, by command index: while there are any, deliveries wait for the disk. */
+  readonly runs: Map<number, OpenRun>;
   /** It waits, for nothing but calls and attaches. Until its next command or delivery. */
   idle: boolean;
   /** It issued a command or recorded a result: what failed before is behind it. */

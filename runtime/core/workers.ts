@@ -151,9 +151,12 @@ function onAttemptMessage(step: Step, attempt: Attempt, message: AttemptMessage)
       if (refused !== undefined) refuseAttempt(step, attempt, command.index, refused);
       return;
     }
-    case "run-result":
-      onRunResult(step, attempt, message);
+    case "run-result": {
+      const taken = onRunResult(step, attempt, message);
+      if (taken === "void") startOver(step, attempt, message.deliveries ?? 0);
+      else if (taken !== "taken") breakOff(step, attempt.connection, taken.wrong);
       return;
+    }
     case "run-failed":
       onRunFailed(step, attempt, message);
       return;
@@ -202,13 +205,23 @@ function onIdle(step: Step, attempt: Attempt, deliveries: number): void {
  */
 function onSuspend(step: Step, attempt: Attempt, deliveries: number): void {
   const { invocation } = attempt;
-  const runsNow = attempt.executing.size > 0;
+  const runsNow = [...attempt.runs.values()].some(({ go }) => go !== undefined);
   invocation.waitsOnlyForOthers = attempt.idle;
   if (!attempt.progressed) invocation.idleResumes++;
   dropAttempt(step, attempt);
   changed(step, invocation);
   setStatus(invocation, "suspended", step.nowMs);
   if (invocation.deliveries > deliveries || runsNow) resume(step, invocation);
+}
+
+/**
+ * Its code has gone ahead of the journal: what it did since is not taken, and another attempt goes on
+ * from what is recorded, as after a suspension that had not seen everything.
+ */
+function startOver(step: Step, attempt: Attempt, deliveries: number): void {
+  const reason = "something else was delivered before the result that its code went ahead with";
+  tell(step, attempt, { kind: "abort", attempt: attempt.handle, reason }, "durable");
+  onSuspend(step, attempt, deliveries);
 }
 
 /** A worker that breaks the protocol: its attempts end here, before its close is even sent. */

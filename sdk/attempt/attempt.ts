@@ -1,9 +1,8 @@
 /**
  * One attempt: runs a handler once against its journal, to its end, its failure or its suspension.
  *
- * The machine owns the order of things; this file owns the event loop. A turn is two adjacent
- * `setImmediate`s, one that opens it (and starts the handler, or makes a delivery) and one that
- * closes it: between the two Node runs microtasks until they are dry, and nothing else.
+ * The machine owns the order of things; this file says when a turn is due, and turns.ts gives it its
+ * two adjacent `setImmediate`s: one opens it (starts the handler, or makes a delivery), one closes it.
  *
  * 1. Exactly one of `end`, `fail` and `suspend` is sent, and nothing after it.
  * 2. Nothing that user code does can end more than its own attempt.
@@ -33,9 +32,11 @@ import {
 import { bindContext } from "./bind-context.ts";
 import { runInScope, type Scope } from "./current-attempt.ts";
 import { InputError } from "./input-error.ts";
+import { LazySignal } from "./lazy-signal.ts";
 import { ReplayMachine } from "./machine.ts";
 import { RunExecutor } from "./run-executor.ts";
 import { StateView } from "./state-view.ts";
+import { Turns, type Turn } from "./turns.ts";
 
 export interface AttemptOptions {
   readonly start: Start;
@@ -49,6 +50,8 @@ export interface AttemptOptions {
   readonly onIdle?: () => void;
   readonly inactivityTimeoutMs: number;
   readonly payloadBytesMax: number;
+  /** Shared by the attempts of a worker. */
+  readonly turns?: Turns;
   /** How long a replay waits for a command that was recorded from outside a turn. Default 10 s. */
   readonly replayTimeoutMs?: number;
 }
@@ -63,10 +66,10 @@ export class Attempt {
   readonly #machine: ReplayMachine;
   readonly #runs: RunExecutor;
   readonly #state: StateView;
+  readonly #turns: Turns;
   /** Why it is over; undefined while it is not. */
   #over: Error | undefined;
-  /** Only once user code has asked for the signal: it is the dearest object of an attempt. */
-  #signal: AbortController | undefined;
+  readonly #signal = new LazySignal();
   #entriesMissing: number;
   #turnScheduled = false;
   #advanceScheduled = false;
@@ -78,9 +81,10 @@ export class Attempt {
   #replayLimit: NodeJS.Timeout | undefined;
 
   constructor(options: AttemptOptions) {
-    const { start, handler } = options;
+    const { start, handler, turns = new Turns() } = options;
     this.#options = options;
     this.#state = new StateView(start.state);
+    this.#turns = turns;
     this.#entriesMissing = start.commandCount + start.deliveryCount;
     this.#machine = new ReplayMachine({
       issue: (command) => options.send({ kind: "command", attempt: start.attempt, command }),
@@ -97,6 +101,7 @@ export class Attempt {
       asTerminalError: handler.asTerminalError,
       send: options.send,
       scope: (run) => this.#scope(run),
+      goAhead: (command) => this.#machine.receiveOwn(command),
       onReported: () => this.#advance(),
       onMissingProbe: (command, name) =>
         this.#fail(missingProbe(command, name), { stack: "", command }),
@@ -157,17 +162,21 @@ export class Attempt {
     if (this.#turnScheduled) return;
     this.#turnScheduled = true;
     this.#clearTimers();
-    setImmediate(() => {
+    this.#turns.ask(this.#turn);
+  }
+
+  readonly #turn: Turn = {
+    open: () => {
       if (this.#machine.over) return;
       this.#machine.openTurn();
       if (!this.#handlerStarted) this.#startHandler();
-    });
-    setImmediate(() => {
+    },
+    close: () => {
       this.#turnScheduled = false;
       this.#machine.closeTurn();
       this.#advance();
-    });
-  }
+    },
+  };
 
   #handlerStarted = false;
 
@@ -181,7 +190,7 @@ export class Attempt {
       machine: this.#machine,
       runs: this.#runs,
       payloadBytesMax,
-      attemptSignal: () => this.#attemptSignal(),
+      attemptSignal: () => this.#signal.signal,
     });
     const scope = this.#scope(undefined);
     void runInScope(scope, async () => {
@@ -299,14 +308,8 @@ export class Attempt {
     this.#over = reason;
     this.#clearTimers();
     this.#runs.stop(reason);
-    this.#signal?.abort(reason);
+    this.#signal.abort(reason);
     this.#options.onEnded();
-  }
-
-  #attemptSignal(): AbortSignal {
-    if (this.#over) return AbortSignal.abort(this.#over);
-    this.#signal ??= new AbortController();
-    return this.#signal.signal;
   }
 
   #scope(run: string | undefined): Scope {

@@ -33,13 +33,11 @@ export function bindRun({ recorder, runs, serde }: RunParts) {
       return own.deserialize(proposal.value);
     };
     const draft = { kind: "run", name, retry: retryOf(options), mode: modeOf(options) } as const;
-    const { promise, command } = recorder.ask(draft, read);
+    // A failure that was recorded is given back without a proposal being taken.
+    const failed = (of: Command): void => runs.forget(of.index);
+    const { promise, command } = recorder.ask(draft, read, { failed });
     const { probe } = options;
-    if (command) {
-      runs.add({ command: command.index, name, action, probe, serde: own });
-      // A failure that was recorded is given back without a proposal being taken.
-      promise.catch(() => runs.forget(command.index));
-    }
+    if (command) runs.add({ command: command.index, name, action, probe, serde: own });
     return promise;
   };
 }

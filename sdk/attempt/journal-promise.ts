@@ -18,9 +18,10 @@ export type StartTimer = (durationMs: number) => Timer;
 type Executor<T> = (resolve: (value: T) => void, reject: (reason: unknown) => void) => void;
 
 export class JournalPromise<T> extends Promise<T> implements ContextPromise<T> {
-  /** `.then` gives a plain promise: only the call itself stands in the journal. */
-  static override get [Symbol.species](): PromiseConstructor {
-    return Promise;
+  static {
+    // `.then` gives a plain promise: only the call itself stands in the journal. And `await` takes this
+    // one as it is: of any other class it would make two promises more.
+    void Object.defineProperty(this.prototype, "constructor", { value: Promise });
   }
 
   readonly #startTimer: StartTimer;

@@ -14,7 +14,10 @@ import type { Draft } from "./draft.ts";
 import { JournalPromise, type Timer } from "./journal-promise.ts";
 import type { IssueOptions, ReplayMachine } from "./machine.ts";
 
-export type Here = Pick<IssueOptions, "here" | "durableOnly">;
+export type Here = Pick<IssueOptions, "here" | "durableOnly"> & {
+  /** Told when it fails, in the place of `read`. */
+  readonly failed?: (command: Command) => void;
+};
 
 export interface Recorded<T> {
   readonly promise: JournalPromise<T>;
@@ -58,6 +61,7 @@ export class Recorder {
     let refusal: Error | undefined;
     const promise = new JournalPromise<T>(this.#startTimer, (resolve, reject) => {
       const settle = (result: CompletionResult, of: Command): void => {
+        if (result.kind === "failure") here.failed?.(of);
         try {
           resolve(valueOf(result, of, read));
         } catch (error) {

@@ -6,7 +6,13 @@
  * 2. The value that user code gets is `decode(encode(x))`, the first time too.
  */
 import { FailureCode } from "../../protocol/failure.ts";
-import type { Go, WorkerMessage } from "../../protocol/message.ts";
+import type {
+  Go,
+  RunFailed,
+  RunNotDone,
+  RunResult,
+  WorkerMessage,
+} from "../../protocol/message.ts";
 import type { Result } from "../../protocol/payload.ts";
 import type { TerminalError } from "../errors.ts";
 import { isTerminal, retryAfterMsOf, toFailure } from "../failure.ts";
@@ -14,6 +20,7 @@ import type { ProbeAnswer, RunAction, RunContext, RunProbe } from "../run.ts";
 import type { Serde } from "../serde.ts";
 import { encode } from "../serde/encode.ts";
 import { runInScope, type Scope } from "./current-attempt.ts";
+import { LazySignal } from "./lazy-signal.ts";
 
 export interface Run {
   readonly command: number;
@@ -25,7 +32,7 @@ export interface Run {
 
 interface Entry extends Run {
   state: "waiting" | "executing" | "reported";
-  abort: AbortController | undefined;
+  abort: LazySignal | undefined;
   /** What was proposed, and comes back as "proposed" once it is recorded. */
   proposal: Result | undefined;
   /** Nobody waits for it any more: what it reports is recorded nowhere, and nothing comes back. */
@@ -39,6 +46,11 @@ export interface RunExecutorOptions {
   readonly asTerminalError: ((error: unknown) => TerminalError | undefined) | undefined;
   readonly send: (message: WorkerMessage) => void;
   readonly scope: (run: string) => Scope;
+  /**
+   * The result of this run is all that the attempt is at: it may go on with it. Gives the number of
+   * deliveries before that, or null when it has to wait for the runtime.
+   */
+  readonly goAhead: (command: number) => number | null;
   /** An execution ended: the attempt may be idle now. */
   readonly onReported: () => void;
   /** The journal has a run with a probe where the code gives none: the attempt cannot go on. */
@@ -47,6 +59,9 @@ export interface RunExecutorOptions {
 
 /** Which try a go starts, and of what. */
 export type RunGo = Pick<Go, "command" | "try" | "probe">;
+
+type RunReport = RunResult | RunFailed | RunNotDone;
+type Try = Pick<RunReport, "attempt" | "command" | "try">;
 
 export class RunExecutor {
   readonly #options: RunExecutorOptions;
@@ -85,7 +100,7 @@ export class RunExecutor {
       return;
     }
     run.state = "executing";
-    void this.#execute(run, go);
+    this.#execute(run, go);
   }
 
   /** The result that this attempt proposed for a run, now recorded. */
@@ -140,33 +155,55 @@ export class RunExecutor {
     this.#early.clear();
   }
 
-  async #execute(run: Entry, go: RunGo): Promise<void> {
-    const abort = new AbortController();
+  /** No promise is made for a closure that makes none: each costs its hooks (docs/performance.md). */
+  #execute(run: Entry, go: RunGo): void {
+    const { invocationId, scope } = this.#options;
+    const abort = new LazySignal();
     run.abort = abort;
-    const { invocationId, attempt, send, scope } = this.#options;
-    const idempotencyToken = `${invocationId}-${run.command}`;
-    const base = { attempt, command: run.command, try: go.try };
-    let message: WorkerMessage;
+    const given: RunContext = {
+      get signal() {
+        return abort.signal;
+      },
+      idempotencyToken: `${invocationId}-${run.command}`,
+      attempt: go.try,
+    };
+    const succeeded = (found: unknown): void => this.#report(run, this.#foundBy(run, go, found));
+    const failed = (error: unknown): void => this.#report(run, this.#failed(run, go, error));
+    let found: unknown;
     try {
-      const given = { signal: abort.signal, idempotencyToken, attempt: go.try };
-      // A closure may throw on the spot; the await makes that a rejection like any other.
-      const found = await runInScope(scope(run.name), async () =>
-        go.probe ? probe(run, given) : { happened: true as const, value: await run.action(given) },
-      );
-      message = found.happened
-        ? { kind: "run-result", ...base, result: this.#encode(run, found.value) }
-        : { kind: "run-not-done", ...base };
+      found = runInScope(scope(run.name), () => (go.probe ? probe(run, given) : run.action(given)));
     } catch (error) {
-      message = this.#failed(base, error);
+      failed(error);
+      return;
     }
+    if (isThenable(found)) void Promise.resolve(found).then(succeeded, failed);
+    else succeeded(found);
+  }
+
+  #report(run: Entry, message: RunReport): void {
     // After a probe that found nothing the go for the closure is sure to come, and soon.
     run.state = message.kind === "run-not-done" ? "waiting" : "reported";
     run.abort = undefined;
     if (this.#stopped) return;
+    const { send, goAhead, onReported } = this.#options;
     if (run.unwanted) this.#runs.delete(run.command);
     else if (message.kind === "run-result") run.proposal = message.result;
-    send(message);
-    this.#options.onReported();
+    // A closure beside it, also one that nobody waits for, must not see what is not durable.
+    const mayGoAhead = message.kind === "run-result" && !run.unwanted && this.#runs.size === 1;
+    send(mayGoAhead ? { ...message, deliveries: goAhead(run.command) } : message);
+    onReported();
+  }
+
+  #foundBy(run: Entry, go: RunGo, found: unknown): RunReport {
+    const base = { attempt: this.#options.attempt, command: run.command, try: go.try };
+    if (!go.probe) return this.#result(base, this.#encode(run, found));
+    const answer = found as ProbeAnswer<unknown>; // `probe` has looked at it
+    if (!answer.happened) return { kind: "run-not-done", ...base };
+    return this.#result(base, this.#encode(run, answer.value));
+  }
+
+  #result(base: Try, result: Result): RunResult {
+    return { kind: "run-result", ...base, result, deliveries: null };
   }
 
   /** What cannot be carried fails for good: another try would repeat the effect and fail again. */
@@ -186,17 +223,17 @@ export class RunExecutor {
     );
   }
 
-  #failed(
-    base: { readonly attempt: number; readonly command: number; readonly try: number },
-    error: unknown,
-  ): WorkerMessage {
+  #failed(run: Entry, go: RunGo, error: unknown): RunReport {
+    const base = { attempt: this.#options.attempt, command: run.command, try: go.try };
     const mapped = isTerminal(error) ? error : this.#options.asTerminalError?.(error);
-    if (mapped) {
-      return { kind: "run-result", ...base, result: { ok: false, failure: toFailure(mapped) } };
-    }
+    if (mapped) return this.#result(base, { ok: false, failure: toFailure(mapped) });
     const retryAfterMs = retryAfterMsOf(error);
     return { kind: "run-failed", ...base, failure: toFailure(error), retryAfterMs };
   }
+}
+
+function isThenable(it: unknown): it is PromiseLike<unknown> {
+  return typeof it === "object" && it !== null && "then" in it && typeof it.then === "function";
 }
 
 async function probe(run: Run, given: RunContext): Promise<ProbeAnswer<unknown>> {

@@ -18,6 +18,7 @@ import {
 } from "../../protocol/message.ts";
 import { NumberMap } from "../../protocol/number-map.ts";
 import { Attempt } from "../attempt/attempt.ts";
+import { Turns } from "../attempt/turns.ts";
 import type { AnyDefinition, Registration } from "../definition.ts";
 import { manifestOf, registrationsOf } from "../manifest.ts";
 import { RegistrationRefusedError } from "./registration-refused.ts";
@@ -51,6 +52,7 @@ export class WorkerSession implements ChannelHandlers<RuntimeMessage> {
   readonly registered: Promise<Welcome>;
   readonly #options: WorkerSessionOptions;
   readonly #registrations: ReadonlyMap<string, Registration>;
+  readonly #turns = new Turns();
   #attempts = new NumberMap<Attempt>();
   #welcome: Welcome | undefined;
   #resolve: (welcome: Welcome) => void = () => undefined;
@@ -186,6 +188,7 @@ export class WorkerSession implements ChannelHandlers<RuntimeMessage> {
       inactivityTimeoutMs:
         handler.manifest.inactivityTimeoutMs ?? this.#welcome.inactivityTimeoutMs,
       payloadBytesMax: this.#welcome.payloadBytesMax,
+      turns: this.#turns,
     });
     this.#attempts.set(start.attempt, attempt);
   }

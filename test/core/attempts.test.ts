@@ -78,6 +78,7 @@ describe("a run", () => {
       command: run,
       try: 1,
       result,
+      deliveries: null,
     } as const;
     expect(whenOf(() => h.say(1, done))).toEqual(["now"]);
     expect(attempt.deliveries().at(-1)).toEqual({
@@ -100,10 +101,31 @@ describe("a run", () => {
       completionId: 1,
     });
     const result = { ok: true, value: bytes("1") } as const;
-    h.say(1, { kind: "run-result", attempt: attempt.handle, command, try: 2, result });
+    h.say(1, {
+      kind: "run-result",
+      attempt: attempt.handle,
+      command,
+      try: 2,
+      result,
+      deliveries: null,
+    });
     expect(attempt.deliveries()).toEqual([]);
-    h.say(1, { kind: "run-result", attempt: attempt.handle, command, try: 1, result });
-    h.say(1, { kind: "run-result", attempt: attempt.handle, command, try: 1, result });
+    h.say(1, {
+      kind: "run-result",
+      attempt: attempt.handle,
+      command,
+      try: 1,
+      result,
+      deliveries: null,
+    });
+    h.say(1, {
+      kind: "run-result",
+      attempt: attempt.handle,
+      command,
+      try: 1,
+      result,
+      deliveries: null,
+    });
     expect(attempt.deliveries().length).toBe(1);
   });
 

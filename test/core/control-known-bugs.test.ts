@@ -234,7 +234,14 @@ describe("T20: a cancellation is not lost between attempts", () => {
     expect(replaying.deliveries()).toEqual([{ kind: "cancellation" }]);
     // The closure may be at work: its result is taken, and recorded nowhere.
     const result = { ok: true, value: bytes("1") } as const;
-    h.say(2, { kind: "run-result", attempt: replaying.handle, command: 0, try: 2, result });
+    h.say(2, {
+      kind: "run-result",
+      attempt: replaying.handle,
+      command: 0,
+      try: 2,
+      result,
+      deliveries: null,
+    });
     const late = { kind: "run", mode: "at-least-once", retry: null, completionId: 2 } as const;
     replaying.issue(late, { after: 0 });
     expect(replaying.gos().length).toBe(1);

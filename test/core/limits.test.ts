@@ -125,6 +125,7 @@ describe("T22: sizes of what a handler sends", () => {
                 command: 0,
                 try: 1,
                 result: ok(size),
+                deliveries: null,
               });
         const message = /a result has 11 bytes, the limit payloadBytesMax is 10/;
         if (size > N) expectRefused(h, attempt, act, message);

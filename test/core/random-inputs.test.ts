@@ -212,6 +212,7 @@ class Chaos {
         kind: "run-result",
         ...base,
         result: { ok: true, value: bytes("1") },
+        deliveries: null,
       });
     } else {
       const failure = { name: "Error", message: "boom", code: 500 };

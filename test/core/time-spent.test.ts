@@ -83,7 +83,7 @@ test("what the shell says of the disk is added up, for the attempt that it is sa
   const command = attempt.issue(run);
   h.advance(10);
   const result = { ok: true, value: new Uint8Array() } as const;
-  const said = { attempt: attempt.handle, command, try: 1, result };
+  const said = { attempt: attempt.handle, command, try: 1, result, deliveries: null };
   const message = { kind: "run-result", ...said } as const;
   h.apply({ kind: "worker-message", connection: 1, ordinal: 3, message, diskWaitMs: 7 });
   const zombie = { ...message, attempt: 99 } as const;

@@ -163,7 +163,10 @@ export class HostileWorker {
       command: go?.command ?? random.int(0, known.commands + 1),
       try: random.chance(0.8) ? (go?.try ?? 1) : random.pick([1, 2, 4_000_000_000]),
     };
-    if (random.chance(0.6)) return { kind: "run-result", ...base, result: this.#result() };
+    if (random.chance(0.6)) {
+      const deliveries = random.pick([null, null, 0, known.deliveries, 4_000_000_000]);
+      return { kind: "run-result", ...base, result: this.#result(), deliveries };
+    }
     const retryAfterMs = random.pick([null, 0, 5, 2 ** 53 - 1]);
     return { kind: "run-failed", ...base, failure: FAILURE, retryAfterMs };
   }

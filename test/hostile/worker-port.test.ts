@@ -128,7 +128,10 @@ describe("closed with 4400", () => {
   test.each<[string, WorkerMessage]>([
     ["a drain", { kind: "drain" }],
     ["an end", { kind: "end", attempt: 1, result: OK }],
-    ["a result of a run", { kind: "run-result", attempt: 1, command: 0, try: 1, result: OK }],
+    [
+      "a result of a run",
+      { kind: "run-result", attempt: 1, command: 0, try: 1, result: OK, deliveries: null },
+    ],
   ])("%s before the hello", async (_, message) => {
     counts["sequences by hand"]++;
     const before = await settledRows();
@@ -204,7 +207,7 @@ async function settledRows(): Promise<ReadonlyMap<string, string>> {
 describe("ignored, and no row comes of it", () => {
   type Says = (start: Start) => WorkerMessage[];
   test.each<[string, Says]>([
-    ["a result for a run that was never issued", ({ attempt }) => [{ kind: "run-result", attempt, command: 0, try: 1, result: OK }]], // prettier-ignore
+    ["a result for a run that was never issued", ({ attempt }) => [{ kind: "run-result", attempt, command: 0, try: 1, result: OK, deliveries: null }]], // prettier-ignore
     ["a failure for a run that was never issued", ({ attempt }) => [{ kind: "run-failed", attempt, command: 7, try: 1, failure: FAILURE, retryAfterMs: null }]], // prettier-ignore
     ["an end of a handle that was never given", () => [{ kind: "end", attempt: 4_000_000, result: OK }]], // prettier-ignore
     ["a command for a handle that was never given", (start) => [command({ ...start, attempt: 999 }, { kind: "awakeable", completionId: 1 })]], // prettier-ignore
@@ -238,7 +241,7 @@ describe("ignored, and no row comes of it", () => {
       { kind: "end", attempt, result: { ok: false, failure: FAILURE } },
       command(start, { kind: "set-state", key: "late", value: bytes("1") }),
       command(start, { kind: "awakeable", completionId: 1 }),
-      { kind: "run-result", attempt, command: 0, try: 1, result: OK },
+      { kind: "run-result", attempt, command: 0, try: 1, result: OK, deliveries: null },
       { kind: "suspend", attempt, deliveries: 0 },
       { kind: "fail", attempt, failure: FAILURE, stack: "", command: 0, retryAfterMs: 0 },
     );
@@ -274,7 +277,14 @@ describe("ignored, and no row comes of it", () => {
     const { attempt } = start;
     peer.say(command(start, { kind: "run", mode: "at-least-once", retry: null, completionId: 1 }));
     const go = await peer.hears("go");
-    const result = { kind: "run-result", attempt, command: 0, try: go.try, result: OK } as const;
+    const result = {
+      kind: "run-result",
+      attempt,
+      command: 0,
+      try: go.try,
+      result: OK,
+      deliveries: null,
+    } as const;
     peer.say(result);
     expect((await peer.hears("deliver")).delivery).toMatchObject({ completionId: 1 });
     const before = await settledRows();

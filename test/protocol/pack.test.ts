@@ -3,7 +3,7 @@ import { Packr, Unpackr } from "msgpackr/index-no-eval";
 import { describe, expect, test } from "vitest";
 import { AssertionError } from "../../protocol/assert.ts";
 import { ProtocolError, type Plain } from "../../protocol/fields.ts";
-import { packValue, unpackValue } from "../../protocol/pack.ts";
+import { packFrom, packItems, packValue, unpackValue } from "../../protocol/pack.ts";
 import { Packer } from "../../protocol/packer.ts";
 
 const MIB = 1024 * 1024;
@@ -83,6 +83,16 @@ describe("a plain value", () => {
       expect(bytes.buffer.byteLength).toBe(bytes.length);
     }
     expect(unpackValue(small)).toEqual(["a"]);
+  });
+
+  test("has the same bytes when its first items were packed before", () => {
+    const items = fc.array(anyPlain, { maxLength: 40 });
+    fc.assert(
+      fc.property(items, items, (first, rest) => {
+        const packed = packItems(first);
+        expect(packFrom(first.length, packed, rest)).toEqual(packValue([...first, ...rest]));
+      }),
+    );
   });
 
   test("counts its items and itself", () => {

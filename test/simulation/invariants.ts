@@ -76,7 +76,7 @@ export function checkObservation(
   if (result === undefined) return;
   const recorded = result.kind === "value" ? canonical(decode(result.value)) : result.kind;
   must(
-    recorded === canonical(value) || mayBeUndurable(link, invocationId, command.completionId),
+    recorded === canonical(value) || mayBeUndurable(link, invocationId, command),
     `I9: ${step} gave ${canonical(value)}, recorded is ${recorded}`,
   );
 }

@@ -2,11 +2,13 @@
  * Everything that passes between the runtime and its workers, held against the disk at that moment.
  * What honest workers do must never end their connection.
  */
+import type { Command } from "../../protocol/command.ts";
 import { FailureCode } from "../../protocol/failure.ts";
 import type {
   Deliver,
   Fail,
   Replay,
+  RunResult,
   RuntimeMessage,
   Start,
   WorkerMessage,
@@ -30,8 +32,10 @@ export class LinkWatch implements LinkEvents {
   readonly #starts = new Map<Link, Map<number, Start>>();
   readonly #ends = new Map<Link, { ordinal: number; start: Start }[]>();
   readonly #waiting = new Map<Link, WaitingWatch>();
+  /** Code that went ahead with the result of its run, and has not heard that it is durable. */
+  readonly #goneAhead = new Map<Link, { ordinal: number; start: Start; message: RunResult }[]>();
   readonly #foreign = new Set<Link>();
-  /** Results that code was given ahead of the disk: its own proposals, and others in a replay. */
+  /** Results that code has ahead of the disk: its own proposals, recorded or not, and others in a replay. */
   readonly #ahead = new Map<string, Link>();
 
   constructor(scenery: Scenery) {
@@ -44,13 +48,18 @@ export class LinkWatch implements LinkEvents {
   }
 
   /**
-   * Whether this completion was told ahead of the disk by a runtime that is not there any more. It may
-   * never have become durable, and another try's result may stand in its place: such code is a zombie
+   * Whether code may have had this result ahead of the disk, from a runtime that is not there any more. It
+   * may never have become durable, and another try's result may stand in its place: such code is a zombie
    * whose words nobody takes. All other code is held to what is on disk.
    */
-  mayBeUndurable(linkId: number, invocationId: string, completionId: number): boolean {
-    const link = this.#ahead.get(completionName(linkId, invocationId, completionId));
-    return link !== undefined && !this.#scenery.runtime.has(link);
+  mayBeUndurable(
+    linkId: number,
+    invocationId: string,
+    { index, completionId }: Command & { readonly kind: "run" },
+  ): boolean {
+    const names = [`completion ${completionId}`, `command ${index}`];
+    const links = names.map((what) => this.#ahead.get(`${linkId}/${invocationId}/${what}`));
+    return links.some((link) => link !== undefined && !this.#scenery.runtime.has(link));
   }
 
   /** Whoever only waits leaves in time. Asked as time goes on, when nothing moves. */
@@ -90,7 +99,7 @@ export class LinkWatch implements LinkEvents {
 
   onTold(link: Link, message: RuntimeMessage): void {
     this.#waitingOf(link).onTold(message, time.steadyMs);
-    if (message.kind === "deliver") this.#noteProposed(link, message);
+    if (message.kind === "deliver") this.#noteTold(link, message);
     if (message.kind === "replay") this.#noteReplayed(link, message);
     if (message.kind === "start") {
       const starts = this.#starts.get(link) ?? new Map<number, Start>();
@@ -98,17 +107,23 @@ export class LinkWatch implements LinkEvents {
       // What a runtime sent that is dead by now means nothing any more.
       if (!this.#scenery.isLost(link)) this.#scenery.check(() => this.#checkStart(message));
     } else if (message.kind === "ack")
-      this.#scenery.check(() => this.#checkAck(link, message.upTo));
+      this.#scenery.check(() => {
+        this.#checkAck(link, message.upTo);
+        this.#checkAhead(link, message.upTo);
+      });
     else if (message.kind === "abort")
       this.#scenery.check(() => this.#checkAbort(link, message.attempt));
     else if (message.kind === "welcome") this.#scenery.check(() => this.#checkWelcome());
   }
 
-  #noteProposed(link: Link, { attempt, delivery }: Deliver): void {
+  #noteTold(link: Link, { attempt, delivery }: Deliver): void {
     if (delivery.kind !== "completion" || delivery.result.kind !== "proposed") return;
+    this.#noteProposed(link, attempt, `completion ${delivery.completionId}`);
+  }
+
+  #noteProposed(link: Link, attempt: number, what: string): void {
     const start = this.#starts.get(link)?.get(attempt);
-    if (start === undefined) return;
-    this.#ahead.set(completionName(link.id, start.invocationId, delivery.completionId), link);
+    if (start) this.#ahead.set(`${link.id}/${start.invocationId}/${what}`, link);
   }
 
   /** A start and its journal may run ahead of the disk, and a runtime that was followed tells its own. */
@@ -119,7 +134,7 @@ export class LinkWatch implements LinkEvents {
       if (entry.kind !== "delivery" || entry.delivery.kind !== "completion") continue;
       const { completionId, result } = entry.delivery;
       const isOnDisk = this.#scenery.durable.holds(id, completionId, result);
-      if (!isOnDisk) this.#ahead.set(completionName(link.id, id, completionId), link);
+      if (!isOnDisk) this.#noteProposed(link, attempt, `completion ${completionId}`);
     }
   }
 
@@ -131,12 +146,17 @@ export class LinkWatch implements LinkEvents {
 
   onSaid(link: Link, message: WorkerMessage, ordinal: number): void {
     this.#waitingOf(link).onSaid(message, time.steadyMs);
+    if (message.kind === "run-result" && message.deliveries !== null) {
+      this.#noteProposed(link, message.attempt, `command ${message.command}`);
+      const start = this.#starts.get(link)?.get(message.attempt);
+      if (start) noteIn(this.#goneAhead, link, { ordinal, start, message });
+    }
     if (message.kind === "suspend")
       this.#scenery.check(() => this.#checkSuspend(link, message.attempt));
     if (message.kind === "fail") this.#scenery.check(() => this.#checkFail(link, message));
     if (message.kind !== "end") return;
     const start = this.#starts.get(link)?.get(message.attempt);
-    if (start) this.#ends.set(link, [...(this.#ends.get(link) ?? []), { ordinal, start }]);
+    if (start) noteIn(this.#ends, link, { ordinal, start });
   }
 
   onClosedByRuntime(link: Link, code: number, reason: string): void {
@@ -211,6 +231,24 @@ export class LinkWatch implements LinkEvents {
     return this.#scenery.world.cancelled.has(id) || (invocation.parent !== null && some);
   }
 
+  /** Rule 8: what code went ahead with stands in its journal where it was, or its attempt is over. */
+  #checkAhead(link: Link, upTo: number): void {
+    const ahead = this.#goneAhead.get(link) ?? [];
+    while (ahead[0] && ahead[0].ordinal <= upTo) {
+      const { start, message } = ahead.shift() ?? ahead[0];
+      const invocation = this.#scenery.durable.find(start.invocationId);
+      if (invocation?.status !== "running" || invocation.attempts !== start.attemptNumber) continue;
+      const journal = this.#scenery.durable.journal(invocation.sequence);
+      const command = journal?.commands[message.command]?.command;
+      if (journal === undefined || command?.kind !== "run") continue;
+      const ordinal = journal.completions.get(command.completionId)?.ordinal;
+      must(
+        ordinal === (message.deliveries ?? 0) + 1,
+        `rule 8: ${nameOf(invocation)} went ahead with ${command.name} after ${message.deliveries} deliveries, and it is delivery ${ordinal}`,
+      );
+    }
+  }
+
   /** I1 for workers: an end that was acknowledged is on disk, unless its attempt was over before. */
   #checkAck(link: Link, upTo: number): void {
     const ends = this.#ends.get(link) ?? [];
@@ -223,5 +261,6 @@ export class LinkWatch implements LinkEvents {
   }
 }
 
-const completionName = (linkId: number, invocationId: string, completionId: number): string =>
-  `${linkId}/${invocationId}/${completionId}`;
+function noteIn<T>(noted: Map<Link, T[]>, link: Link, it: T): void {
+  noted.set(link, [...(noted.get(link) ?? []), it]);
+}

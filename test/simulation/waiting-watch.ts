@@ -121,6 +121,15 @@ class WatchedAttempt {
     this.activeAtMs = nowMs;
     if (message.kind === "command") this.#issue(message.command);
     else if (message.kind === "run-failed") this.#setState(message.command, "failed");
+    else if (message.kind === "run-result" && message.deliveries !== null)
+      this.#goAhead(message.command);
+  }
+
+  /** It makes the delivery itself, and is told nothing. */
+  #goAhead(command: number): void {
+    const run = this.#runs.get(command);
+    const result = { kind: "proposed" } as const;
+    if (run) this.#deliver({ kind: "completion", completionId: run.completionId, result });
   }
 
   #issue(command: Command): void {

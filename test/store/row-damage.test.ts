@@ -9,6 +9,7 @@ import { effort, report, SEED } from "../hostile/effort.ts";
 import { messageCorpus } from "../hostile/hostile-worker.ts";
 import { HostileWorld } from "../hostile/hostile-world.ts";
 import { Random } from "../simulation/random.ts";
+import { world as fullWorld } from "../support/full-world.ts";
 
 const ROWS_MAX = effort("FUZZ_ROWS", 1_500);
 const counts = { rows: 0, "damaged rows": 0 };
@@ -16,7 +17,8 @@ afterAll(() => report("row damage", counts));
 
 function rowsOfWorlds(): [key: string, value: Uint8Array][] {
   const corpus = messageCorpus(SEED);
-  const rows: [string, Uint8Array][] = [];
+  // Outcomes are small there, and stand in the records; only large ones have rows.
+  const rows = [...fullWorld().tx.rows].filter(([key]) => key.startsWith("o"));
   for (let seed = SEED; rows.length < ROWS_MAX; seed++) {
     const world = new HostileWorld(seed, corpus);
     for (let step = 0; step < 200; step++) world.step();

@@ -284,7 +284,12 @@ export const WORKER_MESSAGES: Kinds<WorkerMessage> = {
     manifest: anyManifest,
   }),
   command: fc.record({ kind: is("command"), attempt, command: anyCommand }),
-  "run-result": fc.record({ kind: is("run-result"), ...aTry, result: anyResult }),
+  "run-result": fc.record({
+    kind: is("run-result"),
+    ...aTry,
+    result: anyResult,
+    deliveries: orNull(anyU32),
+  }),
   "run-failed": fc.record({ kind: is("run-failed"), ...aTry, failure: anyFailure, retryAfterMs }),
   end: fc.record({ kind: is("end"), attempt, result: anyResult }),
   fail: fc.record({

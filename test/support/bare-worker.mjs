@@ -159,7 +159,7 @@ socket.on("message", (data) => {
       attempts.get(id).proposal = json(`ran as try ${attempted}`);
       process.stdout.write(`bare closure try=${attempted}\n`);
       if (process.env.DIE_AT_FIRST_GO === "1") process.exit(9);
-      send([3, id, command, attempted, [true, attempts.get(id).proposal]]);
+      send([3, id, command, attempted, [true, attempts.get(id).proposal], null]);
     }
   }
 });

@@ -318,7 +318,7 @@ export class CoreHarness {
 }
 
 export type RunReport =
-  | { readonly value: string }
+  | { readonly value: string; readonly deliveries?: number }
   | { readonly error: string; readonly retryAfterMs?: number }
   | { readonly notDone: true };
 
@@ -363,7 +363,8 @@ export class ScriptedAttempt {
     const base = { attempt: this.handle, command, try: go.try };
     if ("value" in report) {
       const result = { ok: true, value: bytes(report.value) } as const;
-      this.harness.say(this.connection, { kind: "run-result", ...base, result });
+      const { deliveries = null } = report;
+      this.harness.say(this.connection, { kind: "run-result", ...base, result, deliveries });
     } else if ("error" in report) {
       const failure = { name: "Error", message: report.error, code: 500 };
       const { retryAfterMs = null } = report;

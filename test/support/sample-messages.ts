@@ -62,8 +62,15 @@ const manifest = { services: [serviceOf("cart", "object", [handler("add", "exclu
 export const WORKER_SAMPLES: readonly WorkerMessage[] = [
   { kind: "hello", protocol: 1, version: "dev", concurrency: 100, sdk: "sample", manifest },
   ...commands.map((command) => ({ kind: "command", attempt: 1, command }) as const),
-  { kind: "run-result", attempt: 1, command: 13, try: 1, result: value },
-  { kind: "run-result", attempt: 1, command: 13, try: 1, result: { ok: false, failure } },
+  { kind: "run-result", attempt: 1, command: 13, try: 1, result: value, deliveries: null },
+  {
+    kind: "run-result",
+    attempt: 1,
+    command: 13,
+    try: 1,
+    result: { ok: false, failure },
+    deliveries: 7,
+  },
   { kind: "run-failed", attempt: 1, command: 13, try: 1, failure, retryAfterMs: 5_000 },
   { kind: "end", attempt: 1, result: value },
   { kind: "fail", attempt: 1, failure, stack: "Error: no", command: 13, retryAfterMs: null },

@@ -24,7 +24,14 @@ const SCENARIOS: Readonly<Record<string, (t: Transcript) => void>> = {
     t.control("cancel", invocationId);
     t.say("Its result comes all the same. It is acknowledged, and recorded nowhere.");
     const result = { ok: true, value: bytes('"paid"') } as const;
-    t.harness.say(1, { kind: "run-result", attempt: attempt.handle, command: pay, try: 1, result });
+    t.harness.say(1, {
+      kind: "run-result",
+      attempt: attempt.handle,
+      command: pay,
+      try: 1,
+      result,
+      deliveries: null,
+    });
     t.say("The handler compensates: what it issues now is no longer covered.");
     run(attempt, 2, "refund");
     t.say("It hangs there. A second cancellation reaches the compensation.");

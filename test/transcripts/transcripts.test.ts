@@ -51,7 +51,14 @@ const SCENARIOS: Readonly<Record<string, (t: Transcript) => void>> = {
       t.harness.advance(1_000);
     }
     const result = { ok: true, value: bytes('"paid"') } as const;
-    t.harness.say(1, { kind: "run-result", attempt: attempt.handle, command, try: 3, result });
+    t.harness.say(1, {
+      kind: "run-result",
+      attempt: attempt.handle,
+      command,
+      try: 3,
+      result,
+      deliveries: null,
+    });
     attempt.end('"paid"');
   },
   "a sleep with a suspension": (t) => {
@@ -73,7 +80,14 @@ const SCENARIOS: Readonly<Record<string, (t: Transcript) => void>> = {
     t.harness.lose(1);
     t.say("The zombie still talks. Its handle means nothing any more.");
     const result = { ok: true, value: bytes('"late"') } as const;
-    t.harness.say(1, { kind: "run-result", attempt: 1, command: 0, try: 1, result });
+    t.harness.say(1, {
+      kind: "run-result",
+      attempt: 1,
+      command: 0,
+      try: 1,
+      result,
+      deliveries: null,
+    });
   },
   "an at-most-once run cut off": (t) => {
     t.harness.connect(2);

@@ -77,8 +77,8 @@ const UNDURABLE: readonly SeededBug[] = [
     "rule 2: a closure that saw an undurable completion",
     edit(
       core("hand-over"),
-      'attempt.openRuns > 0 ? "durable" : "now"',
-      'attempt.openRuns < 0 ? "durable" : "now"',
+      'attempt.runs.size > 0 ? "durable" : "now"',
+      'attempt.runs.size < 0 ? "durable" : "now"',
     ),
   ),
   bug(
@@ -310,9 +310,14 @@ const LOST: readonly SeededBug[] = [
     "rule 3",
     edit(
       core("runs"),
-      "attempt.openRuns--;\n  removeRun(step, attempt.invocation, message.command);\n  if (run.cancelled) return;",
-      "attempt.openRuns--;\n  if (run.cancelled) return;",
+      "removeRun(step, invocation, command);\n    if (!run.cancelled) record(",
+      "attempt.runs.delete(command);\n    if (!run.cancelled) record(",
     ),
+  ),
+  bug(
+    "code that has gone ahead of a cancellation is believed",
+    "rule 8: the order of the deliveries",
+    edit(core("runs"), 'if (made < seen) return "void";', 'if (made < seen) return "taken";'),
   ),
   bug(
     "an at-most-once run that was cut off starts again",

@@ -73,6 +73,12 @@ export const SDK_BUGS: readonly SeededBug[] = [
     ),
   ),
   bug(
+    "code goes ahead with the result of a run beside a closure at work",
+    "rule 2: what is delivered beside a run waits for the disk",
+    edit(attempt("run-executor"), "!run.unwanted && this.#runs.size === 1", "!run.unwanted"),
+    edit(attempt("machine"), "this.#outstanding.size > 1 || ", ""),
+  ),
+  bug(
     "an attempt is suspended while a closure is at work",
     "rule 8",
     edit(
@@ -84,7 +90,7 @@ export const SDK_BUGS: readonly SeededBug[] = [
   bug(
     "a run that failed for good keeps its attempt from ever being suspended",
     "rule 6: found by this simulation",
-    edit(attempt("bind-run"), "promise.catch(() => runs.forget(command.index));", ""),
+    edit(attempt("bind-run"), "runs.forget(of.index)", "void of"),
   ),
   bug(
     "what was outstanding as a cancellation came is not told",

@@ -30,6 +30,12 @@ export interface Granted {
   readonly probe: boolean;
 }
 
+/** An invocation whose start was sent along with that of the one before it: see followers.ts. */
+export interface Announced {
+  readonly handle: number;
+  readonly sequence: Sequence;
+}
+
 /** One attempt on one connection. */
 export interface Attempt {
   readonly connection: Connection;
@@ -45,6 +51,8 @@ export interface Attempt {
   progressed: boolean;
   /** Of the state of its key; null while that is not known. See state-size.ts. */
   stateBytes: number | null;
+  /** Sent along with it and still waiting, in the order of the inbox. */
+  followers: readonly Announced[];
 }
 
 /** Ready invocations of one handler; `pinned` when they have started, on the connection's deployment. */
@@ -58,6 +66,7 @@ export interface Connection {
   readonly id: ConnectionId;
   readonly version: string;
   readonly concurrency: number;
+  readonly followersMax: number;
   readonly services: ReadonlyMap<string, ServiceManifest>;
   readonly attempts: NumberMap<Attempt>;
   /** The ready queues that it may serve, and which of them has its turn: see ready.ts. */
@@ -180,7 +189,7 @@ export function refuse(
 /** To an attempt. `when: "now"` runs ahead of the disk; see effect.ts. */
 export function tell(
   step: Step,
-  attempt: Attempt,
+  attempt: Pick<Attempt, "connection" | "handle">,
   message: RuntimeMessage,
   when: "now" | "durable",
 ): void {

@@ -28,6 +28,7 @@ import { runInScope, type Scope } from "./current-attempt.ts";
 import { InputError } from "./input-error.ts";
 import { ReplayMachine } from "./machine.ts";
 import { RunExecutor } from "./run-executor.ts";
+import { StateView } from "./state-view.ts";
 
 export interface AttemptOptions {
   readonly start: Start;
@@ -35,8 +36,11 @@ export interface AttemptOptions {
   readonly send: (message: WorkerMessage) => void;
   /** Warnings for whoever runs the worker. */
   readonly warn: (message: string) => void;
-  /** The attempt is over, however it came about. */
-  readonly onEnded: () => void;
+  /**
+   * The attempt is over, however it came about. `left`: the state of its key, as far as it knows it,
+   * if its handler settled.
+   */
+  readonly onEnded: (left: StateView | undefined) => void;
   /** It only waits now: it could make room. */
   readonly onIdle?: () => void;
   readonly inactivityTimeoutMs: number;
@@ -54,6 +58,7 @@ export class Attempt {
   readonly #options: AttemptOptions;
   readonly #machine: ReplayMachine;
   readonly #runs: RunExecutor;
+  readonly #state: StateView;
   /** Why it is over; undefined while it is not. */
   #over: Error | undefined;
   /** Only once user code has asked for the signal: it is the dearest object of an attempt. */
@@ -71,6 +76,7 @@ export class Attempt {
   constructor(options: AttemptOptions) {
     const { start, handler } = options;
     this.#options = options;
+    this.#state = new StateView(start.state);
     this.#entriesMissing = start.commandCount + start.deliveryCount;
     this.#machine = new ReplayMachine({
       issue: (command) => options.send({ kind: "command", attempt: start.attempt, command }),
@@ -162,6 +168,7 @@ export class Attempt {
     const { start, handler, payloadBytesMax, warn } = this.#options;
     const context = bindContext({
       start,
+      state: this.#state,
       handler,
       machine: this.#machine,
       runs: this.#runs,
@@ -257,7 +264,7 @@ export class Attempt {
       );
     }
     send({ kind: "end", attempt: start.attempt, result: bounded(result, payloadBytesMax) });
-    this.#finish(errorWithoutStack("the handler has ended"));
+    this.#finish(errorWithoutStack("the handler has ended"), this.#state);
   }
 
   #fail(
@@ -279,13 +286,13 @@ export class Attempt {
     this.#finish(new Error(`the attempt failed: ${failure.message}`));
   }
 
-  #finish(reason: Error): void {
+  #finish(reason: Error, left?: StateView): void {
     if (this.#over) return;
     this.#over = reason;
     this.#clearTimers();
     this.#runs.stop(reason);
     this.#signal?.abort(reason);
-    this.#options.onEnded();
+    this.#options.onEnded(left);
   }
 
   #attemptSignal(): AbortSignal {

@@ -23,9 +23,11 @@ import { asTerminal, readValue, typed, unexpected } from "./read-value.ts";
 import { Recorder, type Read } from "./recorder.ts";
 import { replayConsole } from "./replay-console.ts";
 import type { RunExecutor } from "./run-executor.ts";
+import type { StateView } from "./state-view.ts";
 
 export interface ContextParts {
   readonly start: Start;
+  readonly state: StateView;
   readonly handler: RegisteredHandler;
   readonly machine: ReplayMachine;
   readonly runs: RunExecutor;
@@ -39,7 +41,7 @@ export function bindContext(parts: ContextParts): WorkflowContext {
   const { start, handler, machine } = parts;
   const recorder = new Recorder(machine, parts.payloadBytesMax);
   const serde = handler.serde;
-  const state = bindState({ recorder, start, serde, shared: handler.mode === "shared" });
+  const state = bindState({ recorder, start, view: parts.state, serde, shared: handler.mode === "shared" });
   const calls = bindCalls(recorder);
   const awakeables = bindAwakeables(recorder, start, serde);
   const promises = bindPromises(recorder, serde);

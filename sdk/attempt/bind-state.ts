@@ -6,11 +6,12 @@ import { encode } from "../serde/encode.ts";
 import { requireWellFormed } from "../text.ts";
 import { readValue, unexpected } from "./read-value.ts";
 import type { Recorder } from "./recorder.ts";
-import { StateView } from "./state-view.ts";
+import type { StateView } from "./state-view.ts";
 
 export interface StateParts {
   readonly recorder: Recorder;
   readonly start: Start;
+  readonly view: StateView;
   readonly serde: Serde<unknown>;
   readonly shared: boolean;
 }
@@ -20,8 +21,7 @@ type StateMethods = Pick<
   "key" | "get" | "set" | "clear" | "clearAll" | "stateKeys"
 >;
 
-export function bindState({ recorder, start, serde, shared }: StateParts): StateMethods {
-  const view = new StateView(start.state);
+export function bindState({ recorder, start, view, serde, shared }: StateParts): StateMethods {
   // A shared handler reads beside the exclusive one: what a closure could see of it must be durable.
   const durableOnly = shared;
   const methods = {

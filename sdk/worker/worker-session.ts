@@ -5,6 +5,7 @@
  * 1. When the channel closes, all its attempts are over: the runtime starts them elsewhere.
  * 2. A wish for room is remembered until that many attempts have left.
  * 3. While it drains nothing new starts; what only waits leaves at once, closures may finish.
+ * 4. A start that came along with another one (followers.ts) is no attempt until it is its turn.
  */
 import type { Channel, ChannelHandlers } from "../../protocol/channel.ts";
 import { CloseCode } from "../../protocol/channel.ts";
@@ -20,6 +21,8 @@ import { NumberMap } from "../../protocol/number-map.ts";
 import { Attempt } from "../attempt/attempt.ts";
 import type { AnyDefinition, Registration } from "../definition.ts";
 import { manifestOf, registrationsOf } from "../manifest.ts";
+import type { StateView } from "../attempt/state-view.ts";
+import { Followers } from "./followers.ts";
 import { RegistrationRefusedError } from "./registration-refused.ts";
 
 export interface WorkerSessionOptions {
@@ -44,6 +47,8 @@ const REFUSALS: ReadonlySet<number> = new Set([
 
 /** How long closures may go on while the worker drains. */
 const DRAIN_TIMEOUT_MS = 10_000;
+/** As many as a runtime likes to send: what waits here is a start message, no attempt. */
+const FOLLOWERS_MAX = 256;
 const SDK_NAME = "holdfast-ts";
 
 export class WorkerSession implements ChannelHandlers<RuntimeMessage> {
@@ -52,6 +57,7 @@ export class WorkerSession implements ChannelHandlers<RuntimeMessage> {
   readonly #options: WorkerSessionOptions;
   readonly #registrations: ReadonlyMap<string, Registration>;
   #attempts = new NumberMap<Attempt>();
+  readonly #followers = new Followers();
   #welcome: Welcome | undefined;
   #resolve: (welcome: Welcome) => void = () => undefined;
   #reject: (error: Error) => void = () => undefined;
@@ -83,6 +89,7 @@ export class WorkerSession implements ChannelHandlers<RuntimeMessage> {
       concurrency,
       sdk,
       manifest,
+      followersMax: FOLLOWERS_MAX,
     });
   }
 
@@ -125,6 +132,7 @@ export class WorkerSession implements ChannelHandlers<RuntimeMessage> {
     this.#closed = true;
     const message = `the connection ended before the registration: ${reason || code}`;
     this.#reject(REFUSALS.has(code) ? new RegistrationRefusedError(reason) : new Error(message));
+    this.#followers.clear();
     for (const attempt of this.#attempts.values()) attempt.abort(`connection lost: ${reason}`);
     this.#attempts = new NumberMap();
     this.#onEmpty?.();
@@ -141,6 +149,7 @@ export class WorkerSession implements ChannelHandlers<RuntimeMessage> {
     if (this.#closed) return;
     this.#draining = true;
     this.#options.channel.send({ kind: "drain" });
+    this.#followers.clear();
     for (const attempt of this.#attempts.values()) attempt.trySuspend();
     await this.#empty();
     if (this.#closed) return;
@@ -178,22 +187,30 @@ export class WorkerSession implements ChannelHandlers<RuntimeMessage> {
       handler,
       warn,
       send: (message) => channel.send(message),
-      onEnded: () => this.#ended(start.attempt),
+      onEnded: (left) => this.#ended(start.attempt, left),
       onIdle: () => this.#makeRoom(),
       inactivityTimeoutMs:
         handler.manifest.inactivityTimeoutMs ?? this.#welcome.inactivityTimeoutMs,
       payloadBytesMax: this.#welcome.payloadBytesMax,
     });
     this.#attempts.set(start.attempt, attempt);
+    this.#followers.add(start);
   }
 
   /** The runtime gave its place away before it said so: that makes no room. */
   #abort({ attempt: handle, reason }: Abort): void {
+    this.#followers.void(handle);
     this.#attempts.delete(handle)?.abort(reason);
   }
 
-  #ended(handle: number): void {
-    if (this.#attempts.delete(handle) && this.#roomWanted > 0) this.#roomWanted--;
+  #ended(handle: number, left: StateView | undefined): void {
+    const madeRoom = this.#attempts.delete(handle) !== undefined;
+    const next = this.#followers.after(handle, left);
+    if (next) {
+      this.#start(next);
+      this.#options.channel.expectMore?.();
+    }
+    if (madeRoom && this.#roomWanted > 0) this.#roomWanted--;
     if (this.#attempts.size === 0) this.#onEmpty?.();
   }
 

@@ -5,7 +5,7 @@
 import type { Start } from "../../protocol/message.ts";
 
 export class StateView {
-  #values: Map<string, Uint8Array | null>;
+  readonly #values: Map<string, Uint8Array | null>;
   #complete: boolean;
 
   constructor({ complete, entries }: Start["state"]) {
@@ -13,13 +13,11 @@ export class StateView {
     this.#values = new Map(entries);
   }
 
-  /** What it is now, for whoever has the key next; what is still done here no longer counts. */
-  handOver(): Start["state"] {
+  /** As it is now: for whoever has the key next. */
+  copy(): Start["state"] {
     const entries: (readonly [string, Uint8Array])[] = [];
     for (const [name, value] of this.#values) if (value !== null) entries.push([name, value]);
-    const complete = this.#complete;
-    this.#values = new Map();
-    return { complete, entries };
+    return { complete: this.#complete, entries };
   }
 
   /** `undefined` when it is not known here, `null` when there is no such value. */

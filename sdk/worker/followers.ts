@@ -26,7 +26,7 @@ export class Followers {
     this.#waiting.delete(attempt);
     const [first, ...others] = waiting.followers;
     if (first === undefined || left === undefined) return undefined;
-    return startOf(first, { target: waiting.target, state: left.handOver(), followers: others });
+    return startOf(first, { target: waiting.target, state: left.copy(), followers: others });
   }
 
   /** The runtime says that this one does not follow; so none of those behind it does. */

@@ -61,7 +61,14 @@ export function messageToPlain(message: RuntimeMessage | WorkerMessage): Plain {
 function messageFields(it: RuntimeMessage | WorkerMessage): Plain[] {
   switch (it.kind) {
     case "hello":
-      return [it.protocol, it.version, it.concurrency, it.sdk, JSON.stringify(it.manifest), it.followersMax];
+      return [
+        it.protocol,
+        it.version,
+        it.concurrency,
+        it.sdk,
+        JSON.stringify(it.manifest),
+        it.followersMax,
+      ];
     case "command":
       return [it.attempt, commandToPlain(it.command)];
     case "run-result":

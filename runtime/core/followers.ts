@@ -12,7 +12,7 @@
  *    happens all that are left of its chain are void, and the worker is told so.
  * 4. What it runs on is what the rows say: only commands of the exclusive attempt change the state of a
  *    key, the worker had all of it when the chain began, and one refused command ends the attempt, and
- *    with it the row.
+ *    with it the chain.
  * 5. A chain is at most twice as long as the one that came true before it: a key whose invocations fail
  *    or suspend is sent few in vain.
  */

@@ -41,7 +41,13 @@ export function bindContext(parts: ContextParts): WorkflowContext {
   const { start, handler, machine } = parts;
   const recorder = new Recorder(machine, parts.payloadBytesMax);
   const serde = handler.serde;
-  const state = bindState({ recorder, start, view: parts.state, serde, shared: handler.mode === "shared" });
+  const state = bindState({
+    recorder,
+    start,
+    view: parts.state,
+    serde,
+    shared: handler.mode === "shared",
+  });
   const calls = bindCalls(recorder);
   const awakeables = bindAwakeables(recorder, start, serde);
   const promises = bindPromises(recorder, serde);

@@ -12,8 +12,8 @@ import { NumberMap } from "../../protocol/number-map.ts";
 import type { StateView } from "../attempt/state-view.ts";
 
 export class Followers {
-  /** By the attempt that they wait for: the start of that one. */
-  #waiting = new NumberMap<Pick<Start, "attempt" | "target" | "followers">>();
+  /** By the attempt that they wait for, which is live. */
+  readonly #waiting = new NumberMap<Pick<Start, "attempt" | "target" | "followers">>();
 
   add({ attempt, target, followers }: Start): void {
     if (followers.length > 0) this.#waiting.set(attempt, { attempt, target, followers });
@@ -37,10 +37,6 @@ export class Followers {
       this.#waiting.set(waiting.attempt, { ...waiting, followers: waiting.followers.slice(0, at) });
       return;
     }
-  }
-
-  clear(): void {
-    this.#waiting = new NumberMap();
   }
 }
 

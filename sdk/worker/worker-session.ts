@@ -132,7 +132,6 @@ export class WorkerSession implements ChannelHandlers<RuntimeMessage> {
     this.#closed = true;
     const message = `the connection ended before the registration: ${reason || code}`;
     this.#reject(REFUSALS.has(code) ? new RegistrationRefusedError(reason) : new Error(message));
-    this.#followers.clear();
     for (const attempt of this.#attempts.values()) attempt.abort(`connection lost: ${reason}`);
     this.#attempts = new NumberMap();
     this.#onEmpty?.();
@@ -149,7 +148,6 @@ export class WorkerSession implements ChannelHandlers<RuntimeMessage> {
     if (this.#closed) return;
     this.#draining = true;
     this.#options.channel.send({ kind: "drain" });
-    this.#followers.clear();
     for (const attempt of this.#attempts.values()) attempt.trySuspend();
     await this.#empty();
     if (this.#closed) return;
@@ -206,7 +204,7 @@ export class WorkerSession implements ChannelHandlers<RuntimeMessage> {
   #ended(handle: number, left: StateView | undefined): void {
     const madeRoom = this.#attempts.delete(handle) !== undefined;
     const next = this.#followers.after(handle, left);
-    if (next) {
+    if (next && !this.#draining) {
       this.#start(next);
       this.#options.channel.expectMore?.();
     }

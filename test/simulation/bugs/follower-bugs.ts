@@ -2,7 +2,6 @@
 import { bug, edit, type SeededBug } from "./seeded-bug.ts";
 
 const core = (file: string): string => `runtime/core/${file}.ts`;
-const FOLLOWERS = "sdk/worker/followers.ts";
 const SESSION = "sdk/worker/worker-session.ts";
 
 export const FOLLOWER_BUGS: readonly SeededBug[] = [
@@ -45,15 +44,6 @@ export const FOLLOWER_BUGS: readonly SeededBug[] = [
     edit(SESSION, "import type { StateView }", "import { StateView }"),
   ),
   bug(
-    "a worker starts a follower although the one before it failed or was suspended",
-    "rule 4",
-    edit(
-      FOLLOWERS,
-      "if (first === undefined || left === undefined) return undefined;",
-      "if (first === undefined) return undefined;\n    left ??= { copy: () => ({ complete: true, entries: [] }) } as never as StateView;",
-    ),
-  ),
-  bug(
     "a chain is still valid after the one before it was suspended and came back",
     "rule 6",
     edit(
@@ -73,25 +63,6 @@ export const FOLLOWER_BUGS: readonly SeededBug[] = [
     ),
   ),
   bug(
-    "who has left an inbox keeps its place in the chain",
-    "rule 5",
-    edit(core("inbox"), "  withdrawFollower(step, invocation);\n", ""),
-    edit(
-      core("followers"),
-      "if (first?.sequence !== invocation.sequence) return undefined;",
-      "if (first === undefined) return undefined;",
-    ),
-  ),
-  bug(
-    "a signal that comes for a follower is told to nobody",
-    "rule 6",
-    edit(
-      core("followers"),
-      "if (connection !== handover.connection || hasJournal(invocation)) return undefined;",
-      "if (connection !== handover.connection) return undefined;",
-    ),
-  ),
-  bug(
     "a follower is taken over by whatever worker has room",
     "rule 4",
     edit(
@@ -103,15 +74,6 @@ export const FOLLOWER_BUGS: readonly SeededBug[] = [
       core("ready"),
       "if (handover?.connection === connection && handover.followers.length > 0) return connection;",
       "",
-    ),
-  ),
-  bug(
-    "those of a chain that nobody takes are not void",
-    "rule 5",
-    edit(
-      core("inbox"),
-      "  if (handover) voidFollowers(step, handover.connection, invocation, handover.followers);\n",
-      "  if (handover && next) {\n    const after = step.memory.attempts.get(next.invocation.sequence);\n    if (after && after.followers.length === 0) after.followers = handover.followers.slice(1);\n  }\n",
     ),
   ),
 ];

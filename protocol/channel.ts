@@ -16,6 +16,8 @@ export interface Channel<Out> {
   send(message: Out): void;
   /** Sends what is queued now, and not at the end of this turn. A channel without frames has none. */
   flush?(): void;
+  /** The next turn will send more: what waits may leave together with that. A channel may ignore it. */
+  expectMore?(): void;
   /** Bytes that were sent and have not left this process yet. */
   bufferedBytes(): number;
   /**

@@ -3,6 +3,7 @@ import { Fields, ProtocolError, type Plain } from "./fields.ts";
 import { MESSAGE_TYPE } from "./encode-message.ts";
 import {
   PROTOCOL_VERSION,
+  type Follower,
   type RuntimeMessage,
   type Start,
   type WorkerMessage,
@@ -95,12 +96,14 @@ function readHello(fields: Fields): WorkerMessage {
     // What else it says is not ours to read. The number is enough for the refusal that follows.
     fields.skipRest();
     const manifest = { services: [] };
-    return { kind: "hello", protocol, version: "", concurrency: 1, sdk: "", manifest };
+    const nothing = { version: "", concurrency: 1, sdk: "", manifest, followersMax: 0 };
+    return { kind: "hello", protocol, ...nothing };
   }
   const version = fields.string();
   const concurrency = fields.u32();
   const sdk = fields.string();
   const manifest = parseManifest(fields.string());
+  const followersMax = fields.u32();
   if (version === "" || version.length > VERSION_LENGTH_MAX) {
     throw new ProtocolError(`a version has 1 to ${VERSION_LENGTH_MAX} characters`);
   }
@@ -108,7 +111,7 @@ function readHello(fields: Fields): WorkerMessage {
     throw new ProtocolError(`the name of an SDK has at most ${SDK_LENGTH_MAX} characters`);
   }
   if (concurrency === 0) throw new ProtocolError("a worker takes at least one attempt at once");
-  return { kind: "hello", protocol, version, concurrency, sdk, manifest };
+  return { kind: "hello", protocol, version, concurrency, sdk, manifest, followersMax };
 }
 
 export function runtimeMessageFromPlain(plain: Plain): RuntimeMessage {
@@ -187,9 +190,31 @@ function readStart(fields: Fields): Start {
     state: { complete: fields.boolean(), entries: fields.list(readStateEntry, ENTRIES_MAX) },
     commandCount: fields.u32(),
     deliveryCount: fields.u32(),
+    followers: fields.list(readFollower, ENTRIES_MAX),
   };
-  if (start.seed.length !== SEED_BYTES) throw new ProtocolError("a seed has 16 bytes");
+  checkSeed(start.seed);
   return start;
+}
+
+function readFollower(plain: Plain): Follower {
+  const fields = new Fields(plain, "a follower");
+  const follower: Follower = {
+    attempt: fields.ordinal(),
+    invocationId: readInvocationId(fields),
+    handler: fields.string(),
+    seed: fields.bytes(),
+    createdAtMs: fields.whole(),
+    headers: headersFromPlain(fields.next()),
+    idempotencyKey: fields.orNull((it) => it.string()),
+    input: fields.bytes(),
+  };
+  fields.end();
+  checkSeed(follower.seed);
+  return follower;
+}
+
+function checkSeed(seed: Uint8Array): void {
+  if (seed.length !== SEED_BYTES) throw new ProtocolError("a seed has 16 bytes");
 }
 
 function readStateEntry(plain: Plain): readonly [string, Uint8Array] {

@@ -1,6 +1,6 @@
 /** Messages as plain arrays `[type, field, ...]`. PROTOCOL.md lists them. */
 import type { Plain } from "./fields.ts";
-import type { RuntimeMessage, StateEntry, WorkerMessage } from "./message.ts";
+import type { Follower, RuntimeMessage, StateEntry, WorkerMessage } from "./message.ts";
 import {
   commandToPlain,
   deliveryToPlain,
@@ -63,7 +63,14 @@ export function messageToPlain(message: RuntimeMessage | WorkerMessage): Plain {
 function messageFields(it: RuntimeMessage | WorkerMessage): Plain[] {
   switch (it.kind) {
     case "hello":
-      return [it.protocol, it.version, it.concurrency, it.sdk, JSON.stringify(it.manifest)];
+      return [
+        it.protocol,
+        it.version,
+        it.concurrency,
+        it.sdk,
+        JSON.stringify(it.manifest),
+        it.followersMax,
+      ];
     case "command":
       return [it.attempt, commandToPlain(it.command)];
     case "run-result":
@@ -130,5 +137,19 @@ function startFields(it: RuntimeMessage & { readonly kind: "start" }): Plain[] {
     stateToPlain(it.state.entries),
     it.commandCount,
     it.deliveryCount,
+    it.followers.map(followerToPlain),
+  ];
+}
+
+function followerToPlain(it: Follower): Plain {
+  return [
+    it.attempt,
+    it.invocationId,
+    it.handler,
+    it.seed,
+    it.createdAtMs,
+    headersToPlain(it.headers),
+    it.idempotencyKey,
+    it.input,
   ];
 }

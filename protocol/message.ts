@@ -28,6 +28,8 @@ export interface Hello {
   /** For logs: "holdfast-ts/0.1.0 pid=123". */
   readonly sdk: string;
   readonly manifest: Manifest;
+  /** How many followers it takes with one start; 0: it knows none. */
+  readonly followersMax: number;
 }
 
 export interface Welcome {
@@ -74,6 +76,26 @@ export interface Start {
   };
   readonly commandCount: number;
   readonly deliveryCount: number;
+  /** Those that wait for the same key, in the order of its inbox. Only of an exclusive attempt of an
+   * object whose journal is empty and whose state is complete. */
+  readonly followers: readonly Follower[];
+}
+
+/**
+ * The start of an invocation that has the key after the one before it: its first attempt, with an
+ * empty journal. It is valid exactly when that one ends (by `end`): it then starts on the state that
+ * it left. In all other cases it is void, with all that come after it.
+ */
+export interface Follower {
+  readonly attempt: AttemptHandle;
+  readonly invocationId: InvocationId;
+  /** Another exclusive handler of the same object, perhaps. */
+  readonly handler: string;
+  readonly seed: Payload;
+  readonly createdAtMs: number;
+  readonly headers: readonly Header[];
+  readonly idempotencyKey: string | null;
+  readonly input: Payload;
 }
 
 /** The journal so far, in order, in as many messages as it takes. */
@@ -99,7 +121,7 @@ export interface Go {
   readonly probe: boolean;
 }
 
-/** The attempt is over: stop it, send nothing more for it. */
+/** The attempt is over, or the follower is void: stop it, send nothing more for it. */
 export interface Abort {
   readonly kind: "abort";
   readonly attempt: AttemptHandle;

@@ -16,6 +16,7 @@ import { CANCELLED, KILLED } from "../../protocol/failure.ts";
 import { readOr } from "./damage.ts";
 import { deliver, removePending } from "./deliver.ts";
 import { finish, forgetSource } from "./finish.ts";
+import { withdrawFollower } from "./followers.ts";
 import { setStatus, type Invocation } from "./invocation.ts";
 import { appendDelivery, journalRows } from "./journal.ts";
 import { pendingKey, pendingPrefix, readU32, type Sequence } from "./keys.ts";
@@ -93,6 +94,7 @@ export function pause(step: Step, invocation: Invocation): Controlled {
       // Its timer or its place in the inbox stays: it pauses when its turn comes, and holds the key.
       invocation.holdRequested = true;
       changed(step, invocation);
+      withdrawFollower(step, invocation);
       return "pauses-when-ready";
     case "ready":
     case "running":

@@ -4,6 +4,7 @@
  */
 import { countEnded } from "./counts.ts";
 import { asCompletion, complete, removePending } from "./deliver.ts";
+import { handoverOf } from "./followers.ts";
 import { releaseKey } from "./inbox.ts";
 import { invocationIdOf, setStatus, takesKey, type Invocation } from "./invocation.ts";
 import { prefixEnd, promiseWaiterKey, readU32, readU48, waiterKey, waiterPrefix } from "./keys.ts";
@@ -27,6 +28,9 @@ export interface Finish {
 
 export function finish(step: Step, invocation: Invocation, { result, abort }: Finish): void {
   const held = holdsKey(invocation);
+  // What the attempt that ended it leaves to the next one; nothing when it is ended by others.
+  const ended = abort === null ? step.memory.attempts.get(invocation.sequence) : undefined;
+  const handover = held && ended ? handoverOf(ended) : undefined;
   // As its own deployment announced it: once the attempt is gone, only the latest one is known.
   const handler = handlerOf(step, invocation);
   leaveStatus(step, invocation, abort);
@@ -40,7 +44,7 @@ export function finish(step: Step, invocation: Invocation, { result, abort }: Fi
   seal(step, invocation, { result, contentType });
   retain(step, invocation, handler);
   changed(step, invocation);
-  if (held) releaseKey(step, invocation);
+  if (held) releaseKey(step, invocation, handover);
   tellParent(step, invocation, result);
   tellAttached(step, invocation, result);
   answerRequests(step, invocation, result, contentType);

@@ -5,10 +5,12 @@
  * 2. Only a key that is held has inbox rows; `waiting` in the lock counts them.
  * 3. A damaged lock is held all the same, by whom nobody can say: the inbox is counted as it is
  *    released.
- * 4. Release hands the key to the oldest row of its inbox in the same step.
+ * 4. Release hands the key to the oldest row of its inbox in the same step. Whoever was announced to a
+ *    worker as the next one (followers.ts) is in the inbox like all others, and is void if it is not that one.
  */
 import { assert } from "../../protocol/assert.ts";
 import { isQuarantined, readOr, tryRead, warnDamage } from "./damage.ts";
+import { voidFollowers, withdrawFollower, type Handover } from "./followers.ts";
 import { invocationIdOf, setStatus, takesKey, type Invocation } from "./invocation.ts";
 import { inboxKey, inboxPrefix, lockKey, NEXT_SEQUENCE, prefixEnd, readU48 } from "./keys.ts";
 import { makeReady } from "./ready.ts";
@@ -44,7 +46,7 @@ export function enqueue(step: Step, invocation: Invocation): void {
 }
 
 /** The holder is done: the next in the inbox takes the key. */
-export function releaseKey(step: Step, invocation: Invocation): void {
+export function releaseKey(step: Step, invocation: Invocation, handover?: Handover): void {
   const { service, key } = addressOf(invocation);
   const lock = lockKey(service, key);
   const row = step.tx.get(lock);
@@ -54,18 +56,34 @@ export function releaseKey(step: Step, invocation: Invocation): void {
     held === undefined || held.holder === invocation.sequence,
     `the key is held by another invocation: ${String(held?.holder)}`,
   );
-  let waiting = held?.waiting ?? countInbox(step, service, key);
-  while (waiting > 0) {
-    const next = takeFirst(step, service, key);
-    waiting--;
-    if (next === undefined) continue;
-    step.tx.put(lock, encodeLock({ holder: next.sequence, waiting, sinceMs: step.nowMs }));
-    next.inboxOrder = 0;
-    makeReady(step, next);
-    return;
+  const next = takeNext(step, { service, key }, held?.waiting ?? countInbox(step, service, key));
+  if (next === undefined) {
+    step.tx.remove(lock);
+    step.memory.keys.setFree(lock, true);
+  } else {
+    const { waiting } = next;
+    const holder = next.invocation.sequence;
+    step.tx.put(lock, encodeLock({ holder, waiting, sinceMs: step.nowMs }));
+    if (handover) handover.waiting = waiting;
+    makeReady(step, next.invocation, handover);
   }
-  step.tx.remove(lock);
-  step.memory.keys.setFree(lock, true);
+  // Those that nobody took: somebody else was next, or it could not start there and then.
+  if (handover) voidFollowers(step, handover.connection, invocation, handover.followers);
+}
+
+/** The oldest of an inbox, and how many wait behind it. */
+function takeNext(
+  step: Step,
+  { service, key }: { readonly service: string; readonly key: string },
+  waiting: number,
+): { readonly invocation: Invocation; readonly waiting: number } | undefined {
+  for (let left = waiting - 1; left >= 0; left--) {
+    const invocation = takeFirst(step, service, key);
+    if (invocation === undefined) continue;
+    invocation.inboxOrder = 0;
+    return { invocation, waiting: left };
+  }
+  return undefined;
 }
 
 /** Undefined when damage hides who has the first place: then that is given up. */
@@ -130,6 +148,7 @@ const LOCK_ANEW =
 
 /** Takes an invocation that never started out of the inbox. */
 export function leaveInbox(step: Step, invocation: Invocation): void {
+  withdrawFollower(step, invocation);
   const { service, key } = addressOf(invocation);
   const place = inboxKey(service, key, invocation.inboxOrder);
   invocation.inboxOrder = 0;

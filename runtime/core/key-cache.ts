@@ -18,6 +18,8 @@ const BYTES_PER_GENERATION = 2 * 1024 * 1024;
 const KEYS_PER_GENERATION = 10_000;
 /** A larger state is not kept. */
 const STATE_BYTES_MAX = 16 * 1024;
+/** Followers of a key that has not shown yet how its invocations end. */
+const FIRST_CHAIN = 2;
 /** About what a key costs beside its state. */
 const KEY_BYTES = 100;
 
@@ -32,6 +34,8 @@ interface Facts {
   free: boolean;
   /** No row of its inbox has a lower order: they are taken from the front, and added at the end. */
   inboxFrom: number;
+  /** How long its next chain may be: see followers.ts. */
+  chainMax: number;
 }
 
 export interface KeyState {
@@ -104,6 +108,14 @@ export class KeyCache {
     this.#getOrMake(lock).inboxFrom = order;
   }
 
+  chainMax(lock: RowKey): number {
+    return this.#get(lock)?.chainMax ?? FIRST_CHAIN;
+  }
+
+  setChainMax(lock: RowKey, most: number = FIRST_CHAIN): void {
+    this.#getOrMake(lock).chainMax = most;
+  }
+
   #get(lock: RowKey): Facts | undefined {
     const young = this.#young.get(lock);
     if (young) return young;
@@ -117,7 +129,13 @@ export class KeyCache {
   #getOrMake(lock: RowKey): Facts {
     const known = this.#get(lock);
     if (known) return known;
-    const made: Facts = { state: undefined, stateBytes: 0, free: false, inboxFrom: 0 };
+    const made: Facts = {
+      state: undefined,
+      stateBytes: 0,
+      free: false,
+      inboxFrom: 0,
+      chainMax: FIRST_CHAIN,
+    };
     this.#young.set(lock, made);
     this.#grow(KEY_BYTES + lock.length);
     return made;

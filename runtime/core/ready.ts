@@ -15,6 +15,7 @@
 import { assert } from "../../protocol/assert.ts";
 import type { ServiceManifest } from "../../protocol/manifest.ts";
 import { isQuarantined } from "./damage.ts";
+import type { Handover } from "./followers.ts";
 import { setStatus, type Invocation } from "./invocation.ts";
 import { parkedKey, prefixEnd, readU48, readyKey, readyPrefix } from "./keys.ts";
 import { heldBy, isKeyPaused } from "./pauses.ts";
@@ -27,8 +28,11 @@ const EMPTY = new Uint8Array(0);
 /** How many rows of paused keys a connection moves out of its way in one step. */
 const PARKED_PER_FILL_MAX = 256;
 
-/** Status becomes ready, and then, if some worker has room, running; or paused, if that was asked for. */
-export function makeReady(step: Step, invocation: Invocation): void {
+/**
+ * Status becomes ready, and then, if some worker has room, running; or paused, if that was asked for.
+ * `handover`: from whom it has its key, when that one has just ended.
+ */
+export function makeReady(step: Step, invocation: Invocation, handover?: Handover): void {
   invocation.nextAttemptAtMs = null;
   if (invocation.status === "paused") renewTries(step, invocation);
   invocation.pauseReason = null;
@@ -40,19 +44,19 @@ export function makeReady(step: Step, invocation: Invocation): void {
     return;
   }
   setStatus(invocation, "ready", step.nowMs);
-  line(step, invocation);
+  line(step, invocation, handover);
 }
 
 /** Lets a ready invocation that stands nowhere yet start, or wait where it belongs. */
-function line(step: Step, invocation: Invocation): void {
+function line(step: Step, invocation: Invocation, handover?: Handover): void {
   if (isKeyPaused(step.memory.pauses, invocation.target)) {
     park(step, invocation);
     return;
   }
   const queue = queueOf(invocation);
-  const connection = pickConnection(step, invocation);
+  const connection = pickConnection(step, invocation, handover);
   if (connection && !step.memory.queues.has(queue)) {
-    startAttempt(step, connection, invocation);
+    startAttempt(step, connection, invocation, handover);
     return;
   }
   step.tx.insert(readyKeyOf(invocation), EMPTY);
@@ -173,13 +177,18 @@ function takeFirst(step: Step, prefix: string): Invocation | undefined {
   }
 }
 
-function pickConnection(step: Step, invocation: Invocation): Connection | undefined {
+function pickConnection(
+  step: Step,
+  invocation: Invocation,
+  handover: Handover | undefined,
+): Connection | undefined {
   if (heldBy(step.memory, invocation.target) !== null) return undefined;
   const version = versionFor(step, invocation);
   let best: Connection | undefined;
   for (const connection of step.memory.connections.values()) {
     if (connection.version !== version || !hasRoom(connection)) continue;
     if (!serves(connection, invocation)) continue;
+    if (handover?.connection === connection && handover.followers.length > 0) return connection;
     if (best === undefined || load01(connection) < load01(best)) best = connection;
   }
   return best;

@@ -7,8 +7,16 @@
  */
 import { assert, broken } from "../../protocol/assert.ts";
 import type { ReplayEntry } from "../../protocol/command.ts";
+import type { Follower } from "../../protocol/message.ts";
 import { countPinned } from "./counts.ts";
 import { pauseDamaged, tryRead } from "./damage.ts";
+import {
+  chooseFollowers,
+  NO_CHAIN,
+  takeFollower,
+  voidFollowers,
+  type Handover,
+} from "./followers.ts";
 import { grantGos } from "./gos.ts";
 import { invocationIdOf, setStatus, type Invocation } from "./invocation.ts";
 import { activeKey, bytesOf, inputKey, parseName, prefixEnd, statePrefix } from "./keys.ts";
@@ -30,22 +38,54 @@ const REPLAY_ENTRIES_PER_MESSAGE = 256;
  * Starts a ready invocation that stands nowhere any more; or pauses it, when a row that it needs is
  * damaged: whoever has looked at it says how it goes on.
  */
-export function startAttempt(step: Step, connection: Connection, invocation: Invocation): void {
+export function startAttempt(
+  step: Step,
+  connection: Connection,
+  invocation: Invocation,
+  handover?: Handover,
+): void {
   if (step.memory.attempts.has(invocation.sequence)) {
     broken(`${invocationIdOf(invocation)} already has an attempt`);
+  }
+  const following = handover && takeFollower(handover, connection, invocation);
+  if (handover && following) {
+    // Its worker has all of it, and may be through with it.
+    const { stateBytes } = handover;
+    begin(step, connection, invocation, { ...following, stateBytes, along: null });
+    return;
   }
   const needed = tryRead(() => readNeeded(step, connection, invocation));
   if (needed instanceof DamagedRowError) {
     pauseDamaged(step, invocation, needed);
     return;
   }
+  const handle = connection.nextHandle++;
+  const { state, journal, runs } = needed;
+  // Behind those that were announced and are void now, none is announced.
+  const mayLead = handover?.followers.length === 0 && state.complete && journal.length === 0;
+  const chain = mayLead ? chooseFollowers(step, connection, invocation, handover) : NO_CHAIN;
+  const along = state.along && invocation.mode === "exclusive" ? noneAlong() : null;
+  const known = { handle, stateBytes: state.bytes, along, followers: chain.announced };
+  const attempt = begin(step, connection, invocation, known);
+  sendStart(step, attempt, needed, chain.sent);
+  sendReplay(step, attempt, journal);
+  grantGos(step, attempt, runs);
+}
+
+/** From now on what its worker says for this handle is taken. */
+function begin(
+  step: Step,
+  connection: Connection,
+  invocation: Invocation,
+  known: Pick<Attempt, "handle" | "stateBytes" | "along" | "followers">,
+): Attempt {
   setStatus(invocation, "running", step.nowMs);
   invocation.attempts++;
   countPinned(step, invocation.deployment, connection.version);
   invocation.deployment = connection.version;
   invocation.startedAtMs ??= step.nowMs;
   changed(step, invocation);
-  const handle = connection.nextHandle++;
+  const { handle, stateBytes, along, followers } = known;
   const attempt: Attempt = {
     connection,
     handle,
@@ -53,15 +93,14 @@ export function startAttempt(step: Step, connection: Connection, invocation: Inv
     runs: new Map(),
     idle: false,
     progressed: false,
-    stateBytes: needed.state.bytes,
-    along: needed.state.along && invocation.mode === "exclusive" ? noneAlong() : null,
+    stateBytes,
+    along,
+    followers,
   };
   connection.attempts.set(handle, attempt);
   step.memory.attempts.set(invocation.sequence, attempt);
   step.tx.insert(activeKey(invocation.sequence), EMPTY);
-  sendStart(step, attempt, needed);
-  sendReplay(step, attempt, needed.journal);
-  grantGos(step, attempt, needed.runs);
+  return attempt;
 }
 
 /** All that a start reads. */
@@ -97,9 +136,15 @@ export function dropAttempt(step: Step, attempt: Attempt): void {
   step.memory.attempts.delete(invocation.sequence);
   step.loaded.set(invocation.sequence, invocation);
   step.tx.remove(activeKey(invocation.sequence));
+  voidFollowers(step, connection, invocation, attempt.followers);
 }
 
-function sendStart(step: Step, attempt: Attempt, { input, state }: Needed): void {
+function sendStart(
+  step: Step,
+  attempt: Attempt,
+  { input, state }: Needed,
+  followers: readonly Follower[],
+): void {
   const { invocation } = attempt;
   tell(
     step,
@@ -118,6 +163,7 @@ function sendStart(step: Step, attempt: Attempt, { input, state }: Needed): void
       state: { complete: state.complete, entries: state.entries },
       commandCount: invocation.commands,
       deliveryCount: invocation.deliveries,
+      followers,
     },
     "now",
   );

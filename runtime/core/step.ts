@@ -37,6 +37,12 @@ export interface OpenRun {
   go: Granted | undefined;
 }
 
+/** An invocation whose start was sent along with that of the one before it: see followers.ts. */
+export interface Announced {
+  readonly handle: number;
+  readonly sequence: Sequence;
+}
+
 /** One attempt on one connection. */
 export interface Attempt {
   readonly connection: Connection;
@@ -52,6 +58,8 @@ export interface Attempt {
   stateBytes: number | null;
   /** State that answers brought along; null when they bring none. See state-along.ts. */
   along: StateAlong | null;
+  /** Sent along with it and still waiting, in the order of the inbox. */
+  followers: readonly Announced[];
 }
 
 /** What was sent along to an attempt so far. */
@@ -71,6 +79,7 @@ export interface Connection {
   readonly id: ConnectionId;
   readonly version: string;
   readonly concurrency: number;
+  readonly followersMax: number;
   readonly services: ReadonlyMap<string, ServiceManifest>;
   readonly attempts: NumberMap<Attempt>;
   /** The ready queues that it may serve, and which of them has its turn: see ready.ts. */
@@ -195,7 +204,7 @@ export function refuse(
 /** To an attempt. `when: "now"` runs ahead of the disk; see effect.ts. */
 export function tell(
   step: Step,
-  attempt: Attempt,
+  attempt: Pick<Attempt, "connection" | "handle">,
   message: RuntimeMessage,
   when: "now" | "durable",
 ): void {

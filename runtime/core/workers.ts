@@ -43,6 +43,7 @@ export function onHello(step: Step, id: ConnectionId, hello: Hello): void {
     id,
     version: hello.version,
     concurrency: hello.concurrency,
+    followersMax: hello.followersMax,
     services: new Map(hello.manifest.services.map((service) => [service.name, service])),
     attempts: new NumberMap(),
     queues: queuesOf(hello.version, hello.manifest.services),

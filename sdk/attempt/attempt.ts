@@ -44,8 +44,11 @@ export interface AttemptOptions {
   readonly send: (message: WorkerMessage) => void;
   /** Warnings for whoever runs the worker. */
   readonly warn: (message: string) => void;
-  /** The attempt is over, however it came about. */
-  readonly onEnded: () => void;
+  /**
+   * The attempt is over, however it came about. `left`: the state of its key, as far as it knows it,
+   * if its handler settled.
+   */
+  readonly onEnded: (left: StateView | undefined) => void;
   /** It only waits now: it could make room. */
   readonly onIdle?: () => void;
   readonly inactivityTimeoutMs: number;
@@ -281,7 +284,7 @@ export class Attempt {
       );
     }
     send({ kind: "end", attempt: start.attempt, result: bounded(result, payloadBytesMax) });
-    this.#finish(errorWithoutStack("the handler has ended"));
+    this.#finish(errorWithoutStack("the handler has ended"), this.#state);
   }
 
   #fail(
@@ -303,13 +306,13 @@ export class Attempt {
     this.#finish(new Error(`the attempt failed: ${failure.message}`));
   }
 
-  #finish(reason: Error): void {
+  #finish(reason: Error, left?: StateView): void {
     if (this.#over) return;
     this.#over = reason;
     this.#clearTimers();
     this.#runs.stop(reason);
     this.#signal.abort(reason);
-    this.#options.onEnded();
+    this.#options.onEnded(left);
   }
 
   #scope(run: string | undefined): Scope {

@@ -13,6 +13,13 @@ export class StateView {
     this.#values = new Map(entries);
   }
 
+  /** As it is now: for whoever has the key next. */
+  copy(): Start["state"] {
+    const entries: (readonly [string, Uint8Array])[] = [];
+    for (const [name, value] of this.#values) if (value !== null) entries.push([name, value]);
+    return { complete: this.#complete, entries };
+  }
+
   /** `undefined` when it is not known here, `null` when there is no such value. */
   get(name: string): Uint8Array | null | undefined {
     const value = this.#values.get(name);

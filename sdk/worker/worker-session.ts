@@ -5,6 +5,7 @@
  * 1. When the channel closes, all its attempts are over: the runtime starts them elsewhere.
  * 2. A wish for room is remembered until that many attempts have left.
  * 3. While it drains nothing new starts; what only waits leaves at once, closures may finish.
+ * 4. A start that came along with another one (followers.ts) is no attempt until it is its turn.
  */
 import type { Channel, ChannelHandlers } from "../../protocol/channel.ts";
 import { CloseCode } from "../../protocol/channel.ts";
@@ -21,6 +22,8 @@ import { Attempt } from "../attempt/attempt.ts";
 import { Turns } from "../attempt/turns.ts";
 import type { AnyDefinition, Registration } from "../definition.ts";
 import { manifestOf, registrationsOf } from "../manifest.ts";
+import type { StateView } from "../attempt/state-view.ts";
+import { Followers } from "./followers.ts";
 import { RegistrationRefusedError } from "./registration-refused.ts";
 
 export interface WorkerSessionOptions {
@@ -45,6 +48,8 @@ const REFUSALS: ReadonlySet<number> = new Set([
 
 /** How long closures may go on while the worker drains. */
 const DRAIN_TIMEOUT_MS = 10_000;
+/** As many as a runtime likes to send: what waits here is a start message, no attempt. */
+const FOLLOWERS_MAX = 256;
 const SDK_NAME = "holdfast-ts";
 
 export class WorkerSession implements ChannelHandlers<RuntimeMessage> {
@@ -54,6 +59,7 @@ export class WorkerSession implements ChannelHandlers<RuntimeMessage> {
   readonly #registrations: ReadonlyMap<string, Registration>;
   readonly #turns = new Turns();
   #attempts = new NumberMap<Attempt>();
+  readonly #followers = new Followers();
   #welcome: Welcome | undefined;
   #resolve: (welcome: Welcome) => void = () => undefined;
   #reject: (error: Error) => void = () => undefined;
@@ -85,6 +91,7 @@ export class WorkerSession implements ChannelHandlers<RuntimeMessage> {
       concurrency,
       sdk,
       manifest,
+      followersMax: FOLLOWERS_MAX,
     });
   }
 
@@ -183,7 +190,7 @@ export class WorkerSession implements ChannelHandlers<RuntimeMessage> {
       handler,
       warn,
       send: (message) => channel.send(message),
-      onEnded: () => this.#ended(start.attempt),
+      onEnded: (left) => this.#ended(start.attempt, left),
       onIdle: () => this.#makeRoom(),
       inactivityTimeoutMs:
         handler.manifest.inactivityTimeoutMs ?? this.#welcome.inactivityTimeoutMs,
@@ -191,15 +198,23 @@ export class WorkerSession implements ChannelHandlers<RuntimeMessage> {
       turns: this.#turns,
     });
     this.#attempts.set(start.attempt, attempt);
+    this.#followers.add(start);
   }
 
   /** The runtime gave its place away before it said so: that makes no room. */
   #abort({ attempt: handle, reason }: Abort): void {
+    this.#followers.void(handle);
     this.#attempts.delete(handle)?.abort(reason);
   }
 
-  #ended(handle: number): void {
-    if (this.#attempts.delete(handle) && this.#roomWanted > 0) this.#roomWanted--;
+  #ended(handle: number, left: StateView | undefined): void {
+    const madeRoom = this.#attempts.delete(handle) !== undefined;
+    const next = this.#followers.after(handle, left);
+    if (next && !this.#draining) {
+      this.#start(next);
+      this.#options.channel.expectMore?.();
+    }
+    if (madeRoom && this.#roomWanted > 0) this.#roomWanted--;
     if (this.#attempts.size === 0) this.#onEmpty?.();
   }
 

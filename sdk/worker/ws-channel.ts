@@ -26,6 +26,8 @@ import {
 import { RegistrationRefusedError } from "./registration-refused.ts";
 
 const PARTITION = 0;
+/** What is ready is not kept for longer, however much more is expected. */
+const HELD_MS_MAX = 2;
 /** Until the welcome says what the runtime's limits are. */
 const FIRST_PAYLOAD_BYTES_MAX = 64 * 1024;
 
@@ -82,6 +84,9 @@ class WorkerChannel implements Dialed {
   #frameBytesMax = FIRST_FRAME_BYTES_MAX;
   #handlers: ChannelHandlers<RuntimeMessage> | undefined;
   #outgoing: WorkerMessage[] = [];
+  /** When the first of them was sent. */
+  #sinceMs = 0;
+  #moreExpected = false;
   #silence: NodeJS.Timeout;
   #over = false;
 
@@ -114,9 +119,23 @@ class WorkerChannel implements Dialed {
 
   send(message: WorkerMessage): void {
     if (this.#over) return;
-    if (this.#outgoing.length === 0) setImmediate(() => this.#flush());
+    if (this.#outgoing.length === 0) {
+      this.#sinceMs = performance.now();
+      setImmediate(this.#flushUnlessMore);
+    }
     this.#outgoing.push(message);
   }
+
+  expectMore(): void {
+    this.#moreExpected = true;
+  }
+
+  readonly #flushUnlessMore = (): void => {
+    const waits = this.#moreExpected && performance.now() - this.#sinceMs < HELD_MS_MAX;
+    this.#moreExpected = false;
+    if (waits) setImmediate(this.#flushUnlessMore);
+    else this.#flush();
+  };
 
   bufferedBytes(): number {
     return this.#socket.bufferedAmount;

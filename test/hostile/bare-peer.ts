@@ -18,7 +18,7 @@ export function helloOf(
   services: readonly ServiceManifest[],
   more: Partial<Omit<Hello, "kind" | "manifest">> = {},
 ): Hello {
-  const base = { kind: "hello", protocol: 1, version: "hostile", concurrency: 10, sdk: "bare" } as const; // prettier-ignore
+  const base = { kind: "hello", protocol: 1, version: "hostile", concurrency: 10, sdk: "bare", followersMax: 0 } as const; // prettier-ignore
   return { ...base, manifest: { services }, ...more };
 }
 

@@ -126,6 +126,7 @@ function startOf(attempt: number, more: Partial<Start> = {}): Start {
     state: { complete: true, entries: [] },
     commandCount: 0,
     deliveryCount: 0,
+    followers: [],
     ...more,
   };
 }

@@ -288,6 +288,7 @@ describe("a field out of its range is refused", () => {
       [],
       0,
       0,
+      [],
     ];
     const decoder = (): FrameDecoder<unknown> => runtimeMessageDecoder(LIMITS);
     expect(judge(decoder(), frameOf(start))).toBeInstanceOf(ProtocolError);

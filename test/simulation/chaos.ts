@@ -224,6 +224,7 @@ export class Chaos {
       concurrency: 1,
       sdk: "foreign",
       manifest: { services },
+      followersMax: 0,
     });
     return true;
   }

@@ -37,6 +37,10 @@ export class LinkWatch implements LinkEvents {
   readonly #foreign = new Set<Link>();
   /** Results that code has ahead of the disk: its own proposals, recorded or not, and others in a replay. */
   readonly #ahead = new Map<string, Link>();
+  /** Handles of followers that have not ended. */
+  readonly #following = new Map<Link, Set<number>>();
+  followers = 0;
+  followed = 0;
 
   constructor(scenery: Scenery) {
     this.#scenery = scenery;
@@ -104,6 +108,7 @@ export class LinkWatch implements LinkEvents {
     if (message.kind === "start") {
       const starts = this.#starts.get(link) ?? new Map<number, Start>();
       this.#starts.set(link, starts.set(message.attempt, message));
+      this.#noteFollowers(link, message);
       // What a runtime sent that is dead by now means nothing any more.
       if (!this.#scenery.isLost(link)) this.#scenery.check(() => this.#checkStart(message));
     } else if (message.kind === "ack")
@@ -138,6 +143,13 @@ export class LinkWatch implements LinkEvents {
     }
   }
 
+  #noteFollowers(link: Link, { followers }: Start): void {
+    const following = this.#following.get(link) ?? new Set<number>();
+    for (const { attempt } of followers) following.add(attempt);
+    this.#following.set(link, following);
+    this.followers += followers.length;
+  }
+
   onStartSent(link: Link): void {
     this.#scenery.check(() =>
       must(false, `F20: link ${link.id} is clogged, and was given one more start`),
@@ -155,6 +167,7 @@ export class LinkWatch implements LinkEvents {
       this.#scenery.check(() => this.#checkSuspend(link, message.attempt));
     if (message.kind === "fail") this.#scenery.check(() => this.#checkFail(link, message));
     if (message.kind !== "end") return;
+    if (this.#following.get(link)?.delete(message.attempt)) this.followed++;
     const start = this.#starts.get(link)?.get(message.attempt);
     if (start) noteIn(this.#ends, link, { ordinal, start });
   }

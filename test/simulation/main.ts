@@ -54,6 +54,8 @@ function add(tally: Tally, outcome: Outcome): void {
   tally.crashes += outcome.crashes;
   tally.executions += outcome.executions;
   tally.invocations += outcome.invocations;
+  tally.followers += outcome.followers;
+  tally.followed += outcome.followed;
   for (const [cell, times] of outcome.cells) tally.cells[cell] = (tally.cells[cell] ?? 0) + times;
 }
 

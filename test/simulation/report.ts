@@ -7,6 +7,9 @@ export interface Tally {
   crashes: number;
   executions: number;
   invocations: number;
+  /** Starts that travelled with the one before them; of those, how many ran to an end. */
+  followers: number;
+  followed: number;
   /** How often each fault met an invocation in each status. */
   cells: Record<string, number>;
 }
@@ -27,5 +30,6 @@ export interface Report {
 }
 
 export function emptyTally(): Tally {
-  return { seeds: 0, steps: 0, crashes: 0, executions: 0, invocations: 0, cells: {} };
+  const nothing = { seeds: 0, steps: 0, crashes: 0, executions: 0, invocations: 0 };
+  return { ...nothing, followers: 0, followed: 0, cells: {} };
 }

@@ -69,6 +69,8 @@ function addTo(total: Tally, { cells, ...counts }: Tally): void {
   total.crashes += counts.crashes;
   total.executions += counts.executions;
   total.invocations += counts.invocations;
+  total.followers += counts.followers;
+  total.followed += counts.followed;
   for (const [cell, times] of Object.entries(cells)) {
     total.cells[cell] = (total.cells[cell] ?? 0) + times;
   }

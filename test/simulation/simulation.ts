@@ -29,6 +29,8 @@ export interface Outcome {
   readonly crashes: number;
   readonly executions: number;
   readonly invocations: number;
+  readonly followers: number;
+  readonly followed: number;
   readonly fired: readonly Fired[];
   readonly cells: ReadonlyMap<string, number>;
 }
@@ -84,6 +86,8 @@ export class Simulation {
       steps: this.#steps,
       crashes: scenery.crashes,
       executions: scenery.world.executionCount,
+      followers: scenery.watch.followers,
+      followed: scenery.watch.followed,
       invocations: scenery.durable.invocations().length,
       fired: this.#fired,
       cells: this.#chaos.coverage.cells,

@@ -6,7 +6,7 @@
  * for something of its own.
  */
 import type { Command, Delivery } from "../../protocol/command.ts";
-import type { RuntimeMessage, Start, WorkerMessage } from "../../protocol/message.ts";
+import type { Follower, RuntimeMessage, Start, WorkerMessage } from "../../protocol/message.ts";
 
 /** Code that comes back to ctx from a timer of its own does so unseen on replay: its wait counts anew. */
 const OWN_TIMERS_MS = 1_000;
@@ -18,6 +18,8 @@ export interface LateLeaver {
 
 export class WaitingWatch {
   readonly #attempts = new Map<number, WatchedAttempt>();
+  /** Those that wait for the end of an attempt. */
+  readonly #followers = new Map<number, readonly Follower[]>();
   #inactivityTimeoutMs = Infinity;
   #concurrency = 0;
   #roomWanted = 0;
@@ -25,20 +27,23 @@ export class WaitingWatch {
 
   onTold(message: RuntimeMessage, nowMs: number): void {
     if (message.kind === "welcome") this.#inactivityTimeoutMs = message.inactivityTimeoutMs;
-    else if (message.kind === "start")
+    else if (message.kind === "start") {
       this.#attempts.set(message.attempt, new WatchedAttempt(message, nowMs));
-    else if (message.kind === "make-room") {
+      this.#followers.set(message.attempt, message.followers);
+    } else if (message.kind === "make-room") {
       this.#roomWanted = Math.min(this.#roomWanted + message.attempts, this.#concurrency);
       for (const it of this.#attempts.values()) it.activeAtMs = nowMs;
-    } else if (message.kind === "abort") this.#attempts.delete(message.attempt);
+    } else if (message.kind === "abort") this.#onAbort(message.attempt);
     else if ("attempt" in message) this.#attempts.get(message.attempt)?.onTold(message, nowMs);
   }
 
   onSaid(message: WorkerMessage, nowMs: number): void {
     if (message.kind === "hello") this.#concurrency = message.concurrency;
     else if (message.kind === "drain") this.#drains = true;
-    else if (message.kind === "end" || message.kind === "fail" || message.kind === "suspend")
+    else if (message.kind === "end") {
       this.#left(message.attempt);
+      this.#follow(message.attempt, nowMs);
+    } else if (message.kind === "fail" || message.kind === "suspend") this.#left(message.attempt);
     else this.#attempts.get(message.attempt)?.onSaid(message, nowMs);
   }
 
@@ -67,6 +72,26 @@ export class WaitingWatch {
     return Math.max(...attempts.map((it) => it.waitsSinceMs));
   }
 
+  /** The next of its key starts, if the runtime had sent it along. */
+  #follow(ended: number, nowMs: number): void {
+    const [first, ...others] = this.#followers.get(ended) ?? [];
+    this.#followers.delete(ended);
+    if (first === undefined || this.#drains) return;
+    const start = { ...first, commandCount: 0, deliveryCount: 0 };
+    this.#attempts.set(first.attempt, new WatchedAttempt(start, nowMs));
+    this.#followers.set(first.attempt, others);
+  }
+
+  /** Of an attempt, or of one that was to follow: then those behind it do not either. */
+  #onAbort(handle: number): void {
+    this.#attempts.delete(handle);
+    this.#followers.delete(handle);
+    for (const [before, waiting] of this.#followers) {
+      const at = waiting.findIndex((it) => it.attempt === handle);
+      if (at >= 0) this.#followers.set(before, waiting.slice(0, at));
+    }
+  }
+
   #left(attempt: number): void {
     if (this.#attempts.delete(attempt) && this.#roomWanted > 0) this.#roomWanted--;
   }
@@ -86,7 +111,10 @@ class WatchedAttempt {
   /** Of the outstanding ones, by command. */
   readonly #runs = new Map<number, { readonly completionId: number; state: RunState }>();
 
-  constructor(start: Start, nowMs: number) {
+  constructor(
+    start: Pick<Start, "invocationId" | "commandCount" | "deliveryCount">,
+    nowMs: number,
+  ) {
     this.invocationId = start.invocationId;
     this.activeAtMs = nowMs;
     this.#entriesMissing = start.commandCount + start.deliveryCount;

@@ -282,6 +282,7 @@ export const WORKER_MESSAGES: Kinds<WorkerMessage> = {
     concurrency: anyOrdinal,
     sdk: fc.string({ unit: "grapheme-ascii", maxLength: 40 }),
     manifest: anyManifest,
+    followersMax: anyU32,
   }),
   command: fc.record({ kind: is("command"), attempt, command: anyCommand }),
   "run-result": fc.record({
@@ -305,6 +306,17 @@ export const WORKER_MESSAGES: Kinds<WorkerMessage> = {
   suspend: fc.record({ kind: is("suspend"), attempt, deliveries: anyU32 }),
   drain: is({ kind: "drain" }),
 };
+
+const anyFollower = fc.record({
+  attempt,
+  invocationId: anyInvocationId,
+  handler: anyText,
+  seed: fc.uint8Array({ minLength: 16, maxLength: 16 }),
+  createdAtMs: anyWhole,
+  headers: anyHeaders,
+  idempotencyKey: orNull(anyText),
+  input: anyPayload,
+});
 
 export const RUNTIME_MESSAGES: Kinds<RuntimeMessage> = {
   welcome: fc.record({
@@ -334,6 +346,7 @@ export const RUNTIME_MESSAGES: Kinds<RuntimeMessage> = {
     }),
     commandCount: anyU32,
     deliveryCount: anyU32,
+    followers: fc.array(anyFollower, { maxLength: 3 }),
   }),
   replay: fc.record({
     kind: is("replay"),

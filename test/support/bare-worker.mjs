@@ -136,7 +136,9 @@ function issue(id, recorded, command) {
   send([2, id, command]);
 }
 
-socket.on("open", () => send([1, 1, "dev", 10, "bare", JSON.stringify({ services: [service] })]));
+socket.on("open", () =>
+  send([1, 1, "dev", 10, "bare", JSON.stringify({ services: [service] }), 0]),
+);
 socket.on("message", (data) => {
   const [, ...messages] = unpack(data);
   for (const [type, id, ...fields] of messages) {

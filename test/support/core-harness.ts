@@ -215,7 +215,13 @@ export class CoreHarness {
       version = "dev",
       concurrency = 100,
       services = SERVICES,
-    }: { version?: string; concurrency?: number; services?: readonly ServiceManifest[] } = {},
+      followersMax = 0,
+    }: {
+      version?: string;
+      concurrency?: number;
+      services?: readonly ServiceManifest[];
+      followersMax?: number;
+    } = {},
   ): void {
     const manifest = { services };
     const hello = {
@@ -225,6 +231,7 @@ export class CoreHarness {
       concurrency,
       sdk: "test",
       manifest,
+      followersMax,
     } as const;
     this.apply({ kind: "worker-hello", connection, hello });
     this.#ordinals.set(connection, 1);

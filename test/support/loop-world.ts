@@ -109,7 +109,14 @@ export class LoopWorld {
 
   connect(connection: number, concurrency = 100): void {
     const manifest = { services: SERVICES };
-    const about = { protocol: 1, version: "dev", sdk: "test", concurrency, manifest };
+    const about = {
+      protocol: 1,
+      version: "dev",
+      sdk: "test",
+      concurrency,
+      manifest,
+      followersMax: 0,
+    };
     this.submit({ kind: "worker-hello", connection, hello: { kind: "hello", ...about } });
     this.submit({ kind: "worker-congestion", connection, congested: false });
     this.#ordinals.set(connection, 1);

@@ -60,7 +60,15 @@ const commands = bodies.map((body, index): Command => {
 const manifest = { services: [serviceOf("cart", "object", [handler("add", "exclusive")])] };
 
 export const WORKER_SAMPLES: readonly WorkerMessage[] = [
-  { kind: "hello", protocol: 1, version: "dev", concurrency: 100, sdk: "sample", manifest },
+  {
+    kind: "hello",
+    protocol: 1,
+    version: "dev",
+    concurrency: 100,
+    sdk: "sample",
+    manifest,
+    followersMax: 32,
+  },
   ...commands.map((command) => ({ kind: "command", attempt: 1, command }) as const),
   { kind: "run-result", attempt: 1, command: 13, try: 1, result: value, deliveries: null },
   {
@@ -112,6 +120,34 @@ export const RUNTIME_SAMPLES: readonly RuntimeMessage[] = [
     state: { complete: true, entries: [["total", bytes("7")]] },
     commandCount: 1,
     deliveryCount: 1,
+    followers: [],
+  },
+  {
+    kind: "start",
+    attempt: 2,
+    invocationId: INVOCATION_ID,
+    target,
+    attemptNumber: 1,
+    seed: bytes(tag + tag),
+    createdAtMs: 1_795_000_000_000,
+    headers: [],
+    idempotencyKey: null,
+    input: bytes("1"),
+    state: { complete: true, entries: [] },
+    commandCount: 0,
+    deliveryCount: 0,
+    followers: [
+      {
+        attempt: 3,
+        invocationId: INVOCATION_ID,
+        handler: "remove",
+        seed: bytes(tag + tag),
+        createdAtMs: 1_795_000_000_001,
+        headers: [["content-type", "application/json"]],
+        idempotencyKey: "k",
+        input: bytes("2"),
+      },
+    ],
   },
   {
     kind: "replay",

@@ -1,0 +1,79 @@
+/** Bugs of chained starts: who may follow, on which state, and when that is void. */
+import { bug, edit, type SeededBug } from "./seeded-bug.ts";
+
+const core = (file: string): string => `runtime/core/${file}.ts`;
+const SESSION = "sdk/worker/worker-session.ts";
+
+export const FOLLOWER_BUGS: readonly SeededBug[] = [
+  bug(
+    "a follower runs on the state that the one before it began with",
+    "rule 3",
+    edit(
+      "sdk/attempt/state-view.ts",
+      "  set(name: string",
+      '  #first: Start["state"] | undefined;\n  set(name: string',
+    ),
+    edit(
+      "sdk/attempt/state-view.ts",
+      "    this.#complete = complete;\n    this.#values = new Map(entries);",
+      "    this.#complete = complete;\n    this.#first = { complete, entries };\n    this.#values = new Map(entries);",
+    ),
+    edit(
+      "sdk/attempt/state-view.ts",
+      "return { complete: this.#complete, entries };",
+      "return this.#first ?? { complete: this.#complete, entries };",
+    ),
+  ),
+  bug(
+    "what the one before it cleared is still there for a follower",
+    "rule 3",
+    edit(
+      "sdk/attempt/state-view.ts",
+      "if (value !== null) entries.push([name, value]);",
+      "entries.push([name, value ?? new Uint8Array([34, 34])]);",
+    ),
+  ),
+  bug(
+    "a follower does not wait for the one before it",
+    "rule 4",
+    edit(
+      SESSION,
+      "    this.#followers.add(start);\n",
+      "    this.#followers.add(start);\n    const next = this.#followers.after(start.attempt, new StateView(start.state));\n    if (next) this.#start(next);\n",
+    ),
+    edit(SESSION, "import type { StateView }", "import { StateView }"),
+  ),
+  bug(
+    "a chain is still valid after the one before it was suspended and came back",
+    "rule 6",
+    edit(
+      core("start"),
+      "const EMPTY = new Uint8Array(0);",
+      "const EMPTY = new Uint8Array(0);\nconst KEPT = new Map();",
+    ),
+    edit(
+      core("start"),
+      "voidFollowers(step, connection, invocation, attempt.followers);",
+      "KEPT.set(`${connection.id}/${invocation.sequence}`, attempt.followers);",
+    ),
+    edit(
+      core("start"),
+      "followers: chain.announced };",
+      "followers: KEPT.get(`${connection.id}/${invocation.sequence}`) ?? chain.announced };",
+    ),
+  ),
+  bug(
+    "a follower is taken over by whatever worker has room",
+    "rule 4",
+    edit(
+      core("followers"),
+      "if (connection !== handover.connection || hasJournal(invocation)) return undefined;",
+      "if (hasJournal(invocation)) return undefined;",
+    ),
+    edit(
+      core("ready"),
+      "if (handover?.connection === connection && handover.followers.length > 0) return connection;",
+      "",
+    ),
+  ),
+];

@@ -37,6 +37,8 @@ export class LinkWatch implements LinkEvents {
   readonly #foreign = new Set<Link>();
   /** Results that code has ahead of the disk: its own proposals, recorded or not, and others in a replay. */
   readonly #ahead = new Map<string, Link>();
+  /** Invocations by link and handle: of those that were started, and of followers. */
+  readonly #ids = new Map<string, string>();
   /** Handles of followers that have not ended. */
   readonly #following = new Map<Link, Set<number>>();
   followers = 0;
@@ -52,18 +54,21 @@ export class LinkWatch implements LinkEvents {
   }
 
   /**
-   * Whether code may have had this result ahead of the disk, from a runtime that is not there any more. It
-   * may never have become durable, and another try's result may stand in its place: such code is a zombie
-   * whose words nobody takes. All other code is held to what is on disk.
+   * Whether code may have this result ahead of the disk, from a runtime that is not there any more, or by
+   * going ahead with it where nobody listens any more. It may never become durable, and another try's
+   * result may stand in its place: such code is a zombie whose words nobody takes. All other code is held
+   * to what is on disk.
    */
   mayBeUndurable(
     linkId: number,
     invocationId: string,
     { index, completionId }: Command & { readonly kind: "run" },
   ): boolean {
-    const names = [`completion ${completionId}`, `command ${index}`];
-    const links = names.map((what) => this.#ahead.get(`${linkId}/${invocationId}/${what}`));
-    return links.some((link) => link !== undefined && !this.#scenery.runtime.has(link));
+    const at = `${linkId}/${invocationId}`;
+    const told = this.#ahead.get(`${at}/completion ${completionId}`);
+    const ownResult = this.#ahead.get(`${at}/command ${index}`);
+    if (told !== undefined && !this.#scenery.runtime.has(told)) return true;
+    return ownResult !== undefined && this.#scenery.isLost(ownResult);
   }
 
   /** Whoever only waits leaves in time. Asked as time goes on, when nothing moves. */
@@ -127,8 +132,8 @@ export class LinkWatch implements LinkEvents {
   }
 
   #noteProposed(link: Link, attempt: number, what: string): void {
-    const start = this.#starts.get(link)?.get(attempt);
-    if (start) this.#ahead.set(`${link.id}/${start.invocationId}/${what}`, link);
+    const id = this.#ids.get(`${link.id}/${attempt}`);
+    if (id !== undefined) this.#ahead.set(`${link.id}/${id}/${what}`, link);
   }
 
   /** A start and its journal may run ahead of the disk, and a runtime that was followed tells its own. */
@@ -143,7 +148,10 @@ export class LinkWatch implements LinkEvents {
     }
   }
 
-  #noteFollowers(link: Link, { followers }: Start): void {
+  #noteFollowers(link: Link, start: Start): void {
+    const { followers } = start;
+    for (const it of [start, ...followers])
+      this.#ids.set(`${link.id}/${it.attempt}`, it.invocationId);
     const following = this.#following.get(link) ?? new Set<number>();
     for (const { attempt } of followers) following.add(attempt);
     this.#following.set(link, following);

@@ -3,7 +3,7 @@
  * a closure reach the outside.
  */
 import { runtimeMessageDecoder } from "../../../protocol/codec.ts";
-import type { RuntimeMessage } from "../../../protocol/message.ts";
+import type { RuntimeMessage, Start } from "../../../protocol/message.ts";
 
 /** Try number `try` of a run may start: from this line on the outside may see its effect. */
 export interface ToldGo {
@@ -33,10 +33,17 @@ export class WorkerWire {
   }
 
   #hear(message: RuntimeMessage, line: number): void {
-    if (message.kind === "start") this.#ids.set(message.attempt, message.invocationId);
+    if (message.kind === "start") this.#onStart(message);
     if (message.kind !== "go") return;
     const id = this.#ids.get(message.attempt) ?? "an attempt that was not started";
     this.goes.push({ line, id, command: message.command, try: message.try });
+  }
+
+  /** Followers start without a word, once those before them have ended. */
+  #onStart(start: Start): void {
+    for (const { attempt, invocationId } of [start, ...start.followers]) {
+      this.#ids.set(attempt, invocationId);
+    }
   }
 
   /** A whole frame of a WebSocket; a server's are not masked. */

@@ -183,8 +183,8 @@ const LOST: readonly SeededBug[] = [
     "rule 3",
     edit(
       core("finish"),
-      "if (held) releaseKey(step, invocation);",
-      "if (held) setImmediate(() => releaseKey(step, invocation));",
+      "if (held) releaseKey(step, invocation, handover);",
+      "if (held) setImmediate(() => releaseKey(step, invocation, handover));",
     ),
   ),
   bug(

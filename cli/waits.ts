@@ -87,9 +87,9 @@ export function adviseOn(wait: WaitView, id: string): string | undefined {
     case "retry":
       return `mend what failed; it goes on by itself, or at once with: holdfast invocations resume ${id}`;
     case "run":
-      return wait.lastFailure === null
+      return wait.lastFailure === null || wait.nextTryAt === null
         ? undefined
-        : "mend what failed; it is tried again by itself";
+        : `mend what failed; it is tried again by itself, or at once with: holdfast invocations resume ${id}`;
     case "sleep":
     case "start-time":
     case "resume":

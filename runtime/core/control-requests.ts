@@ -69,7 +69,7 @@ function resumeOn(step: Step, invocation: Invocation, deployment: string): Done 
   if (moved !== "moved") return typeof moved === "string" ? resume(step, invocation) : moved;
   const resumed = resume(step, invocation);
   // What is suspended or ready goes on by itself, on the other deployment.
-  return resumed === "resumed" ? resumed : "moved";
+  return resumed === "resumed" || resumed === "retries-runs" ? resumed : "moved";
 }
 
 const conflict = (message: string): Refused => ({ code: FailureCode.conflict, message });
@@ -112,6 +112,8 @@ function sentence(step: Step, invocation: Invocation, { done, action, before }: 
       return before === "scheduled" || before === "inboxed"
         ? `it is ${before} and will not pause when its turn comes`
         : `it was ${before} and ${goesOn(step, invocation)}`;
+    case "retries-runs":
+      return retriesRuns(step, invocation);
     case "moved":
       return `it is ${before} and goes on on deployment ${String(invocation.deployment)} when its turn comes`;
     case "purged":
@@ -141,6 +143,12 @@ function cannotRun({ lastFailure }: Invocation): string {
 function goesOn(step: Step, invocation: Invocation): string {
   if (invocation.pauseReason === "damaged") return cannotRun(invocation);
   return invocation.status === "running" ? "goes on" : `goes on when ${startOf(step, invocation)}`;
+}
+
+function retriesRuns(step: Step, invocation: Invocation): string {
+  if (invocation.pauseReason === "damaged") return cannotRun(invocation);
+  const when = invocation.status === "running" ? "now" : `when ${startOf(step, invocation)}`;
+  return `its runs that backed off are tried again ${when}`;
 }
 
 /** What the next attempt of a ready invocation waits for. */

@@ -7,6 +7,7 @@
  * cancelled, runs get no further go, and what else was outstanding is forgotten.
  * A kill ends the invocation and its tree of calls without asking any code.
  * A pause stops it where it is, with its key; what comes meanwhile is kept for when it is resumed.
+ * A resume lets it go on, and ends every back-off: its own, and those of its runs.
  *
  * 1. A step touches one invocation and no tree: the calls below it are reached by timers that are
  *    due at once, so a chain of any length costs no stack, and a fan-out no giant batch.
@@ -24,7 +25,7 @@ import { leaveStatus } from "./leave-status.ts";
 import { pendingsOf, readPending } from "./pendings.ts";
 import { makeReady } from "./ready.ts";
 import { decodeJournalEntry } from "./rows.ts";
-import { cancelRuns } from "./runs.ts";
+import { cancelRuns, retryRuns } from "./runs.ts";
 import { changed, load, type Step } from "./step.ts";
 import { clearTimer, ensureTimer } from "./timers.ts";
 
@@ -39,6 +40,7 @@ export type Controlled =
   | "paused-already"
   | "pauses-when-ready"
   | "resumed"
+  | "retries-runs"
   | "nothing-to-resume";
 
 export function cancel(step: Step, invocation: Invocation): Controlled {
@@ -124,12 +126,17 @@ export function resume(step: Step, invocation: Invocation): Controlled {
       return "resumed";
     case "backing-off":
       leaveStatus(step, invocation, null);
+      retryRuns(step, invocation);
       makeReady(step, invocation);
       return "resumed";
+    case "suspended":
+      if (!retryRuns(step, invocation)) return "nothing-to-resume";
+      leaveStatus(step, invocation, null);
+      makeReady(step, invocation);
+      return "retries-runs";
     case "ready":
     case "running":
-    case "suspended":
-      return "nothing-to-resume";
+      return retryRuns(step, invocation) ? "retries-runs" : "nothing-to-resume";
   }
 }
 

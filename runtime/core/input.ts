@@ -43,7 +43,7 @@ export type ControlInvocation =
   | { readonly kind: "kill"; readonly request: RequestId; readonly invocationId: InvocationId }
   /** Stops it where it is; it keeps its key and everything recorded until it is resumed. */
   | { readonly kind: "pause"; readonly request: RequestId; readonly invocationId: InvocationId }
-  /** Goes on with what is paused, and at once with what backs off. */
+  /** Goes on with what is paused, and at once with what backs off, be it a run inside. */
   | {
       readonly kind: "resume";
       readonly request: RequestId;

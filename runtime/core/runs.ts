@@ -147,6 +147,22 @@ export function retryRun(step: Step, invocation: Invocation, index: number): voi
   grantGo(step, attempt, index, run);
 }
 
+/** A person does not want to wait: each that backs off is tried now. False when none does. */
+export function retryRuns(step: Step, invocation: Invocation): boolean {
+  const attempt = step.memory.attempts.get(invocation.sequence);
+  let some = false;
+  for (const [index, run] of findRuns(step, invocation)) {
+    if (run === undefined || run.nextTryAtMs === null) continue;
+    clearRetry(step, invocation, index, run);
+    const due: Run = { ...run, nextTryAtMs: null };
+    // Without an attempt the next one grants the go as it starts.
+    if (attempt) grantGo(step, attempt, index, due);
+    else keepRun(step, invocation, index, due);
+    some = true;
+  }
+  return some;
+}
+
 /** A cancellation covers what was outstanding: no further go for these. */
 export function cancelRuns(step: Step, invocation: Invocation): void {
   const attempt = step.memory.attempts.get(invocation.sequence);

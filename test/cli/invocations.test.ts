@@ -136,6 +136,20 @@ test("an empty list says so; with --json it is the body of the admin API", async
   expect(JSON.parse(out)).toEqual(body);
 });
 
+test.each([
+  ["2026-01-02T00:00:05.000Z", true],
+  // Its closure is at work: there is nothing to resume.
+  [null, false],
+])("of a run whose next try is at %s describe offers a resume: %s", async (nextTryAt, offered) => {
+  const { lastFailure } = SUMMARY;
+  const since = SUMMARY.createdAt;
+  const tried = { mode: "at-least-once", tries: 2, failures: 1, nextTryAt, lastFailure } as const;
+  const run = { kind: "run", command: 1, name: "charge", since, ...tried } as const;
+  const body: InvocationDescription = { ...DESCRIPTION, waitsFor: [run] };
+  const { out } = await invocations({ status: 200, body: JSON.stringify(body) }, "describe", ID);
+  expect(out.includes(`at once with: holdfast invocations resume ${ID}`)).toBe(offered);
+});
+
 test("describe says what it waits for, what went wrong and where, and what it did", async () => {
   const { out } = await invocations(
     { status: 200, body: JSON.stringify(DESCRIPTION) },

@@ -57,6 +57,21 @@ const INTO: Readonly<Record<string, (h: CoreHarness) => InvocationId>> = {
     h.attempt(1).issue({ kind: "run", mode: "at-least-once", retry: null, completionId: 1 });
     return id;
   },
+  "running, its ctx.run backs off": (h) => {
+    const id = INTO["running a ctx.run"]!(h);
+    h.attempt(1).report(0, { error: "boom", retryAfterMs: 50_000 });
+    return id;
+  },
+  "suspended, its ctx.run backs off": (h) => {
+    const id = INTO["running, its ctx.run backs off"]!(h);
+    h.attempt(1).suspend();
+    return id;
+  },
+  "ready, its ctx.run backs off": (h) => {
+    const id = INTO["running, its ctx.run backs off"]!(h);
+    h.lose(1);
+    return id;
+  },
   suspended: (h) => {
     const id = send(h);
     h.attempt(1).issue({ kind: "sleep", durationMs: 50_000, completionId: 1 });
@@ -70,6 +85,11 @@ const INTO: Readonly<Record<string, (h: CoreHarness) => InvocationId>> = {
   },
   "backing-off": (h) => {
     const id = send(h);
+    h.attempt(1).fail("boom");
+    return id;
+  },
+  "backing-off, and its ctx.run too": (h) => {
+    const id = INTO["running, its ctx.run backs off"]!(h);
     h.attempt(1).fail("boom");
     return id;
   },
@@ -169,6 +189,27 @@ const TABLE: Readonly<Record<string, Cells>> = {
     resume: "409, running",
     purge: "409, running",
   },
+  "running, its ctx.run backs off": {
+    cancel: "appended, running",
+    kill: KILLED,
+    pause: "now, paused",
+    resume: "now, running",
+    purge: "409, running",
+  },
+  "suspended, its ctx.run backs off": {
+    cancel: "appended, running",
+    kill: KILLED,
+    pause: "now, paused",
+    resume: "now, running",
+    purge: "409, suspended",
+  },
+  "ready, its ctx.run backs off": {
+    cancel: "appended, ready",
+    kill: KILLED,
+    pause: "now, paused",
+    resume: "now, ready",
+    purge: "409, ready",
+  },
   suspended: {
     cancel: "appended, running",
     kill: KILLED,
@@ -184,6 +225,13 @@ const TABLE: Readonly<Record<string, Cells>> = {
     purge: "409, suspended",
   },
   "backing-off": {
+    cancel: "appended, running",
+    kill: KILLED,
+    pause: "now, paused",
+    resume: "now, running",
+    purge: "409, backing-off",
+  },
+  "backing-off, and its ctx.run too": {
     cancel: "appended, running",
     kill: KILLED,
     pause: "now, paused",

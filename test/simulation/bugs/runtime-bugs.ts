@@ -387,6 +387,15 @@ const TIME: readonly SeededBug[] = [
     ),
   ),
   bug(
+    "a resume leaves the timer of a run that backs off",
+    "I19",
+    edit(
+      core("runs"),
+      "if (run === undefined || run.nextTryAtMs === null) continue;\n    clearRetry(step, invocation, index, run);",
+      "if (run === undefined || run.nextTryAtMs === null) continue;",
+    ),
+  ),
+  bug(
     "a failed attempt is tried again at once",
     "I18",
     edit(

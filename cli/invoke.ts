@@ -101,13 +101,24 @@ function printAccepted(reply: HttpReply, options: InvokeOptions, output: Output)
 }
 
 function printResult(reply: HttpReply, options: InvokeOptions, output: Output): void {
-  const value = tryJson(reply.text);
+  const result = readable(reply.text);
   if (options.json) {
-    const result = reply.text === "" ? null : (value ?? reply.text);
-    return printJson(output, { invocationId: idOf(reply) ?? null, result });
+    const json = reply.text === "" ? "null" : (result ?? JSON.stringify(reply.text));
+    const id = JSON.stringify(idOf(reply) ?? null);
+    // No line break stands inside a string of JSON.
+    const indented = json.replaceAll("\n", "\n  ");
+    output.out(`{\n  "invocationId": ${id},\n  "result": ${indented}\n}\n`);
+    return;
   }
-  if (value !== undefined) return printJson(output, value);
-  if (reply.text !== "") output.out(reply.text.endsWith("\n") ? reply.text : `${reply.text}\n`);
+  const text = result ?? reply.text;
+  if (text !== "") output.out(text.endsWith("\n") ? text : `${text}\n`);
+}
+
+/** JSON with a member a line; as it came where that would change what it says, like a large number. */
+function readable(text: string): string | undefined {
+  const value = tryJson(text);
+  if (value === undefined) return undefined;
+  return JSON.stringify(value) === text ? JSON.stringify(value, null, 2) : text.trim();
 }
 
 function idOf(reply: HttpReply): string | undefined {

@@ -40,6 +40,37 @@ test("a key may hold anything, two dots and slashes too", async () => {
   runtime = undefined;
 });
 
+// Each result went through numbers and objects of JavaScript, so that 12345678901234567890 was printed as
+// 12345678901234567000, and of a name that is there twice only the last one was left.
+test.each([
+  "12345678901234567890",
+  '{"id":12345678901234567890}',
+  '{"a":1,"a":2}',
+  '{"__proto__":1}',
+  "1.0",
+  "-0",
+  "1e400",
+  '{ "spaced":\n [1] }',
+  '"\\ud800"',
+  '"\\u0041"',
+])("a result is printed as it came where another form of it could say less: %s", async (body) => {
+  const reply = { status: 200, headers: { "x-restate-id": ID }, body };
+  const { out } = await invoke(reply, "counter", "alice", "get");
+  expect(out.replaceAll(/\s/g, "")).toBe(body.replaceAll(/\s/g, ""));
+  await runtime?.close();
+  const { out: json } = await invoke(reply, "counter", "alice", "get", "--json");
+  expect(json.replaceAll(/\s/g, "")).toBe(
+    `{"invocationId":"${ID}","result":${body.replaceAll(/\s/g, "")}}`,
+  );
+  expect(JSON.parse(json)).toEqual({ invocationId: ID, result: JSON.parse(body) });
+});
+
+test("--json gives a result that is no JSON as a string", async () => {
+  const reply = { status: 200, headers: { "x-restate-id": ID }, body: "plain\ntext" };
+  const { out } = await invoke(reply, "greeter", "greet", "--json");
+  expect(JSON.parse(out)).toEqual({ invocationId: ID, result: "plain\ntext" });
+});
+
 test("--json gives the id beside the result, and null for no result", async () => {
   const reply = { status: 200, headers: { "x-restate-id": ID } };
   const { out } = await invoke(reply, "greeter", "greet", "--json");

@@ -31,6 +31,8 @@ import {
   COMMAND_KINDS,
 } from "../support/arbitrary-messages.ts";
 
+/** As text: to compare arrays member by member takes more than all the rest. */
+const hexOf = (row: Uint8Array): string => Buffer.from(row).toString("hex");
 const orNull = <T>(of: fc.Arbitrary<T>): fc.Arbitrary<T | null> => fc.option(of, { nil: null });
 const anySequence = fc.integer({ min: 0, max: 2 ** 48 - 1 });
 const anyBytes = (length: number): fc.Arbitrary<string> =>
@@ -165,7 +167,7 @@ describe("a row reads back as it was", () => {
       fc.property(values, (value) => {
         const row = encode(value);
         expect(decode(row, value)).toEqual(value);
-        expect(encode(decode(row, value))).toEqual(row);
+        expect(hexOf(encode(decode(row, value)))).toBe(hexOf(row));
       }),
       { numRuns: 300 },
     );
@@ -185,7 +187,7 @@ describe("a row reads back as it was", () => {
         const it = { ...open, ...ends, status: "completed", sealed } as const;
         const row = rows.encodeInvocation(it);
         const back = rows.decodeInvocation(it.sequence, row);
-        expect(rows.encodeInvocation(back)).toEqual(row);
+        expect(hexOf(rows.encodeInvocation(back))).toBe(hexOf(row));
         expect(isSealed(row) && !isSealed(rows.encodeInvocation(open))).toBe(true);
         const rest = Object.entries(it).filter(([name]) => !OPEN_ONLY.has(name));
         expect(back).toMatchObject(Object.fromEntries(rest));

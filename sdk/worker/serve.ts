@@ -40,7 +40,7 @@ const DEFAULT_TIMEOUT_MS = 45_000;
 
 /**
  * Serves these services. Resolves once registered; until the runtime can be reached it keeps dialing.
- * SIGTERM and SIGINT drain and leave.
+ * SIGTERM and SIGINT drain and leave, before that as well: then it resolves, too.
  *
  * @throws RegistrationRefusedError (as a rejection) when the runtime does not take it; says why
  * @throws TypeError for what is no service, a name twice, an empty version or a url that is none
@@ -71,7 +71,7 @@ class Supervisor {
   readonly #version: string;
   readonly #concurrency: number;
   #session: WorkerSession | undefined;
-  #stopping = false;
+  readonly #leave = new AbortController();
   #resolveClosed: () => void = () => undefined;
   #wake: (() => void) | undefined;
   #complained = false;
@@ -85,18 +85,24 @@ class Supervisor {
     this.closed = new Promise((resolve) => (this.#resolveClosed = resolve));
   }
 
+  get #stopping(): boolean {
+    return this.#leave.signal.aborted;
+  }
+
   /** Resolves at the first registration, and keeps the worker connected from then on. */
   start(): Promise<void> {
     return new Promise((resolve, reject) => {
-      this.#keepConnected(resolve, reject).then(this.#resolveClosed, (error: unknown) => {
-        this.#resolveClosed();
-        reject(error instanceof Error ? error : new Error(String(error)));
-      });
+      this.#keepConnected(resolve, reject)
+        // Told to leave before that: whoever waits for it must not wait for ever.
+        .then(resolve, (error: unknown) => {
+          reject(error instanceof Error ? error : new Error(String(error)));
+        })
+        .finally(this.#resolveClosed);
     });
   }
 
   async close(): Promise<void> {
-    this.#stopping = true;
+    this.#leave.abort(new Error("stopping"));
     this.#wake?.();
     await this.#session?.drain();
     await this.closed;
@@ -129,7 +135,8 @@ class Supervisor {
   /** Connects and registers; `ended` resolves, with the reason, when the connection is over. */
   async #connect(): Promise<{ readonly ended: Promise<string> }> {
     const token = this.#options.token ?? process.env["HOLDFAST_WORKER_TOKEN"];
-    const channel = await dial({ url: this.#url, token, timeoutMs: timeoutMs() });
+    const { signal } = this.#leave;
+    const channel = await dial({ url: this.#url, token, timeoutMs: timeoutMs(), signal });
     if (this.#stopping) {
       channel.terminate();
       throw new Error("stopping");

@@ -36,6 +36,8 @@ export interface DialOptions {
   readonly token: string | undefined;
   /** Silence after which the runtime counts as dead. */
   readonly timeoutMs: number;
+  /** Ends the dialing at once. */
+  readonly signal: AbortSignal;
 }
 
 export interface Dialed extends Channel<WorkerMessage> {
@@ -50,16 +52,27 @@ export interface Dialed extends Channel<WorkerMessage> {
  * Resolves when the connection is open; rejects with the reason when it cannot be, with
  * RegistrationRefusedError when it never will.
  */
-export function dial(options: DialOptions): Promise<Dialed> {
-  const { url, token, timeoutMs } = options;
+export async function dial(options: DialOptions): Promise<Dialed> {
+  const { url, token, timeoutMs, signal } = options;
+  signal.throwIfAborted();
+  const socket = new WebSocket(url, SUBPROTOCOL, {
+    perMessageDeflate: false,
+    maxPayload: FRAME_BYTES_CEILING,
+    followRedirects: false,
+    handshakeTimeout: timeoutMs,
+    headers: token === undefined ? {} : { authorization: `Bearer ${token}` },
+  });
+  const stop = (): void => socket.terminate();
+  signal.addEventListener("abort", stop);
+  try {
+    return await opened(socket, options);
+  } finally {
+    signal.removeEventListener("abort", stop);
+  }
+}
+
+function opened(socket: WebSocket, { url, timeoutMs }: DialOptions): Promise<Dialed> {
   return new Promise((resolve, reject) => {
-    const socket = new WebSocket(url, SUBPROTOCOL, {
-      perMessageDeflate: false,
-      maxPayload: FRAME_BYTES_CEILING,
-      followRedirects: false,
-      handshakeTimeout: timeoutMs,
-      headers: token === undefined ? {} : { authorization: `Bearer ${token}` },
-    });
     socket.once("error", reject);
     socket.once("unexpected-response", (_, response) => {
       response.resume();
@@ -70,6 +83,7 @@ export function dial(options: DialOptions): Promise<Dialed> {
     });
     socket.once("open", () => {
       socket.off("error", reject);
+      // Here and not later: nothing that comes right behind may find nobody listening.
       resolve(new WorkerChannel(socket, timeoutMs));
     });
   });

@@ -144,9 +144,19 @@ export async function startWorkerProcess(
   script: string,
   env: Readonly<Record<string, string>>,
 ): Promise<WorkerProcess> {
+  const worker = launchWorkerProcess(script, env);
+  const { child, log } = worker;
+  await firstLine(child, child.stderr, /^holdfast worker ready /, log);
+  return worker;
+}
+
+/** The same from its first moment on. */
+export function launchWorkerProcess(
+  script: string,
+  env: Readonly<Record<string, string>>,
+): WorkerProcess {
   const child = launch([join(ROOT, "test/e2e/workers", script)], env);
   const log = collect(child);
-  await firstLine(child, child.stderr, /^holdfast worker ready /, log);
   return {
     child,
     log,

@@ -36,10 +36,13 @@ export function onControl(step: Step, control: ControlInvocation): void {
     refuseFor(step, request, invocation, conflict(before));
     return;
   }
-  const applied = done === "appended" || done === "pauses-when-ready" ? "appended" : "now";
+  const applied = APPENDED.has(done) ? "appended" : "now";
   const effect = sentence(step, invocation, { done, action: control.kind, before });
   respond(step, request, { kind: "controlled", applied, effect });
 }
+
+/** What is recorded, and happens when the code sees it or its turn comes. */
+const APPENDED: ReadonlySet<Done> = new Set(["appended", "cancelled-already", "pauses-when-ready"]);
 
 interface Refused {
   readonly code: number;
@@ -102,6 +105,8 @@ function sentence(step: Step, invocation: Invocation, { done, action, before }: 
         : `it was ${before} and ended as killed, and so do the calls that it made and waited for`;
     case "appended":
       return `it was ${before}: ${seesCancellation(step, invocation)}; the calls it waits for are cancelled`;
+    case "cancelled-already":
+      return "it is cancelled already, and its code has asked for nothing since; kill ends it now";
     case "paused":
       return `it was ${before} and is paused; it keeps its key until it is resumed, cancelled or killed`;
     case "paused-already":

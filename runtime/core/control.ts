@@ -12,6 +12,8 @@
  * 1. A step touches one invocation and no tree: the calls below it are reached by timers that are
  *    due at once, so a chain of any length costs no stack, and a fan-out no giant batch.
  * 2. What was asked is durable with the answer; timers carry it on through a crash.
+ * 3. Two cancellations between which nothing was recorded are one: so a journal takes one more entry
+ *    than its limit at most, however often somebody asks.
  */
 import { CANCELLED, KILLED } from "../../protocol/failure.ts";
 import { readOr } from "./damage.ts";
@@ -20,7 +22,7 @@ import { finish, forgetSource } from "./finish.ts";
 import { withdrawFollower } from "./followers.ts";
 import { setStatus, type Invocation } from "./invocation.ts";
 import { appendDelivery, journalRows } from "./journal.ts";
-import { pendingKey, pendingPrefix, readU32, type Sequence } from "./keys.ts";
+import { journalKey, pendingKey, pendingPrefix, readU32, type Sequence } from "./keys.ts";
 import { leaveStatus } from "./leave-status.ts";
 import { pendingsOf, readPending } from "./pendings.ts";
 import { makeReady } from "./ready.ts";
@@ -36,6 +38,7 @@ export type Controlled =
   | "completed-already"
   | "ended"
   | "appended"
+  | "cancelled-already"
   | "paused"
   | "paused-already"
   | "pauses-when-ready"
@@ -50,12 +53,25 @@ export function cancel(step: Step, invocation: Invocation): Controlled {
     finish(step, invocation, { result: { ok: false, failure: CANCELLED }, abort: null });
     return "ended";
   }
-  // Before anything wakes: an attempt that starts now must not be given a go for what is covered.
-  invocation.cancelledAt = invocation.deliveries + 1;
-  cancelRuns(step, invocation);
-  dropCovered(step, invocation, invocation.completionIdMax);
-  wake(step, invocation);
+  const again = endsWithCancellation(step, invocation);
+  if (again && invocation.status === "running") return "cancelled-already";
+  if (!again) {
+    // Before anything wakes: an attempt that starts now must not be given a go for what is covered.
+    invocation.cancelledAt = invocation.deliveries + 1;
+    cancelRuns(step, invocation);
+    dropCovered(step, invocation, invocation.completionIdMax);
+  }
+  wake(step, invocation, again);
   return "appended";
+}
+
+/** Its code has asked for nothing since it was cancelled, and nothing else came. */
+function endsWithCancellation({ tx }: Step, invocation: Invocation): boolean {
+  const { cancelledAt, deliveries, commands, sequence } = invocation;
+  if (cancelledAt === 0 || cancelledAt !== deliveries) return false;
+  const row = tx.get(journalKey(sequence, commands + deliveries - 1));
+  const last = row && readOr(() => decodeJournalEntry(row), undefined);
+  return last?.kind === "delivery" && last.delivery.kind === "cancellation";
 }
 
 /** Forgets what a cancellation covers: what is outstanding, up to this completion id. */
@@ -140,21 +156,25 @@ export function resume(step: Step, invocation: Invocation): Controlled {
   }
 }
 
-/** Appends the cancellation and sees to it that an attempt takes notice, now. */
-function wake(step: Step, invocation: Invocation): void {
+/** Appends the cancellation, unless it is there, and sees to it that an attempt takes notice, now. */
+function wake(step: Step, invocation: Invocation, again: boolean): void {
   const { status, nextAttemptAtMs, sequence } = invocation;
   if (nextAttemptAtMs !== null) {
     const kind = status === "suspended" ? "resume" : "retry";
     clearTimer(step, { dueAtMs: nextAttemptAtMs, sequence, kind, id: 0 });
     invocation.nextAttemptAtMs = null;
+    changed(step, invocation);
   }
-  if (status === "running" || status === "suspended") {
-    invocation.idleResumes = 0;
+  const live = status === "running" || status === "suspended";
+  if (live) invocation.idleResumes = 0;
+  if (live && !again) {
     deliver(step, invocation, { kind: "cancellation" });
     return;
   }
-  appendDelivery(step, invocation, { kind: "cancellation" });
-  if (status === "backing-off" || status === "paused") makeReady(step, invocation);
+  if (!again) appendDelivery(step, invocation, { kind: "cancellation" });
+  if (status === "suspended" || status === "backing-off" || status === "paused") {
+    makeReady(step, invocation);
+  }
 }
 
 function reachLater(step: Step, sequence: Sequence, kind: "cancel" | "kill", id: number): void {

@@ -16,6 +16,8 @@ function control(h: CoreHarness, kind: "cancel" | "kill", invocationId: Invocati
   return h.ask((request) => ({ kind, request, invocationId }));
 }
 
+const timersOf = (h: CoreHarness) => [...h.tx.rows.keys()].filter((it) => it.startsWith("t"));
+
 function outcome(h: CoreHarness, invocationId: InvocationId) {
   const ref = { kind: "id", invocationId } as const;
   return h.ask((request) => ({ kind: "output", request, ref }));
@@ -166,13 +168,58 @@ describe("a cancellation", () => {
     h.connect(1);
     const id = h.admittedId(h.invoke("greeter/greet", { mode: "send" }));
     control(h, "cancel", id);
+    h.attempt(1).issue({ kind: "sleep", durationMs: 1_000, completionId: 1 });
     control(h, "cancel", id);
-    expect(
-      h
-        .attempt(1)
-        .deliveries()
-        .map((it) => it.kind),
-    ).toEqual(["cancellation", "cancellation"]);
+    const kinds = h.attempt(1).deliveries().map((it) => it.kind); // prettier-ignore
+    expect(kinds).toEqual(["cancellation", "cancellation"]);
+    expect(timersOf(h)).toEqual([]);
+  });
+
+  test("that comes again before the code has asked for anything is the same one", () => {
+    const h = new CoreHarness();
+    h.connect(1);
+    const id = h.admittedId(h.invoke("greeter/greet", { mode: "send" }));
+    h.attempt(1).issue({ kind: "sleep", durationMs: 1_000, completionId: 1 });
+    control(h, "cancel", id);
+    expect(control(h, "cancel", id)).toMatchObject({
+      applied: "appended",
+      effect: "it is cancelled already, and its code has asked for nothing since; kill ends it now",
+    });
+    expect(h.attempt(1).deliveries().length).toBe(1);
+    // But it always wakes: what backs off with it, what is paused with it, is told at once.
+    for (const into of ["backing-off", "paused"]) {
+      if (into === "paused") h.ask((request) => ({ kind: "pause", request, invocationId: id }));
+      else h.attempt(1).fail("boom");
+      expect(control(h, "cancel", id)).toMatchObject({
+        effect: expect.stringMatching(`it was ${into}: its handler sees the cancellation`),
+      });
+      expect(h.attempt(1).start.deliveryCount).toBe(1);
+    }
+    expect([h.starts(1).length, timersOf(h)]).toEqual([3, []]);
+    h.lose(1);
+    control(h, "cancel", id);
+    h.restart();
+    h.connect(2);
+    expect(h.attempt(2).start.deliveryCount).toBe(1);
+  });
+
+  /** Each one appended a delivery, and nobody looked at the limit. */
+  test("adds one entry to a full journal at most, however often it comes", () => {
+    const h = new CoreHarness({ journalEntriesMax: 10 });
+    h.connect(1);
+    const id = h.admittedId(h.invoke("greeter/greet", { mode: "send" }));
+    let attempt = h.attempt(1);
+    for (let i = 1; i <= 100; i++) {
+      // Code that will not stop; at the end each of its attempts fails, since the journal is full.
+      if (attempt.handle !== h.attempt(1).handle) attempt = h.attempt(1);
+      attempt.issue({ kind: "awakeable", completionId: i });
+      control(h, "cancel", id);
+      control(h, "cancel", id);
+    }
+    expect(h.starts(1).length).toBeGreaterThan(50);
+    const { commandCount, deliveryCount } = h.attempt(1).start;
+    expect(commandCount + deliveryCount).toBe(10);
+    expect(control(h, "kill", id)).toMatchObject({ applied: "now" });
   });
 });
 

@@ -9,6 +9,7 @@ import type { ReadTx } from "../core/tx.ts";
 import { noting, problemOf, QuarantinedError } from "./damage.ts";
 import type { LiveFacts } from "./facts.ts";
 import { viewJournal } from "./journal-view.ts";
+import { MeteredTx } from "./metered-tx.ts";
 import { isoOrNull, loadInvocation, peer, readRuns, summarize } from "./summary.ts";
 import type {
   InvocationDescription,
@@ -33,7 +34,7 @@ export function describeInvocation(
   if (invocation === undefined) return undefined;
   const input = readOr(() => readInput(tx, invocation), undefined);
   const journaled = withKeptJournal(tx, invocation);
-  const { waits, cut } = waitsFor({ tx, live, bounds: BOUNDS }, invocation);
+  const { waits, cut } = waitsFor({ tx: new MeteredTx(tx), live, bounds: BOUNDS }, invocation);
   const description = {
     ...withEntry(tx, journaled, summarize(tx, invocation)),
     serviceKind: invocation.serviceKind,
@@ -49,7 +50,7 @@ export function describeInvocation(
     lastFailureStack: invocation.lastFailure?.stack ?? "",
     inputBytes: input?.parameter.length ?? 0,
     journalLength: journaled.commands + journaled.deliveries,
-    journal: viewJournal(tx, journaled, request),
+    journal: viewJournal(new MeteredTx(tx), journaled, request),
   };
   const damaged = [...problems(), ...lostPlace(tx, invocation)];
   return damaged.length === 0 ? description : { ...description, damaged };

@@ -15,6 +15,7 @@ import { decodeLock } from "../core/rows.ts";
 import type { ReadTx } from "../core/tx.ts";
 import { findInvocation } from "./describe.ts";
 import type { LiveFacts } from "./facts.ts";
+import { MeteredTx } from "./metered-tx.ts";
 import { peer, peerOf } from "./summary.ts";
 import type {
   InvocationPeer,
@@ -38,7 +39,7 @@ export function graphOf(
 ): WaitGraph | undefined {
   const root = findInvocation(tx, id);
   if (root === undefined) return undefined;
-  const { nodes, cut } = reach({ tx, live, bounds: BOUNDS }, root, nodesMax);
+  const { nodes, cut } = reach({ tx: new MeteredTx(tx), live, bounds: BOUNDS }, root, nodesMax);
   return { nodes, cut, cycles: cyclesIn(nodes), waitedForBy: waitedForBy(tx, root) };
 }
 

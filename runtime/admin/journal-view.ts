@@ -11,6 +11,7 @@ import { invocationIdOf, type Invocation } from "../core/invocation.ts";
 import { byCompletion, findCommand } from "../core/journal.ts";
 import { decodeJournalEntry, type JournalEntry } from "../core/rows.ts";
 import type { ReadTx } from "../core/tx.ts";
+import type { MeteredTx } from "./metered-tx.ts";
 import { iso, loadInvocation } from "./summary.ts";
 import type { JournalEntryView, JournalRequest } from "./views.ts";
 
@@ -20,34 +21,67 @@ export interface SizedEntry {
   readonly sizeBytes: number;
 }
 
-const READ_BATCH = 128;
-/** A piece of a journal ends early when its rows are larger than this. */
-const READ_BYTES_MAX = 16 * 1024 * 1024;
 /** Commands outside of the piece that are looked for, to name what a completion answers. */
 const LOOKUPS_MAX = 200;
 const LOOKUP_ROWS_MAX = 256;
 
-/** Those that cannot be read are left out. */
-export function readEntries(
-  tx: ReadTx,
+/** Rows that one piece has at most. It has a single one while rows are large, so that no piece is. */
+const PIECE_ROWS_MAX = 128;
+const PIECE_BYTES_MAX = 256 * 1024;
+
+/** From one on, as far as bytes allow. Those that cannot be read are left out. */
+function readEntries(
+  tx: MeteredTx,
   invocation: Invocation,
   { from, to }: { readonly from: number; readonly to: number },
 ): SizedEntry[] {
   const found: SizedEntry[] = [];
   const rows = journalReader(tx, invocation);
-  let bytes = 0;
-  for (let index = from; index < to && bytes < READ_BYTES_MAX; index += READ_BATCH) {
-    rows(index, Math.min(index + READ_BATCH, to)).forEach((row, offset) => {
-      bytes += row.length;
-      const entry = readOr(() => decodeJournalEntry(row), undefined);
-      if (entry) found.push({ index: index + offset, entry, sizeBytes: row.length });
-    });
+  let count = 1;
+  for (let index = from; index < to && !tx.spent;) {
+    const piece = rows(index, Math.min(index + count, to));
+    found.push(...decoded(piece, index));
+    index += count;
+    count = nextCount(count, piece);
   }
   return found;
 }
 
+/** The last ones, as far as bytes allow, and the place of the first of them. */
+export function readLastEntries(
+  tx: MeteredTx,
+  invocation: Invocation,
+  entriesMax: number,
+): { readonly entries: readonly SizedEntry[]; readonly from: number } {
+  const pieces: SizedEntry[][] = [];
+  const rows = journalReader(tx, invocation);
+  const end = invocation.commands + invocation.deliveries;
+  const least = Math.max(0, end - entriesMax);
+  let from = end;
+  for (let count = 1; from > least && !tx.spent;) {
+    const start = Math.max(least, from - count);
+    const piece = rows(start, from);
+    pieces.push(decoded(piece, start));
+    from = start;
+    count = nextCount(count, piece);
+  }
+  return { entries: pieces.reverse().flat(), from };
+}
+
+function nextCount(count: number, piece: readonly Uint8Array[]): number {
+  const bytes = piece.reduce((sum, row) => sum + row.length, 0);
+  return bytes > PIECE_BYTES_MAX ? 1 : Math.min(count * 2, PIECE_ROWS_MAX);
+}
+
+function decoded(rows: readonly Uint8Array[], from: number): SizedEntry[] {
+  return rows.flatMap((row, offset) => {
+    const entry = readOr(() => decodeJournalEntry(row), undefined);
+    return entry ? [{ index: from + offset, entry, sizeBytes: row.length }] : [];
+  });
+}
+
 export function viewJournal(
-  tx: ReadTx,
+  tx: MeteredTx,
   invocation: Invocation,
   { from, limit }: JournalRequest,
 ): JournalEntryView[] {
@@ -68,7 +102,11 @@ export function viewJournal(
 type Answered = (completionId: number) => Command | undefined;
 
 /** It is near, mostly; else it is looked for, as long as that is cheap. */
-function answeredBy(tx: ReadTx, invocation: Invocation, entries: readonly SizedEntry[]): Answered {
+function answeredBy(
+  tx: MeteredTx,
+  invocation: Invocation,
+  entries: readonly SizedEntry[],
+): Answered {
   const near = new Map<number, Command>();
   for (const { entry } of entries) {
     if (entry.kind !== "command") continue;
@@ -80,7 +118,7 @@ function answeredBy(tx: ReadTx, invocation: Invocation, entries: readonly SizedE
   let lookups = 0;
   return (completionId) => {
     const known = near.get(completionId);
-    if (known || lookups++ >= LOOKUPS_MAX) return known;
+    if (known || tx.spent || lookups++ >= LOOKUPS_MAX) return known;
     const look = () => findCommand(tx, invocation, byCompletion(completionId), LOOKUP_ROWS_MAX);
     return readOr(look, undefined)?.command;
   };

@@ -3,8 +3,8 @@
  * has come. It is read from a bounded distance before its end.
  */
 import type { Invocation } from "../core/invocation.ts";
-import type { ReadTx } from "../core/tx.ts";
-import { readEntries, type SizedEntry } from "./journal-view.ts";
+import { readLastEntries, type SizedEntry } from "./journal-view.ts";
+import type { MeteredTx } from "./metered-tx.ts";
 import { iso } from "./summary.ts";
 import type { WaitView } from "./views.ts";
 
@@ -14,11 +14,14 @@ export interface SignalWaits {
   readonly from: number;
 }
 
-export function signalWaits(tx: ReadTx, invocation: Invocation, entriesMax: number): SignalWaits {
+export function signalWaits(
+  tx: MeteredTx,
+  invocation: Invocation,
+  entriesMax: number,
+): SignalWaits {
   if (invocation.status === "completed") return { waits: [], from: 0 };
-  const length = invocation.commands + invocation.deliveries;
-  const from = Math.max(0, length - entriesMax);
-  return { waits: openWaits(readEntries(tx, invocation, { from, to: length })), from };
+  const { entries, from } = readLastEntries(tx, invocation, entriesMax);
+  return { waits: openWaits(entries), from };
 }
 
 /** Signals of a name answer their waits in order: a wait is open if fewer have come than were asked for. */

@@ -22,6 +22,7 @@ import {
 } from "../core/rows.ts";
 import type { ReadTx } from "../core/tx.ts";
 import type { LiveFacts } from "./facts.ts";
+import type { MeteredTx } from "./metered-tx.ts";
 import { pauseWaits } from "./pause-waits.ts";
 import { signalWaits } from "./signal-waits.ts";
 import { iso, isoOrNull, peer, readRuns } from "./summary.ts";
@@ -44,7 +45,7 @@ export interface Waits {
 
 /** What is asked for each invocation that is read. */
 export interface WaitSource {
-  readonly tx: ReadTx;
+  readonly tx: MeteredTx;
   readonly live: LiveFacts;
   readonly bounds: WaitBounds;
 }
@@ -130,6 +131,8 @@ function pendingWaits({ tx, bounds }: WaitSource, invocation: Invocation): WaitV
   const prefix = pendingPrefix(invocation.sequence);
   const rows = tx.range({ from: prefix, to: prefixEnd(prefix), limit: bounds.commandsMax });
   return rows.flatMap(([key, value]) => {
+    // The entry of a command holds what it was given, too.
+    if (tx.spent) return [];
     const completionId = readU32(key, prefix.length);
     return readOr(() => pendingWait(tx, invocation, completionId, decodePending(value)), []);
   });

@@ -24,6 +24,8 @@ const call = (key: string, completionId: number) =>
     completionId,
   }) as const;
 
+const ANSWERED = { service: "greeter", handler: "greet", key: null };
+
 describe("before it runs", () => {
   test("a delayed send waits for its start", async () => {
     const h = harness();
@@ -260,6 +262,88 @@ describe("what a description costs", () => {
     expect(described.journal.map((it) => it.index)).toEqual(
       Array.from({ length: 100 }, (_, i) => 2_901 + i),
     );
+  });
+
+  /** Up to 1,000 commands were looked up, each with all that it was given; 10 GB, if they were large. */
+  describe("in bytes", () => {
+    const MIB = 1024 * 1024;
+    const large = { ...call("", 0), parameter: new Uint8Array(MIB) };
+
+    /** Of journals alone: the rows of nothing else are large here. */
+    function countJournalBytes(h: AdminHarness): () => number {
+      let read = 0;
+      const [get, range] = [h.tx.get.bind(h.tx), h.tx.range.bind(h.tx)];
+      h.tx.get = (key) => {
+        const row = get(key);
+        if (key.startsWith("j")) read += row?.length ?? 0;
+        return row;
+      };
+      h.tx.range = (it) => {
+        const rows = range(it);
+        for (const [key, row] of rows) if (key.startsWith("j")) read += row.length;
+        return rows;
+      };
+      return () => read;
+    }
+
+    test("a description of many large commands is bounded, and says what it leaves out", async () => {
+      const h = harness();
+      const id = h.accept("counter/a/add");
+      const attempt = h.attemptOf(1, id);
+      for (let i = 1; i <= 100; i++) attempt.issue({ ...large, completionId: i });
+      const bytesRead = countJournalBytes(h);
+      const { waitsFor, waitsForCut, journal } = await h.describe(id, { from: 0, limit: 200 });
+      // For what it waits for, and for the page of its journal.
+      expect(bytesRead()).toBeLessThan(2 * 17 * MIB);
+      expect(waitsFor.length).toBeGreaterThan(10);
+      expect(journal.length).toBeGreaterThan(10);
+      expect(waitsForCut).toEqual([`${100 - waitsFor.length} more outstanding commands`]);
+    });
+
+    test("so is a graph of many such", async () => {
+      const h = harness();
+      const ids = ["a", "b", "c", "d"].map((key) => h.accept(`counter/${key}/add`));
+      for (const [nth, id] of ids.entries()) {
+        const next = ids[nth + 1];
+        const attempt = h.attemptOf(1, id);
+        if (next) attempt.issue({ kind: "attach", invocationId: next, completionId: 1 });
+        for (let i = 2; i <= 10; i++) attempt.issue({ ...large, completionId: i });
+      }
+      const bytesRead = countJournalBytes(h);
+      const { nodes, cut } = await h.graph(ids[0] ?? h.accept("greeter/greet"));
+      expect(bytesRead()).toBeLessThan(17 * MIB);
+      expect(nodes.length).toBeGreaterThan(1);
+      expect(cut).toBe(true);
+    });
+
+    test("signals are looked for from the end, as far as that goes", async () => {
+      const h = harness();
+      const id = h.accept("counter/a/add");
+      const attempt = h.attemptOf(1, id);
+      attempt.issue({ kind: "await-signal", signal: "early" });
+      const value = new Uint8Array(MIB);
+      for (let i = 0; i < 40; i++) attempt.issue({ kind: "set-state", key: "x", value });
+      attempt.issue({ kind: "await-signal", signal: "late" });
+      const bytesRead = countJournalBytes(h);
+      const { waitsFor, waitsForCut } = await h.describe(id, { from: 0, limit: 0 });
+      expect(bytesRead()).toBeLessThan(18 * MIB);
+      expect(waitsFor).toMatchObject([{ kind: "signal", signal: "late" }]);
+      expect(waitsForCut).toEqual([expect.stringMatching(/signals awaited before entry 2\d /)]);
+    });
+
+    test("who is named by what a completion answers is not looked for beyond that", async () => {
+      const h = harness();
+      const id = h.accept("counter/a/add");
+      const attempt = h.attemptOf(1, id);
+      for (let i = 1; i <= 60; i++) attempt.issue({ ...large, target: ANSWERED, completionId: i });
+      for (let i = 0; i < 60; i++) h.attempt(1, i + 1).end("1");
+      const bytesRead = countJournalBytes(h);
+      const { journal } = await h.describe(id, { from: 60, limit: 60 });
+      expect(bytesRead()).toBeLessThan(2 * 24 * MIB);
+      expect(journal.length).toBe(60);
+      expect(journal.filter((it) => it.command === null).length).toBeGreaterThan(0);
+      expect(journal[0]).toMatchObject({ kind: "completion", command: 0 });
+    });
   });
 
   test("a completion is named by its command, however far apart they are", async () => {

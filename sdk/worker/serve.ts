@@ -155,7 +155,10 @@ class Supervisor {
     this.#session = session;
     channel.attach(session);
     session.sayHello();
-    await session.registered;
+    // A runtime that says nothing would not answer the close of its connection either.
+    const stop = (): void => channel.terminate();
+    signal.addEventListener("abort", stop);
+    await session.registered.finally(() => signal.removeEventListener("abort", stop));
     this.#complained = false;
     say(`holdfast worker ready version=${this.#version} pid=${process.pid}`);
     return { ended };

@@ -6,6 +6,7 @@
 import { once } from "node:events";
 import { createServer, type AddressInfo, type Server, type Socket } from "node:net";
 import { afterEach, beforeEach, expect, test } from "vitest";
+import { WebSocketServer, type WebSocket } from "ws";
 import { launchWorkerProcess, stopAll } from "./support/processes.ts";
 
 let host: Server;
@@ -43,6 +44,24 @@ test.each(["SIGINT", "SIGTERM"] as const)(
     expect({ code: child.exitCode, log }).toEqual({ code: 0, log: [] });
   },
 );
+
+test("and one whose host opens the WebSocket and then says nothing", async () => {
+  const silent = new WebSocketServer({ port: 0, host: "127.0.0.1" });
+  await once(silent, "listening");
+  const { port } = silent.address() as AddressInfo; // as above
+  const opened = once(silent, "connection");
+  const silentEnv = { ...env(), HOLDFAST_URL: `ws://127.0.0.1:${port}` };
+  const { child, log, exited } = launchWorkerProcess("crash-worker.mjs", silentEnv);
+  const [socket] = (await opened) as [WebSocket];
+  socket.pause();
+  child.kill("SIGTERM");
+  const sentAtMs = performance.now();
+  await exited;
+  expect(performance.now() - sentAtMs).toBeLessThan(10_000);
+  expect({ code: child.exitCode, log }).toEqual({ code: 0, log: [] });
+  socket.terminate();
+  await new Promise((resolve) => silent.close(resolve));
+});
 
 test("and so does one that waits to dial again", async () => {
   const port = env();

@@ -79,7 +79,8 @@ export class Answers {
     const { service, handler, key } = question.target;
     const name = JSON.stringify([service, key, handler, question.idempotencyKey]);
     const known = this.#keyed.get(name);
-    const still = known && this.#durable.find(known.id) !== undefined;
+    // One that is purged has given its key back; its rows follow in pieces.
+    const still = known && this.#durable.find(known.id)?.purging === false;
     const same = known !== undefined && Buffer.compare(known.parameter, question.parameter) === 0;
     if (response.kind === "refused") {
       if (response.code === 422) this.#checkRefusal(question);

@@ -210,7 +210,7 @@ export function readU32(key: RowKey, at: number): number {
   return value;
 }
 
-function u48(value: number): string {
+export function u48(value: number): string {
   if (!(Number.isSafeInteger(value) && value >= 0 && value < 2 ** 48)) {
     broken(`${value} does not fit 48 bits`);
   }

@@ -19,9 +19,11 @@ import { onTimersDue } from "./due.ts";
 import type { Effect } from "./effect.ts";
 import type { Input } from "./input.ts";
 import { KeyCache } from "./key-cache.ts";
+import { TIMERS } from "./keys.ts";
 import type { Limits } from "./limits.ts";
 import { noPauses } from "./pauses.ts";
 import { nextPurgeAtMs } from "./purge.ts";
+import { ReadyQueues } from "./ready-queues.ts";
 import { recover } from "./recover.ts";
 import { onRemoveDeployment } from "./remove-deployment.ts";
 import { forgetRequest, onAttach, onCompleteAwakeable, onInvoke, onOutput } from "./requests.ts";
@@ -82,12 +84,13 @@ function emptyMemory({ epoch, limits, idempotencyPayloadCheck = true }: MachineO
     counts: noCounts(),
     waiting: new NumberMap(),
     waitsFor: new Map(),
-    queues: new Set(),
+    queues: new ReadyQueues(),
     pauses: noPauses(),
     damage: noDamage(),
     keys: new KeyCache(),
     refill: new Set(),
     nextDueAtMs: "unknown",
+    timersFrom: TIMERS,
     nextExpiryAtMs: "unknown",
     purgeNotBeforeMs: 0,
     diskLow: false,

@@ -17,7 +17,7 @@ import type { ServiceManifest } from "../../protocol/manifest.ts";
 import { isQuarantined } from "./damage.ts";
 import type { Handover } from "./followers.ts";
 import { setStatus, type Invocation } from "./invocation.ts";
-import { parkedKey, prefixEnd, readU48, readyKey, readyPrefix } from "./keys.ts";
+import { parkedKey, readyPrefix, u48 } from "./keys.ts";
 import { heldBy, isKeyPaused } from "./pauses.ts";
 import { askForRoom, isFull } from "./room.ts";
 import { startAttempt } from "./start.ts";
@@ -55,12 +55,12 @@ function line(step: Step, invocation: Invocation, handover?: Handover): void {
   }
   const queue = queueOf(invocation);
   const connection = pickConnection(step, invocation, handover);
-  if (connection && !step.memory.queues.has(queue)) {
+  if (connection && !step.memory.queues.mayHold(queue)) {
     startAttempt(step, connection, invocation, handover);
     return;
   }
   step.tx.insert(readyKeyOf(invocation), EMPTY);
-  step.memory.queues.add(queue);
+  step.memory.queues.added(queue, invocation.sequence);
   // Others may stand in the queue before it: who has room takes them in their order.
   if (connection) step.freed.add(connection);
   else askForRoomFor(step, invocation);
@@ -71,6 +71,7 @@ export function removeFromReady(step: Step, invocation: Invocation): void {
   assert(invocation.status === "ready", `a ${invocation.status} invocation is in no ready queue`);
   if (!invocation.parked) {
     step.tx.remove(readyKeyOf(invocation));
+    step.memory.queues.removed(queueOf(invocation), invocation.sequence);
     return;
   }
   step.tx.remove(parkedKeyOf(invocation));
@@ -112,7 +113,7 @@ export function fillConnection(step: Step, connection: Connection): void {
   const { queues } = connection;
   let parked = 0;
   let without = 0;
-  while (without < queues.length && step.memory.queues.size > 0 && hasRoom(connection)) {
+  while (without < queues.length && !step.memory.queues.allEmpty && hasRoom(connection)) {
     const queue = queues[connection.turn];
     assert(queue !== undefined, `connection ${connection.id} has ${queues.length} queues`);
     const took = mayServe(step, connection, queue) ? takeOne(step, connection, queue) : "nothing";
@@ -130,20 +131,19 @@ export function fillConnection(step: Step, connection: Connection): void {
 /** Whether it is full, somebody stands in its queues, and no wish for room does. */
 function leavesSomebody(step: Step, connection: Connection): boolean {
   if (connection.roomAsked > 0 || connection.draining || !isFull(connection)) return false;
-  if (step.memory.queues.size === 0) return false;
+  if (step.memory.queues.allEmpty) return false;
   return connection.queues.some(
-    (queue) => mayServe(step, connection, queue) && holdsRows(step, queue.prefix),
+    (queue) => mayServe(step, connection, queue) && holdsRows(step, queue),
   );
 }
 
-function holdsRows(step: Step, prefix: string): boolean {
-  if (step.tx.range({ from: prefix, to: prefixEnd(prefix), limit: 1 }).length > 0) return true;
-  step.memory.queues.delete(prefix);
-  return false;
+function holdsRows({ tx, memory }: Step, { prefix }: ReadyQueue): boolean {
+  return memory.queues.first(tx, prefix) !== undefined;
 }
 
 function mayServe({ memory }: Step, connection: Connection, queue: ReadyQueue): boolean {
-  if (!memory.queues.has(queue.prefix) || memory.pauses.services.has(queue.service)) return false;
+  if (!memory.queues.mayHold(queue.prefix) || memory.pauses.services.has(queue.service))
+    return false;
   return queue.pinned || memory.services.get(queue.service)?.version === connection.version;
 }
 
@@ -164,13 +164,11 @@ function takeOne(
 
 function takeFirst(step: Step, prefix: string): Invocation | undefined {
   for (;;) {
-    // Two, so that an empty queue is known as empty as soon as it is.
-    const [first, second] = step.tx.range({ from: prefix, to: prefixEnd(prefix), limit: 2 });
-    if (second === undefined) step.memory.queues.delete(prefix);
-    if (first === undefined) return undefined;
-    const sequence = readU48(first[0], prefix.length);
+    const sequence = step.memory.queues.first(step.tx, prefix);
+    if (sequence === undefined) return undefined;
     const invocation = load(step, sequence);
-    step.tx.remove(first[0]);
+    step.tx.remove(prefix + u48(sequence));
+    step.memory.queues.removed(prefix, sequence);
     if (invocation === undefined && isQuarantined(step, sequence)) continue;
     assert(invocation?.status === "ready", "a row in a ready queue belongs to a ready invocation");
     return invocation;
@@ -241,11 +239,8 @@ function queueOf({ deployment, target }: Invocation): string {
   return readyPrefix(deployment ?? "", target.service, target.handler);
 }
 
-function readyKeyOf({ deployment, target, sequence }: Invocation): string {
-  return readyKey(
-    { version: deployment ?? "", service: target.service, handler: target.handler },
-    sequence,
-  );
+function readyKeyOf(invocation: Invocation): string {
+  return queueOf(invocation) + u48(invocation.sequence);
 }
 
 function parkedKeyOf({ target, sequence }: Invocation): string {

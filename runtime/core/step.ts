@@ -21,6 +21,7 @@ import type { Invocation } from "./invocation.ts";
 import type { Limits } from "./limits.ts";
 import type { Pauses } from "./pauses.ts";
 import { decodeInvocation, encodeInvocation, type Run } from "./rows.ts";
+import type { ReadyQueues } from "./ready-queues.ts";
 import type { LateRow, RowKey, Tx } from "./tx.ts";
 
 /** A go that a run holds. */
@@ -113,8 +114,8 @@ export interface Memory {
   /** Requests that wait for an outcome, by invocation. */
   readonly waiting: NumberMap<Set<RequestId>>;
   readonly waitsFor: Map<RequestId, Sequence>;
-  /** Ready queues that may hold rows, of all that a connection serves: those that are not in here are empty. */
-  readonly queues: Set<string>;
+  /** Of all that a connection serves. */
+  readonly queues: ReadyQueues;
   readonly pauses: Pauses;
   readonly damage: Damage;
   readonly keys: KeyCache;
@@ -122,6 +123,8 @@ export interface Memory {
   readonly refill: Set<Connection>;
   /** Earliest timer; undefined when there is none, "unknown" when it must be looked up. */
   nextDueAtMs: number | undefined | "unknown";
+  /** No timer has a lower key. */
+  timersFrom: RowKey;
   /** Earliest expiry, in the same way. */
   nextExpiryAtMs: number | undefined | "unknown";
   /** What has expired is removed in steps: the next one not before this. */

@@ -1,5 +1,6 @@
 /**
- * Timers are rows in order of time. Memory holds only when the first one is due.
+ * Timers are rows in order of time. Memory holds only when the first one is due, and a key below which
+ * there is none: a read from the beginning would pass over all that were taken and are not off the disk yet.
  */
 import { parseTimerKey, prefixEnd, timerKey, TIMERS, type Timer } from "./keys.ts";
 import type { Memory, Step } from "./step.ts";
@@ -21,8 +22,10 @@ export function wholeMs(durationMs: number): number {
 }
 
 export function setTimer(step: Step, timer: Timer): void {
-  step.tx.insert(timerKey(timer), EMPTY);
+  const key = timerKey(timer);
+  step.tx.insert(key, EMPTY);
   const { memory } = step;
+  if (key < memory.timersFrom) memory.timersFrom = key;
   if (memory.nextDueAtMs === undefined) memory.nextDueAtMs = timer.dueAtMs;
   else if (memory.nextDueAtMs !== "unknown" && timer.dueAtMs < memory.nextDueAtMs) {
     memory.nextDueAtMs = timer.dueAtMs;
@@ -41,24 +44,28 @@ export function clearTimer(step: Step, timer: Timer): void {
 
 /** The timers that are due, in order of time, taken out of the rows one by one. */
 export function* takeDueTimers(step: Step): Generator<Timer> {
+  const { memory } = step;
   const to = timerKey({ dueAtMs: step.nowMs + 1, sequence: 0, kind: "start", id: 0 });
-  const rows = step.tx.range({ from: TIMERS, to, limit: DUE_MAX });
-  step.memory.nextDueAtMs = "unknown";
+  const rows = step.tx.range({ from: memory.timersFrom, to, limit: DUE_MAX });
+  memory.nextDueAtMs = "unknown";
+  const last = rows.at(-1);
+  if (last !== undefined) memory.timersFrom = `${last[0]}\0`;
   for (const [key] of rows) {
     // What came before it in this step may have cleared it: then nobody wants it any more.
     if (step.tx.get(key) === undefined) continue;
     step.tx.remove(key);
     yield parseTimerKey(key);
   }
-  step.memory.nextDueAtMs = "unknown";
+  memory.nextDueAtMs = "unknown";
 }
 
 export function nextDueAtMs(tx: ReadTx, memory: Memory): number | undefined {
   // Work that goes on in pieces, one per step.
   if (memory.pauses.resuming.size > 0 || memory.refill.size > 0) return 0;
   if (memory.nextDueAtMs === "unknown") {
-    const [first] = tx.range({ from: TIMERS, to: prefixEnd(TIMERS), limit: 1 });
+    const [first] = tx.range({ from: memory.timersFrom, to: prefixEnd(TIMERS), limit: 1 });
     memory.nextDueAtMs = first && parseTimerKey(first[0]).dueAtMs;
+    if (first !== undefined) memory.timersFrom = first[0];
   }
   return memory.nextDueAtMs;
 }

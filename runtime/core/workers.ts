@@ -56,7 +56,7 @@ export function onHello(step: Step, id: ConnectionId, hello: Hello): void {
   };
   step.memory.connections.set(id, connection);
   // Whether they do hold rows is found out when it first has room.
-  for (const { prefix } of connection.queues) step.memory.queues.add(prefix);
+  for (const { prefix } of connection.queues) step.memory.queues.suspect(prefix);
   const { limits, epoch } = step.memory;
   tellWorker(
     step,

@@ -17,13 +17,13 @@ import {
   type Welcome,
   type WorkerMessage,
 } from "../../protocol/message.ts";
-import { NumberMap } from "../../protocol/number-map.ts";
 import { Attempt } from "../attempt/attempt.ts";
 import { Turns } from "../attempt/turns.ts";
 import type { AnyDefinition, Registration } from "../definition.ts";
 import { manifestOf, registrationsOf } from "../manifest.ts";
 import type { StateView } from "../attempt/state-view.ts";
 import { Followers } from "./followers.ts";
+import { LiveAttempts } from "./live-attempts.ts";
 import { RegistrationRefusedError } from "./registration-refused.ts";
 
 export interface WorkerSessionOptions {
@@ -58,7 +58,7 @@ export class WorkerSession implements ChannelHandlers<RuntimeMessage> {
   readonly #options: WorkerSessionOptions;
   readonly #registrations: ReadonlyMap<string, Registration>;
   readonly #turns = new Turns();
-  #attempts = new NumberMap<Attempt>();
+  #attempts = new LiveAttempts();
   readonly #followers = new Followers();
   #welcome: Welcome | undefined;
   #resolve: (welcome: Welcome) => void = () => undefined;
@@ -137,8 +137,8 @@ export class WorkerSession implements ChannelHandlers<RuntimeMessage> {
     this.#closed = true;
     const message = `the connection ended before the registration: ${reason || code}`;
     this.#reject(REFUSALS.has(code) ? new RegistrationRefusedError(reason) : new Error(message));
-    for (const attempt of this.#attempts.values()) attempt.abort(`connection lost: ${reason}`);
-    this.#attempts = new NumberMap();
+    for (const attempt of this.#attempts.all()) attempt.abort(`connection lost: ${reason}`);
+    this.#attempts = new LiveAttempts();
     this.#onEmpty?.();
     this.#options.onClosed?.(code, reason);
   }
@@ -153,7 +153,7 @@ export class WorkerSession implements ChannelHandlers<RuntimeMessage> {
     if (this.#closed) return;
     this.#draining = true;
     this.#options.channel.send({ kind: "drain" });
-    for (const attempt of this.#attempts.values()) attempt.trySuspend();
+    for (const attempt of this.#attempts.all()) attempt.trySuspend();
     await this.#empty();
     if (this.#closed) return;
     this.#options.channel.close(CloseCode.goingAway, "the worker is shutting down");
@@ -191,13 +191,13 @@ export class WorkerSession implements ChannelHandlers<RuntimeMessage> {
       warn,
       send: (message) => channel.send(message),
       onEnded: (left) => this.#ended(start.attempt, left),
-      onIdle: () => this.#makeRoom(),
+      onIdle: () => this.#waits(start.attempt),
       inactivityTimeoutMs:
         handler.manifest.inactivityTimeoutMs ?? this.#welcome.inactivityTimeoutMs,
       payloadBytesMax: this.#welcome.payloadBytesMax,
       turns: this.#turns,
     });
-    this.#attempts.set(start.attempt, attempt);
+    this.#attempts.add(start.attempt, attempt);
     this.#followers.add(start);
   }
 
@@ -218,10 +218,16 @@ export class WorkerSession implements ChannelHandlers<RuntimeMessage> {
     if (this.#attempts.size === 0) this.#onEmpty?.();
   }
 
+  #waits(handle: number): void {
+    this.#attempts.waits(handle);
+    this.#makeRoom();
+  }
+
+  /** Those that have waited longest go first. */
   #makeRoom(): void {
-    if (this.#roomWanted === 0 && !this.#draining) return;
-    for (const attempt of this.#attempts.values()) {
-      if (this.#roomWanted === 0 && !this.#draining) return;
+    while (this.#roomWanted > 0 || this.#draining) {
+      const attempt = this.#attempts.takeFirstWaiting();
+      if (attempt === undefined) return;
       attempt.trySuspend();
     }
   }

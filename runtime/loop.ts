@@ -25,8 +25,11 @@ import { Outlet } from "./outlet.ts";
 import { Overlay } from "./store/overlay.ts";
 import type { Store } from "./store/store.ts";
 
-/** Inputs of one turn, so that frames leave and commits are noticed in between. */
-const INPUTS_PER_TURN_MAX = 1_000;
+/**
+ * Inputs of one turn, so that frames leave and commits are noticed in between: workers are at the first of
+ * a thousand starts while the others are made.
+ */
+const INPUTS_PER_TURN_MAX = 128;
 /** Above this much undurable data no input is taken. */
 const UNDURABLE_BYTES_MAX = 16 * 1024 * 1024;
 

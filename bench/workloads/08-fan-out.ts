@@ -22,7 +22,11 @@ export const fanOut = workload({
     );
     return {
       figures: { "all done ms": value.doneMs, "answered ms": value.answeredMs },
-      details: { "bytes written/message": costs.bytesWritten / MESSAGES },
+      details: {
+        "bytes written/message": costs.bytesWritten / MESSAGES,
+        "runtime µs/message": costs.runtimeCpuUs / MESSAGES,
+        "worker µs/message": costs.workerCpuUs / MESSAGES,
+      },
       evidence: MESSAGES,
     };
   },

@@ -1,5 +1,7 @@
 import { setTimeout as delay } from "node:timers/promises";
+import { measured } from "../harness/costs.ts";
 import { quantile } from "../harness/numbers.ts";
+import { watch } from "./counter-load.ts";
 import { startSleepers } from "./hold.ts";
 import { expectEqual, workload } from "./workload.ts";
 
@@ -28,11 +30,18 @@ export const sleepers = workload({
   },
   run: async (world, suspended) => {
     const { sleepers: count } = world.scale;
-    const { records } = await world.tallyReaches("records", count);
-    const sorted = Float64Array.from(records).sort();
+    const { value, costs } = await measured(watch(world.system), () =>
+      world.tallyReaches("records", count),
+    );
+    const sorted = Float64Array.from(value.records).sort();
     return {
       figures: { "p99 ms late": quantile(sorted, 0.99), "p50 ms late": quantile(sorted, 0.5) },
-      details: { "earliest ms late": sorted[0] ?? Number.NaN, "suspended just before": suspended },
+      details: {
+        "earliest ms late": sorted[0] ?? Number.NaN,
+        "suspended just before": suspended,
+        "runtime µs": costs.runtimeCpuUs / count,
+        "worker µs": costs.workerCpuUs / count,
+      },
       evidence: count,
     };
   },

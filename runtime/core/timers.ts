@@ -9,7 +9,7 @@ import type { ReadTx } from "./tx.ts";
 const EMPTY = new Uint8Array(0);
 
 /** Rows handled per input, so that a million due timers do not hold up everything else. */
-const DUE_MAX = 256;
+const DUE_MAX = 64;
 
 /** A time from now as a worker or a client may give it, made into one that a timer can have. */
 export function dueIn(step: Step, delayMs: number): number {

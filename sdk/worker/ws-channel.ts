@@ -28,6 +28,8 @@ import { RegistrationRefusedError } from "./registration-refused.ts";
 const PARTITION = 0;
 /** What is ready is not kept for longer, however much more is expected. */
 const HELD_MS_MAX = 2;
+/** So many leave at once: the runtime can be at them while a handler that sends a thousand goes on. */
+const MESSAGES_HELD_MAX = 256;
 /** Until the welcome says what the runtime's limits are. */
 const FIRST_PAYLOAD_BYTES_MAX = 64 * 1024;
 
@@ -138,6 +140,7 @@ class WorkerChannel implements Dialed {
       setImmediate(this.#flushUnlessMore);
     }
     this.#outgoing.push(message);
+    if (this.#outgoing.length >= MESSAGES_HELD_MAX) this.#flush();
   }
 
   expectMore(): void {

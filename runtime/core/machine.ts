@@ -61,6 +61,7 @@ function run(memory: Memory, tx: Tx, nowMs: number, act: (step: Step) => void): 
     changed: new Set(),
     freed: new Set(),
     stateRead: undefined,
+    timersCleared: 0,
   };
   act(step);
   fillFreed(step);

@@ -145,6 +145,8 @@ export interface Step {
   readonly changed: Set<Invocation>;
   /** See state-value.ts. */
   stateRead: { readonly row: RowKey; readonly value: Uint8Array | undefined } | undefined;
+  /** How many timers were taken back in this step. */
+  timersCleared: number;
   /** Connections that lost an attempt in this step: they may have room now. */
   readonly freed: Set<Connection>;
 }

@@ -8,7 +8,10 @@ import type { ReadTx } from "./tx.ts";
 
 const EMPTY = new Uint8Array(0);
 
-/** Rows handled per input, so that a million due timers do not hold up everything else. */
+/**
+ * Rows handled per input, so that a million due timers do not hold up everything else. Few, so that those
+ * that are woken find room: else each of them is written to a ready queue, and read again from there.
+ */
 const DUE_MAX = 64;
 
 /** A time from now as a worker or a client may give it, made into one that a timer can have. */
@@ -39,6 +42,7 @@ export function ensureTimer(step: Step, timer: Timer): void {
 
 export function clearTimer(step: Step, timer: Timer): void {
   step.tx.remove(timerKey(timer));
+  step.timersCleared++;
   if (step.memory.nextDueAtMs === timer.dueAtMs) step.memory.nextDueAtMs = "unknown";
 }
 
@@ -50,9 +54,10 @@ export function* takeDueTimers(step: Step): Generator<Timer> {
   memory.nextDueAtMs = "unknown";
   const last = rows.at(-1);
   if (last !== undefined) memory.timersFrom = `${last[0]}\0`;
+  const clearedBefore = step.timersCleared;
   for (const [key] of rows) {
     // What came before it in this step may have cleared it: then nobody wants it any more.
-    if (step.tx.get(key) === undefined) continue;
+    if (step.timersCleared > clearedBefore && step.tx.get(key) === undefined) continue;
     step.tx.remove(key);
     yield parseTimerKey(key);
   }

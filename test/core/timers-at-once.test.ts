@@ -96,3 +96,39 @@ describe.each(["one after the other", "in one step"])("%s", (how) => {
     },
   );
 });
+
+test("a timer for this very moment, of an older invocation than the one whose timer just fired", () => {
+  const h = harness();
+  h.invoke("greeter/greet", { mode: "send" });
+  h.invoke("greeter/greet", { mode: "send" });
+  const older = h.attempt(1, 0);
+  const younger = h.attempt(1, 1);
+  younger.issue({ kind: "sleep", durationMs: 5, completionId: 1 });
+  h.advance(5);
+  expect(younger.deliveries().length).toBe(1);
+  older.issue({ kind: "sleep", durationMs: 0, completionId: 1 });
+  h.advance(0);
+  expect(older.deliveries().length).toBe(1);
+});
+
+test("a thousand that are due together fire in the order of time, some of them per step", () => {
+  const h = new CoreHarness();
+  h.connect(1, {
+    concurrency: 2_000,
+    services: [serviceOf("greeter", "service", [handler("greet", "stateless")])],
+  });
+  const count = 1_000;
+  for (let i = 0; i < count; i++) h.invoke("greeter/greet", { mode: "send" });
+  const attempts = Array.from({ length: count }, (_, i) => h.attempt(1, i));
+  for (const [i, it] of attempts.entries()) {
+    it.issue({ kind: "sleep", durationMs: count - i, completionId: 1 });
+  }
+  const fired = (): number => h.messages(1, "deliver").length;
+  h.nowMs += count;
+  h.apply({ kind: "timers-due" });
+  expect(fired()).toBeGreaterThan(0);
+  expect(fired()).toBeLessThanOrEqual(64);
+  h.advance(0);
+  const order = h.messages(1, "deliver").map((it) => it.attempt);
+  expect(order).toEqual(attempts.map((it) => it.start.attempt).reverse());
+});

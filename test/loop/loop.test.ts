@@ -434,3 +434,16 @@ test("a worker's message says how long its attempt was held back by the disk bef
   world.turn();
   expect(world.diskWaitsMs).toEqual([15, undefined]);
 });
+
+test("of many inputs the first effects leave before the last input is applied", async () => {
+  const world = await new World().started();
+  const count = 300;
+  for (let i = 0; i < count; i++) world.submit(() => [tell("now", i, `start ${i}`)]);
+  world.turn();
+  expect(world.performed).toContain("start 0");
+  expect(world.applied.length).toBeLessThan(count / 2);
+  const flushes = world.pendingAtFlush.length;
+  for (let turn = 0; turn < 3; turn++) world.turn();
+  expect(world.applied.length).toBe(count);
+  expect(world.pendingAtFlush.length).toBeGreaterThan(flushes);
+});

@@ -41,3 +41,24 @@ test("a turn may be asked for again as it is closed", async () => {
   for (let i = 0; i < 5; i++) await iteration();
   expect(opened).toBe(3);
 });
+
+test("of a thousand the first are closed before the last open, and what is asked for meanwhile comes last", async () => {
+  const turns = new Turns();
+  const log: number[] = [];
+  let open = 0;
+  let openMax = 0;
+  const turn = (name: number): Turn => ({
+    open: () => {
+      openMax = Math.max(openMax, ++open);
+      if (name === 0) turns.ask(turn(1_000));
+    },
+    close: () => {
+      open--;
+      log.push(name);
+    },
+  });
+  for (let i = 0; i < 1_000; i++) turns.ask(turn(i));
+  for (let i = 0; i < 40; i++) await iteration();
+  expect(log).toEqual(Array.from({ length: 1_001 }, (_, i) => i));
+  expect(openMax).toBeLessThanOrEqual(128);
+});

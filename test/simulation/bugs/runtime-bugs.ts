@@ -247,7 +247,7 @@ const LOST: readonly SeededBug[] = [
     "rule 6",
     edit(
       core("workers"),
-      "for (const { prefix } of connection.queues) step.memory.queues.add(prefix);",
+      "for (const { prefix } of connection.queues) step.memory.queues.suspect(prefix);",
       "",
     ),
   ),
@@ -291,10 +291,24 @@ const LOST: readonly SeededBug[] = [
     "a ready queue is forgotten while somebody stands in it",
     "rule 6: the scan of an inbox hides entries",
     edit(
-      core("ready"),
-      "if (connection && !step.memory.queues.has(queue)) {",
-      "step.memory.queues.delete(queue);\n  if (connection && !step.memory.queues.has(queue)) {",
+      core("ready-queues"),
+      "if (ahead.length === 0 && queue.complete) this.#queues.delete(prefix);",
+      "this.#queues.delete(prefix);",
     ),
+  ),
+  bug(
+    "who comes late to a ready queue, with an early number, is forgotten",
+    "rule 6",
+    edit(
+      core("ready-queues"),
+      "ahead.splice(at, 0, sequence);",
+      "if (at === ahead.length) ahead.push(sequence);",
+    ),
+  ),
+  bug(
+    "a timer for a moment that others have fired at already is passed over",
+    "rule 6",
+    edit(core("timers"), "if (key < memory.timersFrom) memory.timersFrom = key;", ""),
   ),
   bug(
     "a child is asked for again when its parent's call is replayed",

@@ -297,20 +297,6 @@ const LOST: readonly SeededBug[] = [
     ),
   ),
   bug(
-    "who comes late to a ready queue, with an early number, is forgotten",
-    "rule 6",
-    edit(
-      core("ready-queues"),
-      "ahead.splice(at, 0, sequence);",
-      "if (at === ahead.length) ahead.push(sequence);",
-    ),
-  ),
-  bug(
-    "a timer for a moment that others have fired at already is passed over",
-    "rule 6",
-    edit(core("timers"), "if (key < memory.timersFrom) memory.timersFrom = key;", ""),
-  ),
-  bug(
     "a child is asked for again when its parent's call is replayed",
     "I16: the id of a child is random",
     edit(

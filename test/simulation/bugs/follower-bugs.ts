@@ -76,4 +76,49 @@ export const FOLLOWER_BUGS: readonly SeededBug[] = [
       "",
     ),
   ),
+  bug(
+    "who left an inbox keeps its place in the chain",
+    "I17",
+    edit(
+      core("inbox"),
+      "export function leaveInbox(step: Step, invocation: Invocation): void {\n  withdrawFollower(step, invocation);",
+      "export function leaveInbox(step: Step, invocation: Invocation): void {\n  void withdrawFollower;",
+    ),
+  ),
+  bug(
+    "who is to pause keeps its place in the chain",
+    "F15",
+    edit(
+      core("control"),
+      "      withdrawFollower(step, invocation);\n",
+      "      void withdrawFollower;\n",
+    ),
+  ),
+  bug(
+    "a signal for a follower is told to nobody",
+    "rule 8",
+    edit(
+      core("followers"),
+      "if (connection !== handover.connection || hasJournal(invocation)) return undefined;",
+      "if (connection !== handover.connection) return undefined;",
+    ),
+  ),
+  bug(
+    "those of a chain that nobody takes are not void",
+    "rule 4",
+    edit(
+      core("inbox"),
+      "  if (handover) voidFollowers(step, handover.connection, invocation, handover.followers);\n",
+      "  void voidFollowers;\n",
+    ),
+  ),
+  bug(
+    "a signal that came while it waited does not keep one from being announced",
+    "rule 8",
+    edit(
+      core("followers"),
+      "return startsEager && !holdRequested && !hasJournal(invocation);",
+      "return startsEager && !holdRequested;",
+    ),
+  ),
 ];

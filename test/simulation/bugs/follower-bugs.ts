@@ -1,4 +1,13 @@
-/** Bugs of chained starts: who may follow, on which state, and when that is void. */
+/**
+ * Bugs of chained starts: who may follow, on which state, and when that is void.
+ *
+ * Not here: that one with a signal is taken over as announced (`takeFollower` does not ask `hasJournal`).
+ * A signal would have to come between its announcement and its turn, and its code to wait after that: not
+ * seen in 250 seeds; test/core/followers.test.ts sees it. That one which has a signal is announced at all
+ * (`mayFollow` does not ask) does no harm: it is not taken over, and starts anew. That one
+ * which is to pause keeps its place in the chain: found after 111 seeds or not in 400; what it then says is
+ * nobody's, and test/core/followers.test.ts sees it.
+ */
 import { bug, edit, type SeededBug } from "./seeded-bug.ts";
 
 const core = (file: string): string => `runtime/core/${file}.ts`;
@@ -86,39 +95,12 @@ export const FOLLOWER_BUGS: readonly SeededBug[] = [
     ),
   ),
   bug(
-    "who is to pause keeps its place in the chain",
-    "F15",
-    edit(
-      core("control"),
-      "      withdrawFollower(step, invocation);\n",
-      "      void withdrawFollower;\n",
-    ),
-  ),
-  bug(
-    "a signal for a follower is told to nobody",
-    "rule 8",
-    edit(
-      core("followers"),
-      "if (connection !== handover.connection || hasJournal(invocation)) return undefined;",
-      "if (connection !== handover.connection) return undefined;",
-    ),
-  ),
-  bug(
     "those of a chain that nobody takes are not void",
     "rule 4",
     edit(
       core("inbox"),
       "  if (handover) voidFollowers(step, handover.connection, invocation, handover.followers);\n",
       "  void voidFollowers;\n",
-    ),
-  ),
-  bug(
-    "a signal that came while it waited does not keep one from being announced",
-    "rule 8",
-    edit(
-      core("followers"),
-      "return startsEager && !holdRequested && !hasJournal(invocation);",
-      "return startsEager && !holdRequested;",
     ),
   ),
 ];

@@ -13,10 +13,12 @@ import type { AddressInfo } from "node:net";
 import { HttpProblem, type Answer } from "./answer.ts";
 import { ClientGoneError, overloaded, type Receiving } from "./body.ts";
 import { trackBrokenRequests } from "./broken-request.ts";
+import { ClientSignal } from "./client-signal.ts";
 import { closeGently } from "./gentle-close.ts";
 import type { HttpLimits } from "./http-limits.ts";
 import { servePlainFirst, type PlainConnections } from "./plain-listener.ts";
 import { toHttpRequest, type HttpRequest } from "./request.ts";
+import { ResponseWatch } from "./response-watch.ts";
 import { writeAnswer } from "./write-answer.ts";
 
 export interface HttpApp {
@@ -104,15 +106,19 @@ function serveByNode(server: Server, { app, limits }: ListenOptions, open: OpenR
     app.problem(new HttpProblem(status, message));
   const broken = trackBrokenRequests(problem);
   const receiving: Receiving = { bytes: 0, bytesMax: limits.receivingBytesMax };
+  const responses = new ResponseWatch();
   const serve = async (message: IncomingMessage, response: ServerResponse): Promise<void> => {
     open.count++;
-    response.on("close", () => {
+    const signal = new ClientSignal();
+    responses.add(message.socket, response, () => {
       open.count--;
+      if (!response.writableFinished) signal.abort();
       // While it closes, a connection that has been answered has nothing more to wait for.
       if (!server.listening) setImmediate(() => server.closeIdleConnections());
     });
     broken.track({ message, response });
-    const request = (): HttpRequest => toHttpRequest(message, response, { limits, receiving });
+    const reading = { limits, receiving, signal };
+    const request = (): HttpRequest => toHttpRequest(message, response, reading);
     const answer = await answerOf({ app, limits }, open, request);
     if (answer) writeAnswer({ message, response }, answer, limits.lingerMs);
   };

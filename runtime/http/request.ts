@@ -1,7 +1,7 @@
 /** A request as routes see it. */
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { HttpProblem } from "./answer.ts";
-import { ClientSignal, type Departure } from "./client-signal.ts";
+import type { Departure } from "./client-signal.ts";
 import { readBody, type Receiving } from "./body.ts";
 import { readHeaderFields, type HeaderFields } from "./header-fields.ts";
 import type { HttpLimits } from "./http-limits.ts";
@@ -16,18 +16,20 @@ export interface HttpRequest extends RequestTarget {
   readonly signal: Departure;
 }
 
+export interface Reading {
+  readonly limits: HttpLimits;
+  readonly receiving: Receiving;
+  readonly signal: Departure;
+}
+
 export function toHttpRequest(
   message: IncomingMessage,
   response: ServerResponse,
-  { limits, receiving }: { readonly limits: HttpLimits; readonly receiving: Receiving },
+  { limits, receiving, signal }: Reading,
 ): HttpRequest {
   if (message.headers.host === undefined && message.httpVersion !== "1.0") {
     throw new HttpProblem(400, "the request has no Host header; HTTP/1.1 asks for one");
   }
-  const signal = new ClientSignal();
-  response.on("close", () => {
-    if (!response.writableFinished) signal.abort();
-  });
   return {
     method: message.method ?? "",
     ...readTarget(message.url ?? ""),

@@ -1,15 +1,14 @@
 /** Makes faults happen in the scenery, and counts in which status they met invocations. */
 import type { AwakeableId } from "../../protocol/ids.ts";
 import { formatAwakeableId } from "../../protocol/ids.ts";
-import { idPartsOf, invocationIdOf } from "../../runtime/core/invocation.ts";
+import { idPartsOf, invocationIdOf, type Invocation } from "../../runtime/core/invocation.ts";
 import { serviceKey } from "../../runtime/core/keys.ts";
 import type { Control } from "./clients.ts";
 import { handler, serviceOf } from "../support/core-harness.ts";
-import { Coverage, createSwarm, type Fault, type Swarm } from "./faults.ts";
+import { Coverage, createSwarm, isRush, type Fault, type Swarm } from "./faults.ts";
 import type { Link } from "./network.ts";
 import { Random } from "./random.ts";
 import type { Scenery } from "./scenery.ts";
-import { time } from "./time.ts";
 import type { WorkerProcess } from "./worker-process.ts";
 
 const HOUR_MS = 3_600_000;
@@ -26,7 +25,7 @@ export class Chaos {
   constructor(seed: number, scenery: Scenery) {
     this.#seed = seed;
     this.#random = new Random(seed, "faults");
-    this.#swarm = createSwarm(this.#random);
+    this.#swarm = createSwarm(this.#random, isRush(seed));
     this.#scenery = scenery;
   }
 
@@ -40,7 +39,7 @@ export class Chaos {
     const before = this.#scenery.durable.invocations();
     if (!this.#act(fault)) return false;
     // What is aimed at one invocation is counted where it is aimed.
-    if (!isControl(fault)) for (const { status } of before) this.coverage.count(fault, status);
+    if (!isAimed(fault)) for (const { status } of before) this.coverage.count(fault, status);
     return true;
   }
 
@@ -90,6 +89,8 @@ export class Chaos {
         return this.#scenery.clients.leave();
       case "odd awakeable":
         return this.#awakeable();
+      case "signal":
+        return this.#signal();
       case "pause key":
       case "pause service":
         this.#scenery.clients.hold(fault, this.#random);
@@ -156,8 +157,7 @@ export class Chaos {
     const scenery = this.#scenery;
     const ms = this.#random.pick([HOUR_MS, -HOUR_MS, -this.#random.int(1, 5_000)]);
     scenery.note(`the clock jumps by ${ms} ms`);
-    time.jumpWall(ms);
-    scenery.wallBehindMs = Math.max(0, scenery.wallBehindMs - ms);
+    scenery.setClock(ms);
     return true;
   }
 
@@ -246,6 +246,19 @@ export class Chaos {
     return true;
   }
 
+  /** A signal for whatever there is: also for who has not started, or never asks for it. */
+  #signal(): boolean {
+    const { durable, clients } = this.#scenery;
+    const all = durable.invocations();
+    const open = all.filter((it) => it.status !== "completed");
+    const candidates = open.length > 0 && this.#random.chance(0.9) ? open : all;
+    if (candidates.length === 0) return false;
+    const target = this.#aim(candidates);
+    this.coverage.count("signal", target.status);
+    clients.signal(invocationIdOf(target), this.#random.pick(["s", "t"]));
+    return true;
+  }
+
   #control(fault: Control): boolean {
     const { durable, clients } = this.#scenery;
     const all = durable.invocations();
@@ -257,13 +270,29 @@ export class Chaos {
           ? open
           : all;
     if (candidates.length === 0) return false;
-    const target = this.#random.pick(candidates);
+    const target = this.#aim(candidates);
     this.coverage.count(fault, target.status);
     clients.control(fault, invocationIdOf(target));
     return true;
   }
+
+  /** Often where it crosses something: what its worker has just said, or was sent ahead of its turn. */
+  #aim(candidates: readonly Invocation[]): Invocation {
+    const { watch } = this.#scenery;
+    const draw = this.#random.fraction();
+    const crossing = draw < 0.3 ? watch.unheard() : draw < 0.6 ? watch.announced() : [];
+    const crossed = candidates.filter((it) => crossing.includes(invocationIdOf(it)));
+    if (crossed.length > 0) return this.#random.pick(crossed);
+    return oneOfEachStatus(this.#random, candidates);
+  }
 }
 
-function isControl(fault: Fault): fault is Control {
-  return ["cancel", "kill", "pause", "resume", "purge"].includes(fault);
+/** What few are in is met as often as what many are in. */
+function oneOfEachStatus(random: Random, candidates: readonly Invocation[]): Invocation {
+  const status = random.pick([...new Set(candidates.map((it) => it.status))]);
+  return random.pick(candidates.filter((it) => it.status === status));
+}
+
+function isAimed(fault: Fault): boolean {
+  return ["cancel", "kill", "pause", "resume", "purge", "signal"].includes(fault);
 }

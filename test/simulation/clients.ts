@@ -72,10 +72,11 @@ export class Clients {
       this.#invoke({ ...before, parameter, mode: random.pick(["call", "send"]), delayMs: 0 });
       return;
     }
-    const { place, program } = programs.request();
-    const workflowRun = place.service === "flow" && place.handler === "run";
-    const key = !workflowRun && random.chance(0.25) ? `key ${random.int(1, 1_000)}` : null;
-    this.#start(place, program, key);
+    for (const { place, program } of programs.requests()) {
+      const workflowRun = place.service === "flow" && place.handler === "run";
+      const key = !workflowRun && random.chance(0.25) ? `key ${random.int(1, 1_000)}` : null;
+      this.#start(place, program, key);
+    }
   }
 
   #start(place: Place, program: Program, idempotencyKey: string | null): void {
@@ -186,6 +187,10 @@ export class Clients {
         return;
       }
     }
+  }
+
+  signal(invocationId: InvocationId, signal: string): void {
+    this.#start(PLAIN, this.#options.programs.signals(invocationId, signal), null);
   }
 
   completeAwakeable(awakeableId: AwakeableId): void {

@@ -5,6 +5,7 @@
  * 1. A journal only grows, and not at all once its invocation has ended (I7, I17).
  * 2. An outcome is written once (I13).
  * 3. A completion id is issued before it is completed, and completed once (I10, I11, I16).
+ * 4. Timers stand for statuses (I19): see timer-watch.ts.
  */
 import { isDeepStrictEqual } from "node:util";
 import type { Command, CompletionResult } from "../../protocol/command.ts";
@@ -17,6 +18,7 @@ import { decodeInvocation, decodeJournalEntry } from "../../runtime/core/rows.ts
 import { unpackJournal } from "../../runtime/core/sealed-history.ts";
 import { isSealed } from "../../runtime/core/sealed-record.ts";
 import type { MemoryDisk } from "../../runtime/store/memory.ts";
+import { TimerWatch } from "./timer-watch.ts";
 import { must } from "./violation.ts";
 
 export interface Completion {
@@ -57,6 +59,7 @@ export class Durable {
   readonly #journals = new Map<number, Journal>();
   readonly #decoded = new Map<number, { row: Uint8Array; invocation: Invocation }>();
   readonly #violations: Error[] = [];
+  readonly #timers = new TimerWatch();
   /** What was here once, ended, and was purged. */
   readonly #forgotten = new Set<number>();
   /** Children that some journal has named, be it still there or not (I3). */
@@ -73,7 +76,9 @@ export class Durable {
     };
     rows.delete = (key) => {
       const sequence = readU48(key, 1);
+      this.#timers.onRemove(key);
       if (key.startsWith("I")) {
+        this.#timers.onRecord(sequence);
         this.#forgotten.add(sequence);
         this.#journals.delete(sequence);
         // A sealed journal goes into its record: its rows go, and it stays.
@@ -87,6 +92,11 @@ export class Durable {
   /** The first thing that did not hold as something became durable. */
   get violation(): Error | undefined {
     return this.#violations[0];
+  }
+
+  /** A step is over: what it wrote is whole. */
+  settle(): void {
+    this.#guard(() => this.#timers.check((sequence) => this.invocation(sequence)));
   }
 
   journal(sequence: number): Journal | undefined {
@@ -124,6 +134,13 @@ export class Durable {
     return recorded !== undefined && isDeepStrictEqual(recorded, result);
   }
 
+  /** Commands that a replay matches where they stand: a patch is matched wherever it is asked for. */
+  hasCommandsInPlace(id: string): boolean {
+    const invocation = this.find(id);
+    const commands = invocation && this.journal(invocation.sequence)?.commands;
+    return commands?.some(({ command }) => command.kind !== "patched") ?? false;
+  }
+
   isForgotten(id: string): boolean {
     return this.#forgotten.has(parseInvocationId(id)?.sequence ?? 0);
   }
@@ -149,6 +166,7 @@ export class Durable {
   #onSet(rowKey: string, value: Uint8Array): void {
     if (rowKey.startsWith("j")) this.#onJournalRow(readU48(rowKey, 1), readU32(rowKey, 7), value);
     else if (rowKey.startsWith("I")) this.#onRecord(readU48(rowKey, 1), value);
+    else if (rowKey.startsWith("t")) this.#timers.onSet(rowKey);
     else if (rowKey.startsWith("o")) {
       const before = this.disk.rows.get(rowKey);
       const same = before === undefined || Buffer.compare(before, value) === 0;
@@ -158,6 +176,7 @@ export class Durable {
 
   /** A sealed record holds the end of a journal, and mostly all of it. */
   #onRecord(sequence: number, value: Uint8Array): void {
+    this.#timers.onRecord(sequence);
     if (!isSealed(value)) return;
     const { sealed, ...rest } = decodeInvocation(sequence, value);
     const before = this.invocation(sequence);

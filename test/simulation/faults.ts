@@ -5,7 +5,7 @@
  * The numbers in the comments are those of the list of faults in docs/testing-simulation.md.
  */
 import type { Status } from "../../runtime/core/invocation.ts";
-import type { Random } from "./random.ts";
+import { Random } from "./random.ts";
 
 export const FAULTS = [
   /** F1, F3: killed; some prefix of the pending commits had reached the disk. */
@@ -49,6 +49,8 @@ export const FAULTS = [
   "client leaves",
   /** F14: an awakeable that is unknown, long completed, or of something cancelled. */
   "odd awakeable",
+  /** Also for who has not started, or never asks for it. */
+  "signal",
   /** F15. */
   "cancel",
   "kill",
@@ -87,6 +89,7 @@ const RATES: { readonly [F in Fault]: number } = {
   "link clogs": 0.006,
   "client leaves": 0.01,
   "odd awakeable": 0.015,
+  signal: 0.01,
   cancel: 0.01,
   kill: 0.006,
   pause: 0.008,
@@ -104,11 +107,20 @@ export interface Swarm {
   readonly recoveryCrashRate: number;
 }
 
-export function createSwarm(random: Random): Swarm {
+/** Of the usual rate of crashes, where there is a rush. */
+const CALM = 0.1;
+
+/** A rush: queues for one key, and few crashes, so that what stands in them comes to its turn. */
+export function isRush(seed: number): boolean {
+  return new Random(seed, "rush").chance(0.2);
+}
+
+export function createSwarm(random: Random, rush: boolean): Swarm {
   const all = random.chance(0.15);
   const rates = FAULTS.map((fault): readonly [Fault, number] => {
     const on = all || fault === "runtime crash" || random.chance(0.5);
-    return [fault, on ? RATES[fault] * (0.25 + 1.75 * random.fraction()) : 0];
+    const share = rush && fault === "runtime crash" ? CALM : 1;
+    return [fault, on ? share * RATES[fault] * (0.25 + 1.75 * random.fraction()) : 0];
   });
   const again = random.chance(0.8) ? 0.38 + random.fraction() * 0.4 : 0;
   return {

@@ -2,7 +2,8 @@
  * Everything that passes between the runtime and its workers, held against the disk at that moment.
  * What honest workers do must never end their connection.
  */
-import type { Command } from "../../protocol/command.ts";
+import type { Command, Delivery } from "../../protocol/command.ts";
+import type { InvocationId } from "../../protocol/ids.ts";
 import { FailureCode } from "../../protocol/failure.ts";
 import type {
   Deliver,
@@ -20,7 +21,7 @@ import type { Link, LinkEvents } from "./network.ts";
 import type { Scenery } from "./scenery.ts";
 import { time } from "./time.ts";
 import { must } from "./violation.ts";
-import { type LateLeaver, WaitingWatch } from "./waiting-watch.ts";
+import { type LateLeaver, type Told, WaitingWatch } from "./waiting-watch.ts";
 
 /** What a runtime may say as it ends the connection of an honest worker. */
 const HONEST_ENDS = /^(no hello within|\d+ bytes were not read in time|the runtime is shutting)/;
@@ -41,6 +42,9 @@ export class LinkWatch implements LinkEvents {
   readonly #ids = new Map<string, string>();
   /** Handles of followers that have not ended. */
   readonly #following = new Map<Link, Set<number>>();
+  /** By invocation: where and when its worker has last said something for it. */
+  readonly #spoken = new Map<string, { readonly link: Link; readonly ordinal: number }>();
+  readonly #announced = new Map<InvocationId, Link>();
   followers = 0;
   followed = 0;
 
@@ -79,6 +83,30 @@ export class LinkWatch implements LinkEvents {
     }
   }
 
+  /** Whose worker has said something that the runtime has not heard yet. */
+  unheard(): string[] {
+    const spoken = [...this.#spoken].filter(([, { link, ordinal }]) => ordinal > link.heard);
+    return spoken.filter(([, { link }]) => !this.#scenery.isLost(link)).map(([id]) => id);
+  }
+
+  /** Who was sent to a worker ahead of its turn, and still waits for it. */
+  announced(): InvocationId[] {
+    return [...this.#announced].filter(([id, link]) => this.#isAhead(id, link)).map(([id]) => id);
+  }
+
+  #isAhead(id: InvocationId, link: Link): boolean {
+    const status = this.#scenery.durable.find(id)?.status;
+    if (this.#scenery.isLost(link) || (status !== "inboxed" && status !== undefined)) {
+      this.#announced.delete(id);
+    }
+    return status === "inboxed" && this.#announced.has(id);
+  }
+
+  /** Whose attempts have been on this link since then. */
+  atWorkSince(link: Link, steadyMs: number): string[] {
+    return this.#waiting.get(link)?.atWorkSince(steadyMs) ?? [];
+  }
+
   isAtWork(invocation: Invocation): boolean {
     const id = invocationIdOf(invocation);
     return [...this.#waiting.values()].some((it) => it.isAtWork(id));
@@ -107,8 +135,11 @@ export class LinkWatch implements LinkEvents {
   }
 
   onTold(link: Link, message: RuntimeMessage): void {
-    this.#waitingOf(link).onTold(message, time.steadyMs);
-    if (message.kind === "deliver") this.#noteTold(link, message);
+    const told = this.#waitingOf(link).onTold(message, time.steadyMs);
+    if (message.kind === "deliver") {
+      this.#noteTold(link, message);
+      if (told) this.#scenery.check(() => this.#checkTold(link, told, message.delivery));
+    }
     if (message.kind === "replay") this.#noteReplayed(link, message);
     if (message.kind === "start") {
       const starts = this.#starts.get(link) ?? new Map<number, Start>();
@@ -148,6 +179,11 @@ export class LinkWatch implements LinkEvents {
     }
   }
 
+  #noteSpoken(link: Link, attempt: number, ordinal: number): void {
+    const start = this.#starts.get(link)?.get(attempt);
+    if (start) this.#spoken.set(start.invocationId, { link, ordinal });
+  }
+
   #noteFollowers(link: Link, start: Start): void {
     const { followers } = start;
     for (const it of [start, ...followers])
@@ -158,14 +194,20 @@ export class LinkWatch implements LinkEvents {
     this.followers += followers.length;
   }
 
-  onStartSent(link: Link): void {
+  onStartSent(link: Link, { followers }: Start): void {
+    for (const { invocationId } of followers) this.#announced.set(invocationId, link);
+  }
+
+  onStartUnread(link: Link): void {
     this.#scenery.check(() =>
       must(false, `F20: link ${link.id} is clogged, and was given one more start`),
     );
   }
 
   onSaid(link: Link, message: WorkerMessage, ordinal: number): void {
-    this.#waitingOf(link).onSaid(message, time.steadyMs);
+    if ("attempt" in message) this.#noteSpoken(link, message.attempt, ordinal);
+    const follower = this.#waitingOf(link).onSaid(message, time.steadyMs);
+    if (follower !== undefined) this.#scenery.check(() => this.#checkFollower(link, follower));
     if (message.kind === "run-result" && message.deliveries !== null) {
       this.#noteProposed(link, message.attempt, `command ${message.command}`);
       const start = this.#starts.get(link)?.get(message.attempt);
@@ -205,6 +247,24 @@ export class LinkWatch implements LinkEvents {
     if (invocation.status !== "backing-off" || start.attemptNumber === invocation.attempts) return;
     const dueAtMs = invocation.nextAttemptAtMs ?? 0;
     must(dueAtMs <= nowMs, `I18: ${nameOf(invocation)} starts ${dueAtMs - nowMs} ms early`);
+  }
+
+  /** Rule 8: deliveries come in the order of the journal, and none is left out. */
+  #checkTold(link: Link, { invocationId, deliveries }: Told, delivery: Delivery): void {
+    if (deliveries === null || delivery.kind !== "completion" || this.#scenery.isLost(link)) return;
+    const invocation = this.#scenery.durable.find(invocationId);
+    const journal = invocation && this.#scenery.durable.journal(invocation.sequence);
+    const ordinal = journal?.completions.get(delivery.completionId)?.ordinal ?? deliveries;
+    const what = `delivery ${deliveries}, in the journal it is ${ordinal}`;
+    must(ordinal === deliveries, `rule 8: ${invocationId} is told of its ${what}`);
+  }
+
+  /** I17: of what has ended, or is to pause, nothing starts on a worker that has heard everything. */
+  #checkFollower(link: Link, invocationId: string): void {
+    if (this.#scenery.isLost(link) || link.downward > 0) return;
+    const invocation = this.#scenery.durable.find(invocationId);
+    const over = invocation?.status === "completed" || invocation?.holdRequested === true;
+    must(!over, `I17: ${invocationId} follows, and is ${invocation?.status ?? ""}`);
   }
 
   /** Rule 2: an abort reaches a worker when what caused it is durable. */
@@ -258,11 +318,13 @@ export class LinkWatch implements LinkEvents {
     while (ahead[0] && ahead[0].ordinal <= upTo) {
       const { start, message } = ahead.shift() ?? ahead[0];
       const invocation = this.#scenery.durable.find(start.invocationId);
-      if (invocation?.status !== "running" || invocation.attempts !== start.attemptNumber) continue;
+      if (invocation === undefined || invocation.attempts !== start.attemptNumber) continue;
       const journal = this.#scenery.durable.journal(invocation.sequence);
       const command = journal?.commands[message.command]?.command;
       if (journal === undefined || command?.kind !== "run") continue;
       const ordinal = journal.completions.get(command.completionId)?.ordinal;
+      // Not taken, and its attempt is over: then another one will go on from what is recorded.
+      if (ordinal === undefined && invocation.status !== "running") continue;
       must(
         ordinal === (message.deliveries ?? 0) + 1,
         `rule 8: ${nameOf(invocation)} went ahead with ${command.name} after ${message.deliveries} deliveries, and it is delivery ${ordinal}`,

@@ -10,7 +10,7 @@
 import type { Channel, ChannelHandlers } from "../../protocol/channel.ts";
 import { encodeFrames, runtimeMessageDecoder, workerMessageDecoder } from "../../protocol/codec.ts";
 import { ProtocolError } from "../../protocol/fields.ts";
-import type { RuntimeMessage, WorkerMessage } from "../../protocol/message.ts";
+import type { RuntimeMessage, Start, WorkerMessage } from "../../protocol/message.ts";
 import { FIRST_FRAME_BYTES_MAX, messageBytesMax } from "../../protocol/wire-limits.ts";
 
 export const FRAME_BYTES_MAX = FIRST_FRAME_BYTES_MAX;
@@ -22,7 +22,9 @@ export interface LinkEvents {
   /** The worker's end says this. */
   onSaid(link: Link, message: WorkerMessage, ordinal: number): void;
   /** A start is sent although the runtime could know that nothing is read. */
-  onStartSent(link: Link): void;
+  onStartUnread(link: Link): void;
+  /** It may bring others along. */
+  onStartSent(link: Link, start: Start): void;
   /** The runtime ends it, and says why. */
   onClosedByRuntime(link: Link, code: number, reason: string): void;
 }
@@ -99,6 +101,11 @@ export class Link {
     return this.#toWorker.frames.length;
   }
 
+  /** How many messages of the worker have arrived. */
+  get heard(): number {
+    return this.#heard;
+  }
+
   /** Nothing is read from now on, or all of it again. */
   set clogged(bytes: number) {
     this.clogBytes = bytes;
@@ -114,11 +121,12 @@ export class Link {
     send: (message) => {
       if (!this.runtimeOpen) return;
       if (this.clogBytes > 0) {
-        if (this.#clogSeen === "yes" && message.kind === "start") this.#events.onStartSent(this);
+        if (this.#clogSeen === "yes" && message.kind === "start") this.#events.onStartUnread(this);
         // At an acknowledgement and at a welcome nobody looks.
         const looks = message.kind !== "ack" && message.kind !== "welcome";
         if (looks && this.#clogSeen === "no") this.#clogSeen = "now";
       }
+      if (message.kind === "start") this.#events.onStartSent(this, message);
       this.#toWorker.send(message);
     },
     bufferedBytes: () => this.#toWorker.bytes + this.clogBytes,

@@ -79,6 +79,7 @@ export const PLACES: readonly Place[] = [
   cell("a\0"),
   PLAIN,
 ];
+const CELLS = [...PLACES.keys()].filter((it) => PLACES[it]?.service === "cell");
 /** Names of state that a store could confuse with those of another key. */
 const STATE_NAMES = ["x", "y", "b\0x", "\0"];
 const SHARED_PLACES: readonly Place[] = [
@@ -86,6 +87,11 @@ const SHARED_PLACES: readonly Place[] = [
   { service: "flow", key: "a", handler: "poke" },
   { service: "flow", key: "b\0", handler: "poke" },
 ];
+
+export interface Request {
+  readonly place: Place;
+  readonly program: Program;
+}
 
 /** How often each kind of operation is drawn: of each seed its own (swarm). */
 type Weights = readonly (readonly [Operation["op"], number])[];
@@ -95,14 +101,18 @@ export class ProgramWriter {
   readonly #weights: Weights;
   readonly #total: number;
   readonly #callsBack: boolean;
+  /** The cell that many ask for at once, if there is one. */
+  readonly #busy: number | null;
+  readonly #rush: boolean;
   /** Whether programs may wait for who waits for them: then some end as deadlocks. */
   circles: boolean;
   /** Ids of invocations that a program may speak of. */
   readonly known: string[] = [];
   #ids = 0;
 
-  constructor(random: Random) {
+  constructor(random: Random, rush: boolean) {
     this.#random = random;
+    this.#rush = rush;
     const draw = (op: Operation["op"], usual: number): readonly [Operation["op"], number] =>
       [op, random.chance(0.2) ? 0 : usual * random.int(1, 4)] as const;
     this.#weights = [
@@ -133,11 +143,12 @@ export class ProgramWriter {
     ];
     this.#callsBack = random.chance(0.25);
     this.circles = this.#callsBack;
+    this.#busy = rush || random.chance(0.2) ? random.pick(CELLS) : null;
     this.#total = this.#weights.reduce((sum, [, weight]) => sum + weight, 0);
   }
 
   /** Where a client may start something, and what. */
-  request(): { readonly place: Place; readonly program: Program } {
+  request(): Request {
     const random = this.#random;
     if (random.chance(0.15)) {
       const place = random.pick(SHARED_PLACES);
@@ -145,6 +156,17 @@ export class ProgramWriter {
     }
     const depth = random.chance(0.5) ? random.int(0, 1) : random.int(0, PLACES.length - 1);
     return { place: PLACES[depth] ?? PLAIN, program: this.write(depth) };
+  }
+
+  /** What comes all at once: mostly one thing, sometimes a queue for one key. */
+  requests(): readonly Request[] {
+    const random = this.#random;
+    if (this.#busy === null || !random.chance(this.#rush ? 0.7 : 0.3)) return [this.request()];
+    const depth = this.#busy;
+    const place = PLACES[depth] ?? PLAIN;
+    // Some end in the turn in which they start, and those behind some have to wait.
+    const program = (): Program => this.write(depth, random.int(0, 2));
+    return Array.from({ length: random.int(3, 6) }, () => ({ place, program: program() }));
   }
 
   /** A program for PLACES[depth]. */

@@ -12,18 +12,22 @@ export interface Seeds {
   readonly count: number;
   /** Of these the first ones run twice. */
   readonly twice?: number;
+  /** Whoever does not wait any more ends the process with it. */
+  readonly signal?: AbortSignal;
 }
 
 /** One process. `more`: further arguments of main.ts. */
 export function runSeeds(
   folder: string,
-  { from, count, twice = 0 }: Seeds,
+  { from, count, twice = 0, signal }: Seeds,
   more: readonly string[] = [],
 ): Promise<Report> {
   const args = [...NODE_FLAGS, join(folder, "test/simulation/main.js")];
   const seeds = ["--json", `--seed=${from}`, `--count=${count}`, `--twice=${twice}`];
   const child = spawn(process.execPath, [...args, ...seeds, ...more], {
     stdio: ["ignore", "pipe", "pipe"],
+    killSignal: "SIGKILL",
+    ...(signal ? { signal } : {}),
   });
   let report: Report | undefined;
   let complaints = "";
@@ -43,14 +47,15 @@ export function runSeeds(
 /** Chunks of seeds over as many processes as there are cores. The first failure ends it. */
 export async function runMany(
   folder: string,
-  { from, count, twice = 0 }: Seeds,
+  { from, count, twice = 0, signal }: Seeds,
   processes = 2,
 ): Promise<Report> {
   const total: Report = { tally: emptyTally(), failure: undefined };
   let next = from;
   const work = async (): Promise<void> => {
     while (next < from + count && total.failure === undefined) {
-      const chunk = { from: next, count: Math.min(CHUNK, from + count - next), twice };
+      const of = { from: next, count: Math.min(CHUNK, from + count - next), twice };
+      const chunk = signal ? { ...of, signal } : of;
       next += chunk.count;
       const { tally, failure } = await runSeeds(folder, chunk);
       addTo(total.tally, tally);

@@ -2,10 +2,12 @@
  * Everything that a seed's world holds, and what may happen next in it when nothing goes wrong: a
  * frame arrives, a commit is durable, a client asks, time passes.
  */
+import type { InvocationId } from "../../protocol/ids.ts";
 import type { Invocation } from "../../runtime/core/invocation.ts";
 import { invocationIdOf } from "../../runtime/core/invocation.ts";
 import { MemoryDisk } from "../../runtime/store/memory.ts";
 import { parseTimerKey, prefixEnd, TIMERS } from "../../runtime/core/keys.ts";
+import { checkAtWork } from "./at-work.ts";
 import { Clients } from "./clients.ts";
 import { Durable, nameOf } from "./durable.ts";
 import {
@@ -16,6 +18,7 @@ import {
   checkSeen,
 } from "./invariants.ts";
 import type { Ending } from "./ending.ts";
+import { isRush } from "./faults.ts";
 import { LinkWatch } from "./link-watch.ts";
 import { Link } from "./network.ts";
 import { ProgramWriter } from "./program.ts";
@@ -47,9 +50,17 @@ export class Scenery {
   readonly code: Code;
   readonly #settings: { readonly inactivityTimeoutMs: number; readonly eagerStateBytesMax: number };
   readonly #programs: ProgramWriter;
+  /** Whether clients change their minds about what stands in line. */
+  readonly #restless: boolean;
+  /** Clients start nothing more once they know of so many. */
+  readonly #askedMax: number;
   readonly watch = new LinkWatch(this);
   runtime: RuntimeProcess;
   crashes = 0;
+  /** When a commit has last been durable: the next batch closes within some milliseconds of that. */
+  committedAtMs = 0;
+  /** When somebody has last set the clock: alarms are late after that. */
+  clockSetAtMs = -LATE_MS_MAX;
   /** Commits do not go through for this many steps. */
   stalledSteps = 0;
   /** The disk is full for this many more commits. */
@@ -64,9 +75,11 @@ export class Scenery {
   constructor(seed: number) {
     this.random = new Random(seed, "events");
     const settings = new Random(seed, "settings");
+    const rush = isRush(seed);
+    this.#askedMax = rush ? 20 : 10;
     this.#settings = {
       inactivityTimeoutMs: settings.pick([0, 5, 200, 60_000]),
-      eagerStateBytesMax: settings.pick([0, 100, 64_000]),
+      eagerStateBytesMax: settings.pick(rush ? [64_000] : [0, 100, 64_000]),
     };
     this.code = {
       version: "v1",
@@ -76,7 +89,8 @@ export class Scenery {
       concurrency: settings.pick([1, 2, 8]),
       lazyState: settings.chance(0.2),
     };
-    this.#programs = new ProgramWriter(new Random(seed, "programs"));
+    this.#restless = rush || settings.chance(0.2);
+    this.#programs = new ProgramWriter(new Random(seed, "programs"), rush);
     const { durable, random, world } = this;
     this.clients = new Clients({
       random,
@@ -92,7 +106,7 @@ export class Scenery {
     const mayBeUndurable: LinkWatch["mayBeUndurable"] = (...it) => this.watch.mayBeUndurable(...it);
     world.onObservation = (it) => this.check(() => checkObservation(durable, it, mayBeUndurable));
     for (const name of ["w0", "w1"]) {
-      const hasCommands = (id: string): boolean => (durable.find(id)?.commands ?? 0) > 0;
+      const hasCommands = (id: string): boolean => durable.hasCommandsInPlace(id);
       const isLost = (link: Link): boolean => this.isLost(link);
       const { code } = this;
       this.workers.push(new WorkerProcess({ world, name, code, hasCommands, isLost }));
@@ -137,7 +151,10 @@ export class Scenery {
     if (this.stalledSteps > 0) this.stalledSteps--;
     else if (this.runtime.store.pendingCount > 0) choices.push([4, () => this.#commit()]);
     if (this.ghosts.some((it) => it.store.pendingCount > 0)) choices.push([2, () => this.#fence()]);
-    if (faulty && this.clients.ids.length < 10) choices.push([1.2, () => this.clients.request()]);
+    if (faulty && this.clients.ids.length < this.#askedMax)
+      choices.push([1.2, () => this.clients.request()]);
+    const announced = faulty && this.#restless ? this.watch.announced() : [];
+    if (announced.length > 0) choices.push([2, () => this.#cross(random.pick(announced))]);
     const wishes = world.dueWishes(time.wallMs, (id) => this.#isOpen(id));
     if (wishes.length > 0) choices.push([1, () => this.clients.grant(random.pick(wishes))]);
     if (world.closures.length > 0) choices.push([2, () => this.#finishClosure()]);
@@ -163,6 +180,13 @@ export class Scenery {
       act();
       return;
     }
+  }
+
+  /** Somebody wants something else of one that a worker was sent ahead of its turn. */
+  #cross(id: InvocationId): void {
+    const what = this.random.pick(["cancel", "kill", "pause", "signal"] as const);
+    if (what === "signal") this.clients.signal(id, this.random.pick(["s", "t"]));
+    else this.clients.control(what, id);
   }
 
   workerOf(link: Link): WorkerProcess | undefined {
@@ -192,6 +216,7 @@ export class Scenery {
 
   #commit(): void {
     const { store } = this.runtime;
+    this.committedAtMs = time.steadyMs;
     if (this.fullFor > 0) {
       this.fullFor--;
       this.note("no space is left");
@@ -241,6 +266,7 @@ export class Scenery {
   #advance(): void {
     this.watch.checkWaiting();
     this.check(() => checkStanding(this));
+    this.check(() => checkAtWork(this));
     const nextMs = Math.min(time.nextInMs ?? 100, LONGEST_WAIT_MS);
     const ms = this.random.chance(0.7) ? nextMs : this.random.int(1, 200);
     this.note(`time goes on by ${ms} ms`);
@@ -271,6 +297,16 @@ export class Scenery {
     this.note("the runtime starts again");
     this.runtime = this.#startRuntime();
     return true;
+  }
+
+  setClock(byMs: number): void {
+    if (byMs !== 0) this.clockSetAtMs = time.steadyMs;
+    time.jumpWall(byMs);
+    this.wallBehindMs = Math.max(0, this.wallBehindMs - byMs);
+  }
+
+  get isClockSteady(): boolean {
+    return time.steadyMs - this.clockSetAtMs >= LATE_MS_MAX;
   }
 
   /** The latest time that the wall clock has shown: the runtime's never goes back behind it. */
@@ -331,8 +367,7 @@ export class Scenery {
     this.stalledSteps = 0;
     this.fullFor = 0;
     this.guardDisk(false);
-    time.jumpWall(this.wallBehindMs);
-    this.wallBehindMs = 0;
+    this.setClock(this.wallBehindMs);
     for (const link of this.links()) link.clogged = 0;
     for (const [at, worker] of this.workers.entries()) {
       worker.kill();

@@ -30,8 +30,9 @@ afterAll(() => removeFolder(folder));
 describe("the simulation", () => {
   test(
     `${COUNT} seeds keep every invariant, become quiet, and come out the same a second time`,
-    async () => {
-      const { tally, failure } = await runMany(folder, { from: FROM, count: COUNT, twice: 5 });
+    async ({ signal }) => {
+      const seeds = { from: FROM, count: COUNT, twice: 5, signal };
+      const { tally, failure } = await runMany(folder, seeds);
       if (failure) throw new Error(describeFailure(failure));
       const { cells, ...counts } = tally;
       process.stderr.write(`simulation: ${JSON.stringify(counts)}\n`);

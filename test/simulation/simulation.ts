@@ -104,6 +104,7 @@ export class Simulation {
     } else this.#fired.push({ step, fault });
     await time.quiet();
     for (const link of scenery.links()) link.settle();
+    scenery.durable.settle();
     scenery.throwViolation();
   }
 

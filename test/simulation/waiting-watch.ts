@@ -16,6 +16,12 @@ export interface LateLeaver {
   readonly lateMs: number;
 }
 
+/** What an attempt is told, and how many deliveries it has had with it; null when it made some itself. */
+export interface Told {
+  readonly invocationId: string;
+  readonly deliveries: number | null;
+}
+
 export class WaitingWatch {
   readonly #attempts = new Map<number, WatchedAttempt>();
   /** Those that wait for the end of an attempt. */
@@ -25,7 +31,8 @@ export class WaitingWatch {
   #roomWanted = 0;
   #drains = false;
 
-  onTold(message: RuntimeMessage, nowMs: number): void {
+  /** Gives whom a delivery was for. */
+  onTold(message: RuntimeMessage, nowMs: number): Told | undefined {
     if (message.kind === "welcome") this.#inactivityTimeoutMs = message.inactivityTimeoutMs;
     else if (message.kind === "start") {
       this.#attempts.set(message.attempt, new WatchedAttempt(message, nowMs));
@@ -34,17 +41,24 @@ export class WaitingWatch {
       this.#roomWanted = Math.min(this.#roomWanted + message.attempts, this.#concurrency);
       for (const it of this.#attempts.values()) it.activeAtMs = nowMs;
     } else if (message.kind === "abort") this.#onAbort(message.attempt);
-    else if ("attempt" in message) this.#attempts.get(message.attempt)?.onTold(message, nowMs);
+    else if ("attempt" in message) {
+      const attempt = this.#attempts.get(message.attempt);
+      attempt?.onTold(message, nowMs);
+      return message.kind === "deliver" ? attempt?.told : undefined;
+    }
+    return undefined;
   }
 
-  onSaid(message: WorkerMessage, nowMs: number): void {
+  /** Gives who starts with that, of those that waited for the end of another. */
+  onSaid(message: WorkerMessage, nowMs: number): string | undefined {
     if (message.kind === "hello") this.#concurrency = message.concurrency;
     else if (message.kind === "drain") this.#drains = true;
     else if (message.kind === "end") {
       this.#left(message.attempt);
-      this.#follow(message.attempt, nowMs);
+      return this.#follow(message.attempt, nowMs);
     } else if (message.kind === "fail" || message.kind === "suspend") this.#left(message.attempt);
     else this.#attempts.get(message.attempt)?.onSaid(message, nowMs);
+    return undefined;
   }
 
   /** Attempts that only wait, and are still there. */
@@ -63,6 +77,12 @@ export class WaitingWatch {
     return [...this.#attempts.values()].some((it) => it.invocationId === invocationId);
   }
 
+  /** Whose attempts have been here since then. */
+  atWorkSince(steadyMs: number): string[] {
+    const attempts = [...this.#attempts.values()].filter((it) => it.startedAtMs <= steadyMs);
+    return attempts.map((it) => it.invocationId);
+  }
+
   /** Since when it has had no place left, and all of its attempts have only waited. */
   get fullOfWaitersSinceMs(): number | undefined {
     const attempts = [...this.#attempts.values()];
@@ -73,13 +93,14 @@ export class WaitingWatch {
   }
 
   /** The next of its key starts, if the runtime had sent it along. */
-  #follow(ended: number, nowMs: number): void {
+  #follow(ended: number, nowMs: number): string | undefined {
     const [first, ...others] = this.#followers.get(ended) ?? [];
     this.#followers.delete(ended);
-    if (first === undefined || this.#drains) return;
+    if (first === undefined || this.#drains) return undefined;
     const start = { ...first, commandCount: 0, deliveryCount: 0 };
     this.#attempts.set(first.attempt, new WatchedAttempt(start, nowMs));
     this.#followers.set(first.attempt, others);
+    return first.invocationId;
   }
 
   /** Of an attempt, or of one that was to follow: then those behind it do not either. */
@@ -102,8 +123,10 @@ type RunState = "at work" | "failed";
 
 class WatchedAttempt {
   readonly invocationId: string;
+  readonly startedAtMs: number;
   activeAtMs: number;
   #hasOwnTimers = false;
+  #hasGoneAhead = false;
   #entriesMissing: number;
   #deliveries = 0;
   /** By completion id: how many deliveries came before the command. */
@@ -116,8 +139,14 @@ class WatchedAttempt {
     nowMs: number,
   ) {
     this.invocationId = start.invocationId;
+    this.startedAtMs = nowMs;
     this.activeAtMs = nowMs;
     this.#entriesMissing = start.commandCount + start.deliveryCount;
+  }
+
+  get told(): Told {
+    const { invocationId } = this;
+    return { invocationId, deliveries: this.#hasGoneAhead ? null : this.#deliveries };
   }
 
   /** If it only waits: since when, at the latest. */
@@ -155,6 +184,7 @@ class WatchedAttempt {
 
   /** It makes the delivery itself, and is told nothing. */
   #goAhead(command: number): void {
+    this.#hasGoneAhead = true;
     const run = this.#runs.get(command);
     const result = { kind: "proposed" } as const;
     if (run) this.#deliver({ kind: "completion", completionId: run.completionId, result });

@@ -50,13 +50,14 @@ function summary(): string {
 }
 
 /** What the simulation says of a tree: a process that dies of the bug has found it too. */
-async function judge(tree: BuggyTree): Promise<Verdict> {
+async function judge(tree: BuggyTree, signal: AbortSignal): Promise<Verdict> {
   const buggy = buggyTree(base, tree);
   try {
-    const seeds = { from: FROM, count: COUNT, twice: 3 };
+    const seeds = { from: FROM, count: COUNT, twice: 3, signal };
     const { tally, failure } = await runSeeds(buggy, seeds, ["--quick"]);
     return { seeds: tally.seeds + 1, violation: failure?.message };
   } catch (error) {
+    if (signal.aborted) throw error;
     const message = error instanceof Error ? error.message : String(error);
     // A bug that does not even load has been found by nobody.
     if (/SyntaxError|ReferenceError|ERR_MODULE/.test(message)) throw error;
@@ -67,13 +68,14 @@ async function judge(tree: BuggyTree): Promise<Verdict> {
 }
 
 describe("the simulation finds", () => {
-  test.concurrent.each(BUGS.map((it, at) => [it.name, it.breaks, at] as const))(
+  test.concurrent.for(BUGS.map((it, at) => [it.name, it.breaks, at] as const))(
     "%s (%s)",
-    async (_name, _breaks, at) => {
+    { timeout: TIMEOUT_MS },
+    async ([, , at], { signal }) => {
       const tree = trees[at];
       if (tree === undefined) throw new Error("each bug has a tree");
       if (tree.broken !== undefined) throw new Error(tree.broken);
-      const { seeds, violation } = await judge(tree);
+      const { seeds, violation } = await judge(tree, signal);
       process.stderr.write(
         `seed ${seeds}: ${tree.bug.name}: ${violation?.slice(0, 100) ?? "missed"}\n`,
       );
@@ -83,6 +85,5 @@ describe("the simulation finds", () => {
         /is not (defined|a function)/,
       );
     },
-    TIMEOUT_MS,
   );
 });

@@ -15,6 +15,8 @@ interface Place<S> {
   readonly first: number;
   /** How many of those done have an answer. */
   readonly answered: number;
+  /** How many without an answer were done since the last one with an answer. */
+  readonly guessed: number;
   readonly state: S;
 }
 
@@ -32,10 +34,11 @@ export function checkHistory<S, I, O>(
   const operations = history.toSorted((a, b) => a.calledAt - b.calledAt);
   const answered = operations.filter((it) => it.output !== undefined).length;
   const seen = new Set<string>();
-  const stack: Place<S>[] = [{ done: 0n, first: 0, answered: 0, state: model.initial }];
+  const open = new Places<S>();
+  open.push({ done: 0n, first: 0, answered: 0, guessed: 0, state: model.initial });
   let ordered = 0;
   for (let steps = 0; ; steps++) {
-    const place = stack.pop();
+    const place = open.pop();
     if (place === undefined) return { linearizable: false, ordered };
     ordered = Math.max(ordered, place.answered);
     if (place.answered === answered) return { linearizable: true, ordered };
@@ -48,8 +51,29 @@ export function checkHistory<S, I, O>(
       const name = `${next.done.toString(36)}/${model.nameOf(next.state)}`;
       if (seen.has(name)) continue;
       seen.add(name);
-      stack.push(next);
+      open.push(next);
     }
+  }
+}
+
+/**
+ * Places to go on from, those with the fewest guesses first: with many operations that nobody has an
+ * answer of, all sets of them would be tried behind the first one that did not happen.
+ */
+class Places<S> {
+  readonly #byGuesses: Place<S>[][] = [];
+
+  push(place: Place<S>): void {
+    const like = (this.#byGuesses[place.guessed] ??= []);
+    like.push(place);
+  }
+
+  pop(): Place<S> | undefined {
+    for (const like of this.#byGuesses) {
+      const place = like?.pop();
+      if (place) return place;
+    }
+    return undefined;
   }
 }
 
@@ -66,7 +90,9 @@ function after<S, I, O>(
   const done = place.done | (1n << BigInt(index));
   let { first } = place;
   while (isDone(done, first)) first++;
-  return { done, first, state, answered: place.answered + (output === undefined ? 0 : 1) };
+  return output === undefined
+    ? { done, first, state, answered: place.answered, guessed: place.guessed + 1 }
+    : { done, first, state, answered: place.answered + 1, guessed: 0 };
 }
 
 /** Those that nothing not done returned before: early ones first, those without an answer last. */

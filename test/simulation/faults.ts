@@ -112,7 +112,7 @@ const CALM = 0.1;
 
 /** A rush: queues for one key, and few crashes, so that what stands in them comes to its turn. */
 export function isRush(seed: number): boolean {
-  return new Random(seed, "rush").chance(0.2);
+  return new Random(seed, "rush").chance(0.15);
 }
 
 export function createSwarm(random: Random, rush: boolean): Swarm {

@@ -7,13 +7,14 @@ import type { Scenery } from "./scenery.ts";
 import { time } from "./time.ts";
 import { must } from "./violation.ts";
 
-/** A start runs ahead of the disk: its batch is there by then. */
+/** A start runs ahead of the disk, and so does what a worker has said: their batch is there by then. */
 const BATCH_OPEN_MS_MAX = 50;
 
 export function checkAtWork(scenery: Scenery): void {
   const { runtime, durable, watch } = scenery;
   const sinceMs = time.steadyMs - BATCH_OPEN_MS_MAX;
-  const isAllDurable = runtime.store.pendingCount === 0 && scenery.committedAtMs <= sinceMs;
+  const lastAtMs = Math.max(scenery.committedAtMs, scenery.heardAtMs);
+  const isAllDurable = runtime.store.pendingCount === 0 && lastAtMs <= sinceMs;
   if (!runtime.alive || !isAllDurable || !scenery.isClockSteady) return;
   const known = new Set<string>();
   for (const link of runtime.links) {

@@ -59,6 +59,8 @@ export class Scenery {
   crashes = 0;
   /** When a commit has last been durable: the next batch closes within some milliseconds of that. */
   committedAtMs = 0;
+  /** When the runtime last heard something from a worker: what it does then is in a batch that is open. */
+  heardAtMs = 0;
   /** When somebody has last set the clock: alarms are late after that. */
   clockSetAtMs = -LATE_MS_MAX;
   /** Commits do not go through for this many steps. */
@@ -210,6 +212,7 @@ export class Scenery {
   }
 
   #deliverUp(link: Link): void {
+    this.heardAtMs = time.steadyMs;
     const runtime = this.#runtimeOf(link);
     link.deliverToRuntime((message, ordinal) => runtime?.submitLate(link, message, ordinal));
   }

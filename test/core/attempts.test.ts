@@ -101,31 +101,11 @@ describe("a run", () => {
       completionId: 1,
     });
     const result = { ok: true, value: bytes("1") } as const;
-    h.say(1, {
-      kind: "run-result",
-      attempt: attempt.handle,
-      command,
-      try: 2,
-      result,
-      deliveries: null,
-    });
+    const said = { kind: "run-result", attempt: attempt.handle, command, result } as const;
+    h.say(1, { ...said, try: 2, deliveries: null });
     expect(attempt.deliveries()).toEqual([]);
-    h.say(1, {
-      kind: "run-result",
-      attempt: attempt.handle,
-      command,
-      try: 1,
-      result,
-      deliveries: null,
-    });
-    h.say(1, {
-      kind: "run-result",
-      attempt: attempt.handle,
-      command,
-      try: 1,
-      result,
-      deliveries: null,
-    });
+    h.say(1, { ...said, try: 1, deliveries: null });
+    h.say(1, { ...said, try: 1, deliveries: null });
     expect(attempt.deliveries().length).toBe(1);
   });
 

@@ -43,6 +43,7 @@ const NAME = /^commit-log\.\d+$/;
 const DRAFT = "commit-log.new";
 /** On macOS it does not reach the disk: there a flush follows. */
 const DURABLE_WRITES = process.platform === "linux";
+const APPEND = constants.O_WRONLY | (DURABLE_WRITES ? constants.O_DSYNC : 0);
 
 const writeBuffers = promisify(writev);
 const flush = promisify(fdatasync);
@@ -66,12 +67,17 @@ export class CommitLog {
     this.#sizeBytes = sizeBytes;
     this.#path = join(directory, `commit-log.${epoch}`);
     const draft = join(directory, DRAFT);
-    writeZeros(draft, this.#salt, sizeBytes);
-    renameSync(draft, this.#path);
-    this.#file = openSync(
-      this.#path,
-      constants.O_WRONLY | (DURABLE_WRITES ? constants.O_DSYNC : 0),
-    );
+    try {
+      writeZeros(draft, this.#salt, sizeBytes);
+      renameSync(draft, this.#path);
+      this.#file = openSync(this.#path, APPEND);
+    } catch (error) {
+      const reason = error instanceof Error ? error.message : String(error);
+      throw new Error(
+        `${this.#path}, the commit log of ${sizeBytes / 2 ** 20} MiB, cannot be made: ${reason}`,
+        { cause: error },
+      );
+    }
   }
 
   /** What is larger would leave no room for others, or has none at all. */
@@ -92,7 +98,8 @@ export class CommitLog {
     assert(place !== undefined, "the commit log has room for what is appended");
     this.#appending = true;
     const header = recordHeader(this.#salt, batch.length);
-    const { bytesWritten } = await writeBuffers(this.#file, [header, batch], place.at);
+    const written = writeBuffers(this.#file, [header, batch], place.at);
+    const { bytesWritten } = await written;
     // Less is written where the disk is full or a signal came: it cannot be told from an error.
     const bytes = header.length + batch.length;
     if (bytesWritten !== bytes) throw new Error(`${bytesWritten} of ${bytes} bytes were written`);
@@ -123,9 +130,7 @@ export class CommitLog {
   }
 
   /** Where a record would begin, and what stays free at the end for that; undefined without room. */
-  #placeOf(
-    spanBytes: number,
-  ): { readonly at: number; readonly skippedBytes: number } | undefined {
+  #placeOf(spanBytes: number): { readonly at: number; readonly skippedBytes: number } | undefined {
     const full = this.#usedBytes > 0 && this.#head === this.#tail;
     if (full) return undefined;
     const wrapped = this.#head < this.#tail;
@@ -159,16 +164,16 @@ function logPaths(directory: string): string[] {
     .map((name) => join(directory, name));
 }
 
-const ZEROS_BYTES = 256 * 1024;
-
+/**
+ * Page by page: of larger writes Linux makes larger pieces of its cache, and each later append would be
+ * accounted as one of those.
+ */
 function writeZeros(path: string, salt: Buffer, sizeBytes: number): void {
   const file = openSync(path, "w", 0o600);
   try {
     writeAll(file, fileHeader(salt), 0);
-    const zeros = Buffer.alloc(ZEROS_BYTES);
-    for (let at = PAGE_BYTES; at < sizeBytes; at += zeros.length) {
-      writeAll(file, zeros.subarray(0, Math.min(zeros.length, sizeBytes - at)), at);
-    }
+    const zeros = Buffer.alloc(PAGE_BYTES);
+    for (let at = PAGE_BYTES; at < sizeBytes; at += PAGE_BYTES) writeAll(file, zeros, at);
     fsyncSync(file);
   } finally {
     closeSync(file);

@@ -14,7 +14,14 @@
  * 5. An error, also one that nobody waits for, is the end of the store (fail stop).
  */
 import type { Range, Row, RowKey } from "../core/tx.ts";
-import { batchDigest, checkFollows, decodeBatch, StoredWrite, type Batch, type Position } from "./batch.ts";
+import {
+  batchDigest,
+  checkFollows,
+  decodeBatch,
+  StoredWrite,
+  type Batch,
+  type Position,
+} from "./batch.ts";
 import { CommitLog, LOG_BYTES, readLogs, removeLogs } from "./commit-log.ts";
 import { CommitFailedError, watchCommit, type CommitWatch } from "./commit-watch.ts";
 import { LmdbRows } from "./lmdb.ts";
@@ -32,9 +39,9 @@ export interface LoggedStoreOptions extends Omit<CommitWatch, "batchNumber"> {
 }
 
 /** More is more in one turn of the event loop; less writes the same pages more often. */
-const GROUP_BYTES = 256 * 1024;
+const GROUP_BYTES = 512 * 1024;
 /** When less than that goes to the rows all the same. */
-const GROUP_MS_MAX = 50;
+const GROUP_MS_MAX = 200;
 
 /**
  * Opens the store in a directory, or makes it, and begins the next epoch, durable when this returns.
@@ -48,8 +55,9 @@ export function openLoggedStore(options: LoggedStoreOptions): Store {
   const logs = readLogs(path);
   const { batches, position } = followLogs(logs, rows.position);
   if (batches.length > 0) rows.applySync(merged(batches), position);
-  const log = new CommitLog(path, rows.epoch, logBytes);
+  // First, so that a disk that is full has room for the new one.
   removeLogs(logs);
+  const log = new CommitLog(path, rows.epoch, logBytes);
   return new LoggedStore(rows, log, position, options);
 }
 

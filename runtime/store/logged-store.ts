@@ -54,11 +54,23 @@ export function openLoggedStore(options: LoggedStoreOptions): Store {
   const rows = new LmdbRows(path);
   const logs = readLogs(path);
   const { batches, position } = followLogs(logs, rows.position);
-  if (batches.length > 0) rows.applySync(merged(batches), position);
+  if (batches.length > 0) replay(rows, batches, position, path);
   // First, so that a disk that is full has room for the new one.
   removeLogs(logs);
   const log = new CommitLog(path, rows.epoch, logBytes);
   return new LoggedStore(rows, log, position, options);
+}
+
+function replay(rows: LmdbRows, batches: readonly Batch[], to: Position, path: string): void {
+  try {
+    rows.applySync(merged(batches), to);
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error);
+    throw new Error(
+      `${batches.length} batches of the commit log in ${path} could not be written to the rows: ${reason}. They are in the log as before: make sure that there is room on the disk and that it works, then start again.`,
+      { cause: error },
+    );
+  }
 }
 
 /** The newest write of each key. */

@@ -97,8 +97,8 @@ const BROKEN_RUNTIMES: readonly (readonly [
     16,
     {
       file: "runtime/store/commit-log.js",
-      from: "return { head: this.#head, usedBytes: this.#usedBytes };",
-      to: "this.#tail = this.#head; this.#usedBytes = 0; return { head: this.#head, usedBytes: 0 };",
+      from: "const full = this.#usedBytes > 0 && this.#head === this.#tail;",
+      to: "this.#tail = this.#head; this.#usedBytes = 0; const full = false;",
     },
     ["cannot be read from the commit log"],
     SLOW_ROWS,

@@ -16,7 +16,7 @@ import { makePackage, type Package } from "./support/compile.ts";
 import { Client, isConnectionError } from "./support/http.ts";
 import { startEmbedded } from "./support/start-embedded.ts";
 
-const FULL = /no space left on device/i;
+const FULL = /no space left on device|there is room on the disk/i;
 const LIMIT_MS = 300_000;
 const DESCRIPTORS = 128;
 let built: Package;

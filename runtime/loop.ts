@@ -105,6 +105,7 @@ class PartitionLoop implements Loop {
       onDurable: (number) => this.#onDurable(number),
       onFatal: (error) => this.#die(error),
     });
+    void store.failed.then((error) => this.#die(error));
   }
 
   get watermark(): number {

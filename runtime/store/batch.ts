@@ -19,7 +19,7 @@ import { crc32 } from "node:zlib";
 import { assert, broken } from "../../protocol/assert.ts";
 import { DamagedRow, type RowKey } from "../core/tx.ts";
 import { checksum } from "./checksum.ts";
-import { openRow, ROW_HEADER_BYTES, ROW_KEY_BYTES_MAX, sealRow } from "./row.ts";
+import { openRow, ROW_HEADER_BYTES, ROW_KEY_BYTES_MAX, sealRow, storedAround } from "./row.ts";
 
 export const BATCH_FORMAT = 1;
 
@@ -39,6 +39,12 @@ export interface BatchHeader {
   readonly previous: string;
 }
 
+/** Where a history stands: the last batch that is in it. 0 and "" before the first one. */
+export interface Position {
+  readonly number: number;
+  readonly digest: string;
+}
+
 export type Write = readonly [key: RowKey, value: Uint8Array | undefined];
 
 /** A write as a batch holds it: both are views into its bytes. */
@@ -47,6 +53,11 @@ export class StoredWrite {
   /** The row in its stored form; undefined removes the key. */
   readonly stored: Buffer | undefined;
 
+  /** @param value as `value` of another one gave it: a view behind its header */
+  static of(key: RowKey, value: Uint8Array | undefined): StoredWrite {
+    return new StoredWrite(Buffer.from(key, "latin1"), value && storedAround(value));
+  }
+
   constructor(keyBytes: Buffer, stored: Buffer | undefined) {
     this.keyBytes = keyBytes;
     this.stored = stored;
@@ -54,6 +65,11 @@ export class StoredWrite {
 
   get key(): RowKey {
     return this.keyBytes.toString("latin1");
+  }
+
+  /** Not checked: the checksum of its batch was. Undefined for a removal. */
+  get value(): Uint8Array | undefined {
+    return this.stored?.subarray(ROW_HEADER_BYTES);
   }
 }
 
@@ -93,13 +109,16 @@ export function decodeBatch(bytes: Uint8Array): Batch {
   assert(buffer.length >= HEADER_BYTES, `a batch of ${buffer.length} bytes has no header`);
   assert(buffer.readUInt32BE(0) === crc32(buffer.subarray(4)), "a batch's checksum does not match");
   assert(buffer[4] === BATCH_FORMAT, `a batch of format ${buffer[4]}, not ${BATCH_FORMAT}`);
+  return { ...readHeader(buffer), writes: readWrites(buffer, buffer.readUInt32BE(35)) };
+}
+
+function readHeader(buffer: Buffer): BatchHeader {
   const previous = buffer.toString("hex", 19, 19 + DIGEST_BYTES);
   return {
     partition: buffer.readUInt16BE(5),
     epoch: buffer.readUIntBE(7, 6),
     number: buffer.readUIntBE(13, 6),
     previous: previous === NO_DIGEST ? "" : previous,
-    writes: readWrites(buffer, buffer.readUInt32BE(35)),
   };
 }
 
@@ -114,6 +133,12 @@ export function batchDigest(bytes: Uint8Array): string {
     digests.set(bytes, digest);
   }
   return digest;
+}
+
+/** What leads to a batch before it is decoded: where it says that it stands. */
+export function peekBatch(bytes: Buffer): BatchHeader | undefined {
+  if (bytes.length < HEADER_BYTES) return undefined;
+  return readHeader(bytes);
 }
 
 /**

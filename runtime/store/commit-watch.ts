@@ -4,10 +4,15 @@
  * still takes requests.
  */
 
+import { FencedError } from "./store.ts";
+
 export interface CommitWatch {
   readonly batchNumber: number;
+  /** A commit has taken `commitWarnMs`, and goes on. */
   readonly onSlowCommit?: (elapsedMs: number) => void;
+  /** Default 10 s. */
   readonly commitWarnMs?: number;
+  /** When a commit counts as failed. Default 30 s. */
   readonly commitTimeoutMs?: number;
 }
 
@@ -20,7 +25,7 @@ export class CommitFailedError extends Error {
 }
 
 /** @throws CommitFailedError when the commit is rejected, or open for longer than `commitTimeoutMs` */
-export async function watchCommit(commit: Promise<boolean>, watch: CommitWatch): Promise<boolean> {
+export async function watchCommit(commit: Promise<void>, watch: CommitWatch): Promise<void> {
   const { batchNumber, onSlowCommit } = watch;
   const warnMs = watch.commitWarnMs ?? COMMIT_WARN_MS;
   const timeoutMs = watch.commitTimeoutMs ?? COMMIT_TIMEOUT_MS;
@@ -38,7 +43,7 @@ export async function watchCommit(commit: Promise<boolean>, watch: CommitWatch):
     );
   });
   try {
-    return await Promise.race([commit.catch((error) => failed(batchNumber, error)), late]);
+    await Promise.race([commit.catch((error) => failed(batchNumber, error)), late]);
   } finally {
     clearTimeout(warn);
     clearTimeout(giveUp);
@@ -46,6 +51,7 @@ export async function watchCommit(commit: Promise<boolean>, watch: CommitWatch):
 }
 
 async function failed(batchNumber: number, error: unknown): Promise<never> {
+  if (error instanceof FencedError) throw error;
   const cause = await causeOf(error);
   const reason = cause instanceof Error ? cause.message : String(cause);
   throw new CommitFailedError(`batch ${batchNumber} could not be written: ${reason}`, { cause });

@@ -1,7 +1,7 @@
 /**
  * What a data directory is: its format, its partitions, who may read it.
  *
- *     holdfast.json    {"format": 2, "slots": 4096}
+ *     holdfast.json    {"format": 3, "slots": 4096}
  *     lock/            who has the directory (directory-lock.ts)
  *     partitions/0/    the store of partition 0; 0.new/ while it is made
  *
@@ -25,7 +25,7 @@ import { SLOT_COUNT } from "../../protocol/ids.ts";
 import { UnknownFormatError } from "./store.ts";
 
 /** Moves whenever rows change so that an older Holdfast could not read them. */
-export const DATA_FORMAT = 2;
+export const DATA_FORMAT = 3;
 const FORMAT_FILE = "holdfast.json";
 
 interface FormatFile {

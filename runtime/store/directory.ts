@@ -3,7 +3,8 @@ import { mkdirSync, statSync } from "node:fs";
 import { dirname, resolve } from "node:path";
 import { makePartition, prepareDataDirectory, syncDirectories } from "./data-directory.ts";
 import { lockDirectory, type DirectoryLock } from "./directory-lock.ts";
-import { makeLmdbStore, openLmdbStore, type LmdbStoreOptions } from "./lmdb.ts";
+import { makeLmdbRows } from "./lmdb.ts";
+import { openLoggedStore, type LoggedStoreOptions } from "./logged-store.ts";
 import type { Store } from "./store.ts";
 
 export interface OpenDirectory {
@@ -21,15 +22,15 @@ export interface OpenDirectory {
  */
 export async function openDirectory(
   dataDir: string,
-  options: Omit<LmdbStoreOptions, "path"> = {},
+  options: Omit<LoggedStoreOptions, "path"> = {},
 ): Promise<OpenDirectory> {
   const directory = resolve(dataDir);
   makeDirectory(directory);
   const lock = await lockDirectory(directory);
   try {
     const path = prepareDataDirectory(directory, 0);
-    await makePartition(path, makeLmdbStore);
-    const store = openLmdbStore({ ...options, path });
+    await makePartition(path, makeLmdbRows);
+    const store = openLoggedStore({ ...options, path });
     syncDirectories(directory, path);
     return { store, close: () => closeAll(store, lock) };
   } catch (error) {

@@ -1,9 +1,8 @@
 /**
- * The store on LMDB, and the only file that knows lmdb-js.
+ * The rows on LMDB, and the only file that knows lmdb-js.
  *
- * Owns how batches become durable and how rows lie on the disk. The committer owns when and in which
- * order batches come; `directory-lock.ts` keeps a second runtime out, and the epoch here is the
- * second guard.
+ * Owns how rows lie on the disk. `logged-store.ts` owns what is written here when; `directory-lock.ts`
+ * keeps a second runtime out, and the epoch here is the second guard.
  *
  *     meta    "epoch"   version: the epoch         "last"   row of number u48 | digest 16 bytes
  *     rows    key       row (row.ts); of a value above 256 KiB only its size (chunks.ts)
@@ -11,19 +10,20 @@
  *
  * 1. `overlappingSync: false`: what LMDB shows is on the disk, and a failed flush is an error. In
  *    lmdb-js's default mode unflushed data is visible and a failed meta page counts as success.
- * 2. A commit is one conditional batch on the version of "epoch": whole or not at all, and nothing
- *    at all once another runtime has opened the directory.
+ * 2. What is applied is one conditional batch on the version of "epoch": whole or not at all, and
+ *    nothing at all once another runtime has opened the directory.
  * 3. Everything is encoded and checked before: what throws inside the callback of a batch would
  *    leave its first half committed.
- * 4. After `open` there is no synchronous write: it would commit half of a batch that is under way.
- * 5. One commit at a time reaches LMDB, so that a commit sees the rows as the one before left them.
- * 6. A commit that fails or is late is the last one: after a failed flush the next one may lie.
+ * 4. After `applySync`, which comes before all else, there is no synchronous write: it would commit
+ *    half of a batch that is under way.
+ * 5. One `apply` at a time, so that each sees the rows as the one before left them.
+ * 6. One that fails or is late is the last one: after a failed flush the next one may lie.
  * 7. A range is read in one go: an iterator that stays open pins pages, and the file grows.
  */
 import { mkdirSync } from "node:fs";
 import { open, type Database, type RootDatabase, type RootDatabaseOptionsWithPath } from "lmdb";
-import { DamagedRow, type Range, type Row, type RowKey } from "../core/tx.ts";
-import { batchDigest, checkFollows, decodeBatch, StoredWrite, type Batch } from "./batch.ts";
+import { DamagedRow, type Range, type ReadTx, type Row, type RowKey } from "../core/tx.ts";
+import type { Position, StoredWrite } from "./batch.ts";
 import {
   CHUNK_BYTES,
   CHUNK_INDEX_BYTES,
@@ -32,20 +32,8 @@ import {
   chunkKey,
   joinChunks,
 } from "./chunks.ts";
-import { CommitFailedError, watchCommit } from "./commit-watch.ts";
 import { openRow, ROW_HEADER_BYTES, sealedRow } from "./row.ts";
-import { CorruptRowError, FencedError, type Store } from "./store.ts";
-
-export interface LmdbStoreOptions {
-  /** Directory of the partition; made, for its owner alone, when it is not there. */
-  readonly path: string;
-  /** A commit has taken `commitWarnMs`, and goes on. */
-  readonly onSlowCommit?: (elapsedMs: number) => void;
-  /** Default 10 s. */
-  readonly commitWarnMs?: number;
-  /** When a commit counts as failed. Default 30 s. */
-  readonly commitTimeoutMs?: number;
-}
+import { CorruptRowError, FencedError } from "./store.ts";
 
 const EPOCH = Buffer.from("epoch");
 const LAST = Buffer.from("last");
@@ -66,11 +54,6 @@ type Options = RootDatabaseOptionsWithPath & {
 
 type Table = Database<Buffer, Buffer>;
 
-interface Position {
-  readonly number: number;
-  readonly digest: string;
-}
-
 /** One write, ready to be handed over. */
 interface Planned {
   readonly key: Buffer;
@@ -82,187 +65,138 @@ interface Planned {
 }
 
 /**
- * Opens the store in a directory, or makes it, and begins the next epoch, durable when this returns.
- * The caller syncs the directories, whose entries LMDB does not flush.
- */
-export function openLmdbStore(options: LmdbStoreOptions): Store {
-  return new LmdbStore(options);
-}
-
-/**
- * Makes an empty store in a directory that is there; on the disk when it resolves, but for the names
+ * Makes an empty file in a directory that is there; on the disk when it resolves, but for the names
  * in that directory. LMDB writes the first two pages of a new file without a flush in between: of a
- * file that a power loss has left with only one of them it dies (SIGSEGV) at every later start. So a
- * store is made under another name, and `openLmdbStore` only sees whole ones.
+ * file that a power loss has left with only one of them it dies (SIGSEGV) at every later start. So it
+ * is made under another name, and `LmdbRows` only sees whole ones.
  */
-export async function makeLmdbStore(path: string): Promise<void> {
+export async function makeLmdbRows(path: string): Promise<void> {
   const env = openEnvironment(path);
   openTables(env);
   await env.close();
 }
 
-/** A store that nobody has open, to be looked at row by row, damaged ones among them. */
-export interface StoreInspection {
-  readonly batchNumber: number;
-  get(key: RowKey): Inspected | undefined;
-  /** In key order. */
-  range(range: Range): (readonly [RowKey, Inspected])[];
+/** Rows that nobody has open, to be looked at, damaged ones among them. */
+export interface LmdbInspection extends ReadTx {
+  /** The last batch that was applied. */
+  readonly position: Position;
   /** Pieces of values that no row speaks of. */
   loosePieces(): number;
   close(): Promise<void>;
 }
 
-/** A value, or what is wrong with its row. */
-export type Inspected = { readonly value: Uint8Array } | { readonly damage: string };
-
-/** Changes nothing in there. @throws when there is no store, or none that LMDB can open */
-export function inspectLmdbStore(path: string): StoreInspection {
+/** Changes nothing in there. @throws when there is nothing, or nothing that LMDB can open */
+export function inspectLmdbRows(path: string): LmdbInspection {
   const env = openEnvironment(path, { readOnly: true });
   const { meta, rows, chunks } = openTables(env);
-  const inspect = (key: RowKey, stored: Buffer): Inspected => {
-    try {
-      return { value: valueOf(chunks, key, stored) };
-    } catch (error) {
-      return { damage: error instanceof Error ? error.message : String(error) };
-    }
-  };
   return {
-    batchNumber: decodeLast(openRow("last", meta.getBinary(LAST) ?? NOTHING)).number,
-    get: (key) => {
-      const stored = rows.getBinary(Buffer.from(key, "latin1"));
-      return stored && inspect(key, stored);
-    },
-    range: (range) =>
-      rangeOf(rows, range).map(([key, stored]) => [key, inspect(key, stored)] as const),
+    position: positionIn(meta),
+    get: (key) => getFrom(rows, chunks, key),
+    range: (range) => rangeFrom(rows, chunks, range),
     loosePieces: () => countLoosePieces(rows, chunks),
     close: () => env.close(),
   };
 }
 
-class LmdbStore implements Store {
+/**
+ * Begins the next epoch as it opens, durable when the constructor returns. The caller syncs the
+ * directories, whose entries LMDB does not flush.
+ */
+export class LmdbRows implements ReadTx {
   readonly epoch: number;
-  readonly batchNumber: number;
-  readonly batchDigest: string;
-  readonly #options: LmdbStoreOptions;
+  readonly #path: string;
   readonly #env: RootDatabase<Buffer, Buffer>;
   readonly #meta: Table;
   readonly #rows: Table;
   readonly #chunks: Table;
   /** Whether any value is in pieces: only then a write may leave some behind. */
   #hasChunks: boolean;
-  #submitted: Position;
-  #queue: Promise<void> = Promise.resolve();
-  #failure: Error | undefined;
-  #confirming: Promise<void> | undefined;
 
-  constructor(options: LmdbStoreOptions) {
-    this.#options = options;
-    mkdirSync(options.path, { recursive: true, mode: 0o700 });
-    this.#env = openEnvironment(options.path);
+  /** @param path directory of the partition; made, for its owner alone, when it is not there */
+  constructor(path: string) {
+    this.#path = path;
+    mkdirSync(path, { recursive: true, mode: 0o700 });
+    this.#env = openEnvironment(path);
     const { meta, rows, chunks } = openTables(this.#env);
     this.#meta = meta;
     this.#rows = rows;
     this.#chunks = chunks;
     this.epoch = this.#beginEpoch();
-    this.#submitted = decodeLast(openRow("last", this.#meta.getBinary(LAST) ?? NOTHING));
-    this.batchNumber = this.#submitted.number;
-    this.batchDigest = this.#submitted.digest;
     this.#hasChunks = [...this.#chunks.getKeys({ start: FIRST_KEY, limit: 1 })].length > 0;
   }
 
+  /** The last batch that was applied. Read as it opens. */
+  get position(): Position {
+    return positionIn(this.#meta);
+  }
+
   get(key: RowKey): Uint8Array | undefined {
-    const stored = this.#rows.getBinary(Buffer.from(key, "latin1"));
-    return stored === undefined ? undefined : this.#value(key, stored);
+    return getFrom(this.#rows, this.#chunks, key);
   }
 
   range(range: Range): Row[] {
-    return rangeOf(this.#rows, range).map(([key, stored]) => [key, this.#value(key, stored)]);
+    return rangeFrom(this.#rows, this.#chunks, range);
   }
 
-  commit(bytes: Uint8Array): Promise<void> {
-    if (this.#failure) return Promise.reject(this.#failure);
-    let batch: Batch;
-    try {
-      batch = decodeBatch(bytes);
-      checkFollows(batch, { epoch: this.epoch, ...this.#submitted });
-    } catch (error) {
-      return Promise.reject(this.#fail(error));
-    }
-    const position = { number: batch.number, digest: batchDigest(bytes) };
-    this.#submitted = position;
-    const done = this.#queue.then(() => this.#commitNext(batch, position));
-    // Whoever waits for the queue only wants it to be empty; the failure is kept.
-    this.#queue = done.catch(() => undefined);
-    return done;
+  /**
+   * Writes what leads to the batch at `position`, in any order, each key once; durable, and shown by
+   * reads, when it resolves.
+   *
+   * @throws FencedError when another runtime has opened the directory
+   */
+  async apply(writes: readonly StoredWrite[], position: Position): Promise<void> {
+    const plan = this.#plan(writes);
+    const applied = await this.#meta.ifVersion(EPOCH, this.epoch, () => this.#put(plan, position));
+    if (!applied) throw this.#fenced();
+    // From here on reads must show it: what covered these rows is about to let go of them.
+    this.#env.resetReadTxn();
   }
 
-  confirm(): Promise<void> {
-    // All who ask before the look share it: it comes after whatever they have read.
-    this.#confirming ??= new Promise((resolve, reject) => {
-      setImmediate(() => {
-        this.#confirming = undefined;
-        try {
-          this.#checkEpoch();
-          resolve();
-        } catch (error) {
-          reject(this.#fail(error));
-        }
-      });
-    });
-    return this.#confirming;
+  /** The same while nothing else is under way yet: at the start. */
+  applySync(writes: readonly StoredWrite[], position: Position): void {
+    const plan = this.#plan(writes);
+    this.#env.transactionSync(() => this.#put(plan, position));
   }
 
-  async close(): Promise<void> {
-    await this.#queue;
-    await this.#confirming?.catch(() => undefined);
-    // LMDB may be stuck for good in what failed; only the end of the process gets out of that.
-    if (this.#failure instanceof CommitFailedError) return;
-    this.#failure ??= new Error("the store is closed");
-    await this.#env.close();
+  /** @throws FencedError when another runtime has opened the directory */
+  checkEpoch(): void {
+    this.#env.resetReadTxn();
+    if (this.#meta.getEntry(EPOCH)?.version !== this.epoch) throw this.#fenced();
   }
 
-  async #commitNext(batch: Batch, position: Position): Promise<void> {
-    if (this.#failure) throw this.#failure;
-    try {
-      const written = this.#write(batch, position);
-      const applied = await watchCommit(written, { ...this.#options, batchNumber: batch.number });
-      if (!applied) throw this.#fenced();
-      // From here on reads must show the batch: the overlay is about to let go of it.
-      this.#env.resetReadTxn();
-    } catch (error) {
-      throw this.#fail(error);
+  close(): Promise<void> {
+    return this.#env.close();
+  }
+
+  /** Nearly all are written as they are. */
+  #plan(writes: readonly StoredWrite[]): (StoredWrite | Planned)[] {
+    return writes.map((write) => (this.#isWhole(write) ? write : this.#planOne(write)));
+  }
+
+  #put(plan: readonly (StoredWrite | Planned)[], position: Position): void {
+    // The promises of single writes say nothing: that of the batch does.
+    void this.#meta.put(LAST, sealedRow("last", encodeLast(position)), 0);
+    for (const write of plan) {
+      if ("chunks" in write) this.#putPlanned(write);
+      else if (write.stored === undefined) void this.#rows.remove(write.keyBytes);
+      else void this.#rows.put(write.keyBytes, write.stored);
     }
   }
 
-  #write(batch: Batch, position: Position): Promise<boolean> {
-    const last = sealedRow("last", encodeLast(position));
-    const plan = batch.writes.map((write) => (this.#isWhole(write) ? write : this.#plan(write)));
-    return this.#meta.ifVersion(EPOCH, this.epoch, () => {
-      // The promises of single writes say nothing: that of the batch does.
-      void this.#meta.put(LAST, last, 0);
-      for (const write of plan) {
-        if (write instanceof StoredWrite) {
-          if (write.stored === undefined) void this.#rows.remove(write.keyBytes);
-          else void this.#rows.put(write.keyBytes, write.stored);
-          continue;
-        }
-        const { key, row, chunks, staleFrom, staleTo } = write;
-        if (row === undefined) void this.#rows.remove(key);
-        else void this.#rows.put(key, row);
-        for (const [i, chunk] of chunks.entries()) void this.#chunks.put(chunkKey(key, i), chunk);
-        for (let i = staleFrom; i < staleTo; i++) void this.#chunks.remove(chunkKey(key, i));
-      }
-    });
+  #putPlanned({ key, row, chunks, staleFrom, staleTo }: Planned): void {
+    if (row === undefined) void this.#rows.remove(key);
+    else void this.#rows.put(key, row);
+    for (const [i, chunk] of chunks.entries()) void this.#chunks.put(chunkKey(key, i), chunk);
+    for (let i = staleFrom; i < staleTo; i++) void this.#chunks.remove(chunkKey(key, i));
   }
 
-  /** Nearly all are: nothing has to be planned for them. */
   #isWhole({ stored }: StoredWrite): boolean {
     return (
       !this.#hasChunks && (stored === undefined || stored.length <= ROW_HEADER_BYTES + CHUNK_BYTES)
     );
   }
 
-  #plan({ keyBytes: key, stored: row }: StoredWrite): Planned {
+  #planOne({ keyBytes: key, stored: row }: StoredWrite): Planned {
     const staleTo = this.#hasChunks ? this.#chunksOf(key) : 0;
     if (row === undefined) return { key, row: undefined, chunks: [], staleFrom: 0, staleTo };
     if (row.length <= ROW_HEADER_BYTES + CHUNK_BYTES) {
@@ -279,10 +213,6 @@ class LmdbStore implements Store {
     return stored === undefined ? 0 : chunkCount(stored);
   }
 
-  #value(key: RowKey, stored: Buffer): Uint8Array {
-    return markedValueOf(this.#chunks, key, stored);
-  }
-
   /** The last synchronous write: nothing else is under way yet. */
   #beginEpoch(): number {
     return this.#env.transactionSync(() => {
@@ -297,22 +227,24 @@ class LmdbStore implements Store {
     });
   }
 
-  #checkEpoch(): void {
-    if (this.#failure) throw this.#failure;
-    this.#env.resetReadTxn();
-    if (this.#meta.getEntry(EPOCH)?.version !== this.epoch) throw this.#fenced();
-  }
-
   #fenced(): FencedError {
     return new FencedError(
-      `another runtime has opened ${this.#options.path} after this one (epoch ${this.epoch}); this one stops`,
+      `another runtime has opened ${this.#path} after this one (epoch ${this.epoch}); this one stops`,
     );
   }
+}
 
-  #fail(error: unknown): Error {
-    this.#failure ??= error instanceof Error ? error : new Error(String(error));
-    return this.#failure;
-  }
+function positionIn(meta: Table): Position {
+  return decodeLast(openRow("last", meta.getBinary(LAST) ?? NOTHING));
+}
+
+function getFrom(rows: Table, chunks: Table, key: RowKey): Uint8Array | undefined {
+  const stored = rows.getBinary(Buffer.from(key, "latin1"));
+  return stored === undefined ? undefined : markedValueOf(chunks, key, stored);
+}
+
+function rangeFrom(rows: Table, chunks: Table, range: Range): Row[] {
+  return rangeOf(rows, range).map(([key, stored]) => [key, markedValueOf(chunks, key, stored)]);
 }
 
 function rangeOf(rows: Table, { from, to, limit }: Range): (readonly [RowKey, Buffer])[] {

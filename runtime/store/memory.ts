@@ -31,6 +31,8 @@ export class MemoryStore implements Store {
   readonly epoch: number;
   readonly batchNumber: number;
   readonly batchDigest: string;
+  /** It fails in commits alone. */
+  readonly failed: Promise<Error> = new Promise(() => undefined);
   readonly #disk: MemoryDisk;
   readonly #manual: boolean;
   #pending: PendingCommit[] = [];

@@ -25,6 +25,8 @@ export interface Store extends ReadTx {
   commit(batch: Uint8Array): Promise<void>;
   /** Resolves if the epoch is still ours; rejects with FencedError if not. */
   confirm(): Promise<void>;
+  /** Resolves when the store has failed in something that nobody waits for; it takes no commits any more. */
+  readonly failed: Promise<Error>;
   /** Waits for commits in flight. */
   close(): Promise<void>;
 }
@@ -42,6 +44,15 @@ export class DirectoryInUseError extends Error {
 /** The data was written by a version of Holdfast whose format this one does not know. */
 export class UnknownFormatError extends Error {
   override readonly name = "UnknownFormatError";
+}
+
+/** The commit log of an earlier runtime lacks something that was durable. */
+export class DamagedLogError extends Error {
+  override readonly name = "DamagedLogError";
+
+  constructor(problem: string) {
+    super(`${problem}. Restore the data directory from a backup.`);
+  }
 }
 
 /** A stored row that does not match its checksum or cannot be decoded. */

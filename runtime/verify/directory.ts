@@ -2,9 +2,9 @@
 import { resolve } from "node:path";
 import { findPartition } from "../store/data-directory.ts";
 import { lockDirectory } from "../store/directory-lock.ts";
-import { inspectLmdbStore, type StoreInspection } from "../store/lmdb.ts";
+import { inspectStore, type StoreInspection } from "../store/inspect-store.ts";
 import { printableKey } from "../store/row.ts";
-import type { RowKey } from "../core/tx.ts";
+import { DamagedRow, type RowKey } from "../core/tx.ts";
 import type { Stored, VerifySource } from "./rows.ts";
 import { verifyRows } from "./verify.ts";
 
@@ -38,7 +38,7 @@ export async function verifyDirectory(
   const path = findPartition(directory, 0);
   const lock = await lockDirectory(directory);
   try {
-    const store = inspectLmdbStore(path);
+    const store = await inspectStore(path);
     try {
       return verifyStore(store, onProblem);
     } finally {
@@ -75,17 +75,24 @@ function endOf(prefix: string): RowKey {
 
 function sourceOf(store: StoreInspection): VerifySource {
   return {
-    look: (key) => store.get(key),
+    look: (key) => {
+      const value = store.get(key);
+      return value && storedOf(value);
+    },
     *scan(prefix): Generator<readonly [RowKey, Stored]> {
       const to = endOf(prefix);
       let from = prefix;
       for (;;) {
         const rows = store.range({ from, to, limit: BATCH });
-        yield* rows;
+        for (const [key, value] of rows) yield [key, storedOf(value)];
         const last = rows.at(-1);
         if (rows.length < BATCH || last === undefined) return;
         from = `${last[0]}\0`;
       }
     },
   };
+}
+
+function storedOf(value: Uint8Array): Stored {
+  return value instanceof DamagedRow ? { damage: value.problem } : { value };
 }

@@ -1,9 +1,12 @@
 /** `holdfast verify` on real directories: sound ones, damaged ones, and what is none. */
+import { cp, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { open } from "lmdb";
 import { afterEach, describe, expect, test } from "vitest";
 import { invocationKey, prefixEnd, INVOCATIONS } from "../../runtime/core/keys.ts";
+import { encodeNumber } from "../../runtime/core/rows.ts";
 import { openDirectory } from "../../runtime/store/directory.ts";
+import { BatchWriter } from "../contract/store.contract.ts";
 import { startRuntimeProcess, stopAll } from "../e2e/support/processes.ts";
 import { removeTemporaryDirectories, temporaryDirectory } from "../support/temporary-directory.ts";
 import { runCli } from "./run-cli.ts";
@@ -31,6 +34,30 @@ describe("holdfast verify", () => {
     const { code, out, err } = await runCli("verify", await store());
     expect([code, err]).toEqual([0, ""]);
     expect(out).toBe("sound: 0 rows, 0 invocations, up to batch 0\n");
+  });
+
+  test("counts what only the commit log has, and names a log that lacks a batch", async () => {
+    const dataDir = await temporaryDirectory();
+    const opened = await openDirectory(dataDir);
+    const writer = new BatchWriter(opened.store);
+    for (const at of [1, 2, 3]) await writer.commit({ h: encodeNumber(at) });
+    // As a kill leaves it: nothing is closed.
+    const left = await temporaryDirectory();
+    await cp(join(dataDir, "holdfast.json"), join(left, "holdfast.json"));
+    await cp(join(dataDir, "partitions"), join(left, "partitions"), { recursive: true });
+    await opened.close();
+    expect((await runCli("verify", left)).out).toBe(
+      "sound: 1 rows, 0 invocations, up to batch 3\n",
+    );
+    const log = join(left, "partitions/0/commit-log.1");
+    const bytes = await readFile(log);
+    bytes[4096 + 60]! ^= 1;
+    await writeFile(log, bytes);
+    const { code, err } = await runCli("verify", left);
+    expect(code).toBe(1);
+    expect(err).toContain(
+      `batch 1 cannot be read from the commit log ${log}, and batch 2 is there`,
+    );
   });
 
   test("names a row whose checksum is wrong, and ends with code 1", async () => {

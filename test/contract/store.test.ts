@@ -1,7 +1,7 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { openLmdbStore } from "../../runtime/store/lmdb.ts";
+import { openLoggedStore } from "../../runtime/store/logged-store.ts";
 import { MemoryDisk, MemoryStore } from "../../runtime/store/memory.ts";
 import type { Store } from "../../runtime/store/store.ts";
 import { storeContract } from "./store.contract.ts";
@@ -14,12 +14,12 @@ storeContract("the store in memory", async () => {
   };
 });
 
-storeContract("the store on LMDB", async () => {
+storeContract("the store that ships, a commit log in front of rows on LMDB", async () => {
   const path = await mkdtemp(join(tmpdir(), "holdfast-test-"));
   const opened: Store[] = [];
   return {
     open: async () => {
-      const store = openLmdbStore({ path: join(path, "0") });
+      const store = openLoggedStore({ path: join(path, "0") });
       opened.push(store);
       return store;
     },

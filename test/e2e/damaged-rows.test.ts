@@ -10,6 +10,7 @@ import { promisify } from "node:util";
 import { afterEach, expect, test } from "vitest";
 import { parseInvocationId } from "../../protocol/ids.ts";
 import { inputKey, invocationKey, journalKey, OPEN_COUNT } from "../../runtime/core/keys.ts";
+import { openDirectory } from "../../runtime/store/directory.ts";
 import { printableKey } from "../../runtime/store/row.ts";
 import { removeTemporaryDirectories, temporaryDirectory } from "../support/temporary-directory.ts";
 import { get, post, send, until } from "./support/ingress.ts";
@@ -32,6 +33,8 @@ afterEach(async () => {
 });
 
 async function flip(dataDir: string, keys: readonly string[]): Promise<void> {
+  // What only the commit log has goes to the rows.
+  await (await openDirectory(dataDir)).close();
   const hex = keys.map((key) => Buffer.from(key, "latin1").toString("hex"));
   await run(process.execPath, [FLIP_ROWS, join(dataDir, "partitions/0"), ...hex]);
 }

@@ -22,7 +22,7 @@ import { createServiceDirectory } from "../../runtime/ingress/service-directory.
 import { createLog } from "../../runtime/log.ts";
 import { createLoop, type Loop } from "../../runtime/loop.ts";
 import { createRequests, type Requests } from "../../runtime/requests.ts";
-import { openLmdbStore } from "../../runtime/store/lmdb.ts";
+import { openLoggedStore } from "../../runtime/store/logged-store.ts";
 import type { Store } from "../../runtime/store/store.ts";
 import { temporaryDirectory } from "../support/temporary-directory.ts";
 
@@ -45,7 +45,7 @@ export interface OpenRuntime {
 export async function openRuntime(given: Partial<Limits & HttpLimits> = {}): Promise<OpenRuntime> {
   const limits = { ...DEFAULT_LIMITS, ...given };
   const http = { ...DEFAULT_HTTP_LIMITS, ...given };
-  const store = openLmdbStore({ path: join(await temporaryDirectory(), "0") });
+  const store = openLoggedStore({ path: join(await temporaryDirectory(), "0") });
   const fatal: Error[] = [];
   const errors: unknown[] = [];
   const log = createLog("silent");

@@ -88,9 +88,9 @@ test(
 
 const missing = straceMissing();
 
-/** Resolves when the next flush of each thread is 5 s late. */
+/** Resolves when the next append to the commit log is 5 s late, on each thread. */
 async function stallDisk(pid: number): Promise<() => Promise<void>> {
-  const inject = ["-e", "trace=fdatasync", "-e", "inject=fdatasync:delay_enter=5000000:when=1"];
+  const inject = ["-e", "trace=pwritev", "-e", "inject=pwritev:delay_enter=5000000:when=1"];
   const strace = spawn("strace", ["-f", "-o", "/dev/null", ...inject, "-p", String(pid)], {
     stdio: ["ignore", "ignore", "pipe"],
   });
@@ -106,7 +106,7 @@ test(
   async (context) => {
     if (missing !== undefined && process.env["CI"] === "true") throw new Error(missing);
     context.skip(missing !== undefined, missing);
-    // One thread, so that one flush stalls and no more.
+    // One thread, so that one append stalls and no more.
     const env = { UV_THREADPOOL_SIZE: "1", HOLDFAST_INACTIVITY_TIMEOUT_MS: "300" };
     const world = await World.start({ name: "stall", seed: SEED, runtime: { env } });
     const { log } = world.runtime;

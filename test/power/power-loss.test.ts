@@ -15,7 +15,7 @@ import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { removeTemporaryDirectories } from "../support/temporary-directory.ts";
 import { checkImages } from "./support/check.ts";
-import { makePackage, type SourceChange } from "./support/compile.ts";
+import { makePackage, SMALL_LOG, type SourceChange } from "./support/compile.ts";
 import { runCampaign, type Campaign } from "./support/campaign.ts";
 import { straceMissing } from "./support/strace.ts";
 
@@ -40,7 +40,7 @@ beforeEach((context) => {
 test(
   "after a power loss at any moment nothing acknowledged is lost, and the rest is a whole prefix",
   async () => {
-    const built = await makePackage();
+    const built = await makePackage(SMALL_LOG);
     const result = await runCampaign(built, {
       recordings: RECORDINGS,
       images: IMAGES,
@@ -54,18 +54,54 @@ test(
   LIMIT_MS,
 );
 
+/** While a group is on its way to the rows, many batches go to the log. */
+const SLOW_ROWS = ["-e", "inject=fdatasync:delay_enter=100000"];
+
+test(
+  "while the rows are slow nothing of the log is written over that they do not have",
+  async () => {
+    const built = await makePackage(SMALL_LOG);
+    const options = { recordings: 2, images: 30, seed: SEED, straceFlags: SLOW_ROWS };
+    const result = await runCampaign(built, options);
+    report("slow rows", result);
+    expect(result.violations.slice(0, 10)).toEqual([]);
+    expect(result.images).toBe(2 * 30);
+  },
+  LIMIT_MS,
+);
+
 /** What proves that the images would show it. */
 const BROKEN_RUNTIMES: readonly (readonly [
   what: string,
   images: number,
   change: SourceChange,
   shows: readonly string[],
+  straceFlags: readonly string[],
 ])[] = [
   [
-    "whose store does not flush",
-    16,
+    "whose rows are not flushed",
+    40,
     { file: "runtime/store/lmdb.js", from: "overlappingSync: false,", to: "noSync: true," },
+    ["I1: "],
+    [],
+  ],
+  [
+    "whose commit log is not flushed",
+    16,
+    { file: "runtime/store/commit-log.js", from: "constants.O_DSYNC : 0", to: "0 : 0" },
     ["I1: ", "is answered before a commit is durable"],
+    [],
+  ],
+  [
+    "that writes over its commit log before the rows have what is in it",
+    16,
+    {
+      file: "runtime/store/commit-log.js",
+      from: "const full = this.#usedBytes > 0 && this.#head === this.#tail;",
+      to: "this.#tail = this.#head; this.#usedBytes = 0; const full = false;",
+    },
+    ["cannot be read from the commit log"],
+    SLOW_ROWS,
   ],
   [
     "that does not wait for the batch of an answer",
@@ -76,20 +112,22 @@ const BROKEN_RUNTIMES: readonly (readonly [
       to: "batch > Infinity)",
     },
     ["I1: ", "is answered before a commit is durable", "rule 2: "],
+    [],
   ],
   [
     "that does not flush the directories",
     40,
     { file: "runtime/store/directory.js", from: "syncDirectories(directory, path);", to: "" },
     ["I1: ", "rule 2: "],
+    [],
   ],
 ];
 
 test.each(BROKEN_RUNTIMES)(
   "a runtime %s is found out",
-  async (what, images, change, shows) => {
-    const built = await makePackage(change);
-    const result = await runCampaign(built, { recordings: 1, images, seed: SEED });
+  async (what, images, change, shows, straceFlags) => {
+    const built = await makePackage(SMALL_LOG, change);
+    const result = await runCampaign(built, { recordings: 1, images, seed: SEED, straceFlags });
     report(`a runtime ${what}`, result);
     expect(result.broken).toBeGreaterThan(0);
     for (const kind of shows) {

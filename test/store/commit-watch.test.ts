@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { watchCommit } from "../../runtime/store/commit-watch.ts";
+import { FencedError } from "../../runtime/store/store.ts";
 
 beforeEach(() => {
   vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
@@ -8,12 +9,13 @@ afterEach(() => {
   vi.useRealTimers();
 });
 
-const never = new Promise<boolean>(() => undefined);
+const never = new Promise<void>(() => undefined);
 
 describe("a commit", () => {
   test("passes its outcome on, and leaves no timer behind", async () => {
-    expect(await watchCommit(Promise.resolve(true), { batchNumber: 1 })).toBe(true);
-    expect(await watchCommit(Promise.resolve(false), { batchNumber: 2 })).toBe(false);
+    await watchCommit(Promise.resolve(), { batchNumber: 1 });
+    const fenced = Promise.reject(new FencedError("another runtime"));
+    await expect(watchCommit(fenced, { batchNumber: 2 })).rejects.toThrow(FencedError);
     expect(vi.getTimerCount()).toBe(0);
   });
 
@@ -34,7 +36,7 @@ describe("a commit", () => {
   });
 
   test("that is rejected tells the reason that lmdb-js keeps in a second promise", async () => {
-    const rejected = (commitError?: Promise<never>): Promise<boolean> =>
+    const rejected = (commitError?: Promise<never>): Promise<void> =>
       Promise.reject(Object.assign(new Error("Commit failed"), { commitError }));
     await expect(
       watchCommit(rejected(Promise.reject(new Error("Input/output error"))), { batchNumber: 7 }),
@@ -46,7 +48,7 @@ describe("a commit", () => {
 
   test("that is rejected after it was given up disturbs nobody", async () => {
     let reject: (error: Error) => void = () => undefined;
-    const commit = new Promise<boolean>((_, no) => {
+    const commit = new Promise<void>((_, no) => {
       reject = no;
     });
     const outcome = watchCommit(commit, { batchNumber: 7 }).catch((error: unknown) => error);

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { open, type Database } from "lmdb";
 import { afterEach, describe, expect, test } from "vitest";
 import { DamagedRow } from "../../runtime/core/tx.ts";
-import { openLmdbStore } from "../../runtime/store/lmdb.ts";
+import { openLoggedStore } from "../../runtime/store/logged-store.ts";
 import type { Store } from "../../runtime/store/store.ts";
 import { BatchWriter, text } from "../contract/store.contract.ts";
 import { removeTemporaryDirectories, temporaryDirectory } from "../support/temporary-directory.ts";
@@ -17,7 +17,7 @@ afterEach(async () => {
 });
 
 function openStore(path: string): Store {
-  const store = openLmdbStore({ path });
+  const store = openLoggedStore({ path });
   stores.push(store);
   return store;
 }

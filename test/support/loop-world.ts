@@ -75,6 +75,7 @@ export class LoopWorld {
         return done;
       },
       confirm: () => store.confirm(),
+      failed: store.failed,
       close: () => store.close(),
     };
   }

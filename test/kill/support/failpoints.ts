@@ -20,6 +20,8 @@ export interface Failpoint {
 
 const loop = "runtime/loop.js";
 const lmdb = "runtime/store/lmdb.js";
+const logged = "runtime/store/logged-store.js";
+const commitLog = "runtime/store/commit-log.js";
 const outlet = "runtime/outlet.js";
 const server = "runtime/server.js";
 const directory = "runtime/store/directory.js";
@@ -44,19 +46,34 @@ const UNDER_LOAD: readonly Omit<Failpoint, "phase">[] = [
     before: "await this.#options.store.commit(sealed.bytes);",
   },
   {
-    name: "between two writes of a batch",
-    file: lmdb,
-    after: "void this.#meta.put(LAST, last, 0);",
-  },
-  {
-    name: "after a batch was submitted",
-    file: lmdb,
-    after: "const written = this.#write(batch, position);",
+    name: "after a batch went to the log, before its write is told",
+    file: commitLog,
+    after: "const written = writeBuffers(this.#file, [header, batch], place.at);",
   },
   {
     name: "as a batch is durable and nobody knows",
+    file: logged,
+    before: "this.#hold(batch, bytes.length, position);",
+  },
+  {
+    name: "as a group leaves for the rows",
+    file: logged,
+    before: "const stored = writes.map(",
+  },
+  {
+    name: "between two writes of a group",
     file: lmdb,
-    before: "// From here on reads must show the batch",
+    after: 'void this.#meta.put(LAST, sealedRow("last", encodeLast(position)), 0);',
+  },
+  {
+    name: "as a group is in the rows and nobody knows",
+    file: lmdb,
+    before: "// From here on reads must show it",
+  },
+  {
+    name: "as a group is in the rows, before its pages of the log are free",
+    file: logged,
+    before: "this.#log.release(mark);",
   },
   {
     name: "after the overlay let go of a batch, before its effects",
@@ -120,7 +137,27 @@ const AT_EVERY_START: readonly Omit<Failpoint, "phase">[] = [
     after: "this.#meta.putSync(EPOCH, NOTHING, epoch);",
   },
   {
-    name: "as the epoch is durable, before the directories are",
+    name: "as the epoch is durable, before the logs of others are read",
+    file: logged,
+    after: "const rows = new LmdbRows(path);",
+  },
+  {
+    name: "as the logs of others are in the rows, before they go",
+    file: logged,
+    before: "removeLogs(logs);",
+  },
+  {
+    name: "as no log is there",
+    file: logged,
+    after: "removeLogs(logs);",
+  },
+  {
+    name: "as the new log is made, under another name",
+    file: commitLog,
+    before: "renameSync(draft, this.#path);",
+  },
+  {
+    name: "as the log has its name, before the directories are durable",
     file: directory,
     before: "syncDirectories(directory, path);",
   },

@@ -6,7 +6,7 @@
  * Says one JSON object per line: {"begun": n} before an image, {"checked": n, "violations": [...]}
  * after it, and first {"order": [...]}, what the order of system calls alone shows.
  */
-import { readFileSync } from "node:fs";
+import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import type { RecordingFile } from "../support/record.ts";
 import { planImage, writeImage } from "../support/image.ts";
@@ -24,9 +24,14 @@ const recording = readRecording(
   dataDir,
   Array.from({ length: tenures }, (_, i) => ({
     trace: readFileSync(join(path, `trace-${i}`), "latin1"),
-    leftBehind: readFileSync(join(path, `left-${i}.mdb`)),
+    leftBehind: filesIn(join(path, `left-${i}`)),
   })),
 );
+
+function filesIn(directory: string): Map<string, Buffer> {
+  return new Map(readdirSync(directory).map((name) => [name, readFileSync(join(directory, name))]));
+}
+
 // Only what carries an idempotency key is asked for again.
 const repeated = new Set(observed.map((it) => it.id));
 say({

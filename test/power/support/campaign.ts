@@ -4,13 +4,15 @@ import { join } from "node:path";
 import { temporaryDirectory } from "../../support/temporary-directory.ts";
 import { checkImages, type Checked } from "./check.ts";
 import type { Package } from "./compile.ts";
-import { record } from "./record.ts";
+import { record, StartRefused } from "./record.ts";
 
 export interface CampaignOptions {
   readonly recordings: number;
   /** Of each recording. */
   readonly images: number;
   readonly seed: number;
+  /** More for strace: faults. */
+  readonly straceFlags?: readonly string[];
   /** Where recordings go that show a violation. Without it nothing is kept. */
   readonly keepIn?: string;
 }
@@ -39,7 +41,13 @@ export async function runCampaign(built: Package, options: CampaignOptions): Pro
       const number = next++;
       const recording = join(path, `recording-${number}`);
       const seed = options.seed + number;
-      await record(built, recording, { seed });
+      const { straceFlags = [] } = options;
+      const refused = await refusal(record(built, recording, { seed, straceFlags }));
+      if (refused !== undefined) {
+        sum.broken++;
+        sum.violations.push(`seed ${seed}: ${refused}`);
+        continue;
+      }
       const checked = await checkImages(built, { recording, images: options.images });
       add(sum, checked);
       if (checked.violations.length > 0 && options.keepIn !== undefined) {
@@ -50,6 +58,17 @@ export async function runCampaign(built: Package, options: CampaignOptions): Pro
   };
   await Promise.all(Array.from({ length: LANES }, lane));
   return sum;
+}
+
+/** What a runtime said that did not start on what its predecessor had left. */
+async function refusal(recorded: Promise<void>): Promise<string | undefined> {
+  try {
+    await recorded;
+    return undefined;
+  } catch (error) {
+    if (error instanceof StartRefused) return error.message;
+    throw error;
+  }
 }
 
 function add(sum: Campaign, checked: Checked): void {

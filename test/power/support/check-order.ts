@@ -1,8 +1,8 @@
 /**
- * What the order of the system calls shows by itself, without any image: the pages of a commit are
- * flushed before its meta page is written, and the meta page is written before anybody is answered.
+ * What the order of the system calls shows by itself, without any image: the pages of LMDB are flushed
+ * before their meta page is written, and an answer comes after a record of the commit log is durable.
  */
-import type { Acknowledgement, Recording } from "./recording.ts";
+import { DATA_FILE, type Acknowledgement, type Recording } from "./recording.ts";
 
 /** @param repeated ids of invocations that may have been asked for more than once */
 export function brokenOrder(recording: Recording, repeated: ReadonlySet<string>): string[] {
@@ -10,7 +10,9 @@ export function brokenOrder(recording: Recording, repeated: ReadonlySet<string>)
 }
 
 /** Between the last page of a commit and its meta page lies a flush, from its begin to its end. */
-function brokenCommits({ writes, flushes }: Recording): string[] {
+function brokenCommits(recording: Recording): string[] {
+  const writes = recording.writes.filter((it) => it.file === DATA_FILE);
+  const flushes = recording.flushes.filter((it) => it.file === DATA_FILE);
   let lastPage = 0;
   return writes.flatMap((write) => {
     if (!write.synced) {
@@ -31,19 +33,18 @@ function brokenCommits({ writes, flushes }: Recording): string[] {
  * whether it was asked for again.
  */
 function brokenAnswers(
-  { writes, flushes, acknowledgements }: Recording,
+  { writes, acknowledgements }: Recording,
   repeated: ReadonlySet<string>,
 ): string[] {
+  const appends = writes.filter((it) => it.file !== DATA_FILE && it.synced);
   const lastOn = new Map<string, number>();
   const final = new Map(acknowledgements.map((it) => [it.socket, it]));
   return acknowledgements.flatMap((answer: Acknowledgement) => {
     const asked = lastOn.get(answer.socket) ?? 0;
     lastOn.set(answer.socket, answer.line);
     if (repeated.has(answer.id) || final.get(answer.socket) === answer) return [];
-    const page = writes.find((it) => !it.synced && it.startLine > asked);
-    const flush = page && flushes.find((it) => it.startLine > page.endLine);
-    const meta = flush && writes.find((it) => it.synced && it.startLine > flush.endLine);
-    const durable = meta !== undefined && meta.endLine < answer.line;
+    const record = appends.find((it) => it.startLine > asked);
+    const durable = record !== undefined && record.endLine < answer.line;
     return durable
       ? []
       : [`line ${answer.line}: ${answer.id} is answered before a commit is durable`];

@@ -18,6 +18,16 @@ export interface Package {
   script(name: string): string;
 }
 
+/**
+ * A commit log that is full again and again under the load of these tests: what it frees too early is
+ * written over, and large batches go past it.
+ */
+export const SMALL_LOG: SourceChange = {
+  file: "runtime/store/commit-log.js",
+  from: "LOG_BYTES = 4 * 1024 * 1024",
+  to: "LOG_BYTES = 64 * 1024",
+};
+
 /** A change of the built runtime: exactly one place in one file. */
 export interface SourceChange {
   readonly file: string;
@@ -25,7 +35,7 @@ export interface SourceChange {
   readonly to: string;
 }
 
-export async function makePackage(change?: SourceChange): Promise<Package> {
+export async function makePackage(...changes: readonly SourceChange[]): Promise<Package> {
   const path = await temporaryDirectory();
   await cp(join(ROOT, "dist"), join(path, "dist"), { recursive: true });
   await copyFile(join(ROOT, "package.json"), join(path, "package.json"));
@@ -34,7 +44,7 @@ export async function makePackage(change?: SourceChange): Promise<Package> {
   const project = join(ROOT, "test/power/processes");
   const outDir = join(path, "compiled");
   await promisify(execFile)(process.execPath, [tsc, "-p", project, "--outDir", outDir]);
-  if (change) await applyChange(join(path, "dist", change.file), change);
+  for (const change of changes) await applyChange(join(path, "dist", change.file), change);
   return {
     cli: join(path, "dist/cli/main.js"),
     script: (name) => join(outDir, "test/power/processes", `${name}.js`),

@@ -15,7 +15,8 @@ import type { Observed } from "./load.ts";
 import { startEmbedded } from "./start-embedded.ts";
 import { descriptorOf, parseTrace } from "./trace.ts";
 
-export type Syscall = "fdatasync" | "pwrite64" | "writev";
+/** "pwritev" appends to the commit log; the others are LMDB's. */
+export type Syscall = "pwritev" | "fdatasync" | "pwrite64" | "writev";
 
 export interface Fault {
   readonly syscall: Syscall;
@@ -25,9 +26,9 @@ export interface Fault {
 }
 
 export interface FaultRun {
-  /** Calls on data.mdb. */
+  /** Calls on the files of the partition. */
   readonly calls: number;
-  /** The fault met a call on data.mdb. Others meet an answer on its way to the client. */
+  /** The fault met one of these. Others meet an answer on its way to the client. */
   readonly hit: boolean;
   /** How the runtime ended: "code 0" when it closed in good order, "SIGQUIT" when it was stuck. */
   readonly end: string;
@@ -37,6 +38,7 @@ export interface FaultRun {
   readonly refused: readonly string[];
 }
 
+const FILES = /\/(data\.mdb|commit-log\.\d+)$/;
 export const CALLS = Number(process.env["HOLDFAST_POWER_CALLS"] ?? 10);
 /** Not an assertion about time: a runtime that neither closes nor ends is broken. */
 const STUCK_MS = 30_000;
@@ -68,7 +70,7 @@ export async function runWithFault(
     await once(strace, "exit");
   }
   const { calls } = parseTrace(await readFile(trace, "latin1"), 0);
-  const onData = calls.filter((it) => descriptorOf(it).path.endsWith("/data.mdb"));
+  const onData = calls.filter((it) => FILES.test(descriptorOf(it).path));
   const its = onData.filter((it) => it.name === fault?.syscall);
   return {
     ...script,
@@ -88,7 +90,7 @@ async function attach(
     ? ["-e", `inject=${fault.syscall}:error=${fault.error}:when=${fault.nth}`]
     : [];
   const flags = ["-f", "-y", "-x", "-s", "32", "-e", "signal=none"];
-  const calls = ["-e", "trace=fdatasync,pwrite64,writev", ...inject];
+  const calls = ["-e", "trace=fdatasync,pwrite64,writev,pwritev", ...inject];
   const strace = spawn("strace", [...flags, ...calls, "-o", trace, "-p", `${runtime.pid}`], {
     stdio: ["ignore", "ignore", "pipe"],
   });

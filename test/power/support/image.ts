@@ -9,7 +9,7 @@
 import { copyFileSync, mkdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { Random } from "../../simulation/random.ts";
-import type { DiskWrite, Recording } from "./recording.ts";
+import type { DiskWrite, FileId, NameChange, Recording } from "./recording.ts";
 
 export interface ImagePlan {
   /** What stands on an earlier line has happened. */
@@ -35,8 +35,8 @@ export function planImage(recording: Recording, seed: number): ImagePlan {
   };
 }
 
-function drawCut({ acknowledgements, created, lastLine }: Recording, random: Random): number {
-  const firstLine = created[0]?.line ?? 1;
+function drawCut({ acknowledgements, names, lastLine }: Recording, random: Random): number {
+  const firstLine = names[0]?.line ?? 1;
   const firstAnswer = acknowledgements[0]?.line ?? lastLine;
   const where = random.fraction();
   if (where < AT_START) return random.int(firstLine, firstAnswer);
@@ -55,35 +55,46 @@ export function writeImage(
   rmSync(target, { recursive: true, force: true });
   mkdirSync(target, { recursive: true });
   const random = new Random(plan.seed, "names");
-  for (const name of recording.created) {
+  for (const name of recording.names) {
     if (name.line >= plan.cutLine) continue;
     const durable = name.durableLine !== undefined && name.durableLine < plan.cutLine;
-    // Names come in the order of their creation: without its directory none is there.
+    // Names change in order: without its directory none is there.
     if (!durable && !random.chance(0.5)) return;
-    const path = join(target, name.path);
-    if (name.renamedFrom !== undefined) renameSync(join(target, name.renamedFrom), path);
-    else if (name.path.endsWith("data.mdb")) writeFileSync(path, imageOf(recording, plan));
-    else if (name.path.endsWith(".json")) copyFileSync(formatFile, path);
-    else mkdirSync(path);
+    changeName(recording, plan, { name, formatFile, target });
   }
 }
 
-function imageOf({ writes, flushes }: Recording, plan: ImagePlan): Buffer {
-  const begun = writes.filter((it) => it.startLine < plan.cutLine);
-  const flushed = lastLineFlushed(flushes, plan.cutLine);
+function changeName(
+  recording: Recording,
+  plan: ImagePlan,
+  at: { readonly name: NameChange; readonly formatFile: string; readonly target: string },
+): void {
+  const { change, from, file } = at.name;
+  const path = join(at.target, at.name.path);
+  if (change === "removed") rmSync(path);
+  else if (from !== undefined) renameSync(join(at.target, from), path);
+  else if (file !== undefined) writeFileSync(path, imageOf(recording, plan, file));
+  else if (path.endsWith(".json")) copyFileSync(at.formatFile, path);
+  else mkdirSync(path);
+}
+
+function imageOf(recording: Recording, plan: ImagePlan, file: FileId): Buffer {
+  const its = (it: { readonly file: FileId }): boolean => it.file === file;
+  const begun = recording.writes.filter((it) => its(it) && it.startLine < plan.cutLine);
+  const flushed = lastLineFlushed(recording.flushes.filter(its), plan.cutLine);
   const size = Math.max(0, ...begun.map((it) => it.offset + it.bytes.length));
-  const file = Buffer.alloc(size);
-  const random = new Random(plan.seed, "pieces");
+  const bytes = Buffer.alloc(size);
+  const random = new Random(plan.seed, `pieces of ${file}`);
   let end = 0;
   for (const write of begun) {
     const whole = isDurable(write, plan.cutLine, flushed);
     for (const [from, to] of whole ? [[0, write.bytes.length] as const] : pieces(write, plan)) {
       if (!whole && !random.chance(plan.keepProbability)) continue;
-      write.bytes.copy(file, write.offset + from, from, to);
+      write.bytes.copy(bytes, write.offset + from, from, to);
       end = Math.max(end, write.offset + to);
     }
   }
-  return file.subarray(0, end);
+  return bytes.subarray(0, end);
 }
 
 /** Writes that ended before this line were covered by a flush that had returned before the cut. */

@@ -1,7 +1,7 @@
 /** Makes a recording: the real runtime under strace, a worker, clients, and a SIGKILL per tenure. */
 import { spawn, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
-import { cp, mkdir, readFile, rm, writeFile } from "node:fs/promises";
+import { cp, mkdir, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import type { Readable } from "node:stream";
@@ -51,7 +51,7 @@ export async function record(built: Package, path: string, options: RecordOption
       await runtime.kill();
       load.stop();
       await ended;
-      await cp(join(dataDir, "partitions/0/data.mdb"), join(path, `left-${tenure}.mdb`));
+      await cp(join(dataDir, "partitions/0"), join(path, `left-${tenure}`), { recursive: true });
     }
   } finally {
     worker?.kill("SIGKILL");
@@ -60,6 +60,11 @@ export async function record(built: Package, path: string, options: RecordOption
   await rm(dataDir, { recursive: true });
   const file: RecordingFile = { seed, dataDir, tenures: TENURES, observed: load.observed };
   await writeFile(join(path, "recording.json"), JSON.stringify(file));
+}
+
+/** A runtime ended instead of serving. */
+export class StartRefused extends Error {
+  override readonly name = "StartRefused";
 }
 
 interface Traced {
@@ -85,14 +90,16 @@ async function startTraced(built: Package, options: TracedOptions): Promise<Trac
   const trace = join(path, `trace-${tenure}`);
   const flags = [...RECORD_FLAGS, ...options.straceFlags, "-o", trace];
   const strace = spawn("strace", [...flags, process.execPath, ...command], {
-    stdio: ["ignore", "pipe", "inherit"],
+    stdio: ["ignore", "pipe", "pipe"],
   });
+  const said: string[] = [];
+  createInterface(strace.stderr).on("line", (line) => said.push(line));
   const exit = once(strace, "exit");
   const ready = await Promise.race([firstLine(strace.stdout), exit.then(() => "")]);
   const [, ingressUrl, newWorkerUrl, pid] =
     /^holdfast ready ingress=(\S+) admin=\S+ worker=(\S+) pid=(\d+)$/.exec(ready) ?? [];
   if (ingressUrl === undefined || newWorkerUrl === undefined) {
-    throw new Error(`the runtime did not start: ${await readFile(trace, "utf8")}`);
+    throw new StartRefused(said.join("\n"));
   }
   const kill = async (): Promise<void> => {
     process.kill(Number(pid), "SIGKILL");

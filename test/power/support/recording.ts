@@ -6,8 +6,12 @@
 import { bytesOf, descriptorOf, lastNumber, parseTrace, type Call } from "./trace.ts";
 import { WorkerWire, type ToldGo } from "./worker-wire.ts";
 
-/** Bytes on their way into data.mdb. */
+/** One file of a partition, whatever its name is at the moment. */
+export type FileId = string;
+
+/** Bytes on their way into a file. */
 export interface DiskWrite {
+  readonly file: FileId;
   readonly offset: number;
   readonly bytes: Buffer;
   /** Through the descriptor whose writes are durable when they return, and it did return. */
@@ -18,15 +22,19 @@ export interface DiskWrite {
 }
 
 export interface Flush {
+  readonly file: FileId;
   readonly startLine: number;
   readonly endLine: number;
 }
 
-/** A name that appeared in the data directory. */
-export interface Created {
+/** What happened to a name in the data directory. */
+export interface NameChange {
   readonly path: string;
-  /** It was there under this name before. */
-  readonly renamedFrom: string | undefined;
+  /** "renamed": it was there under the name `from` before. */
+  readonly change: "made" | "renamed" | "removed";
+  readonly from: string | undefined;
+  /** What has the name; undefined for folders and what is not written to in parts. */
+  readonly file: FileId | undefined;
   readonly line: number;
   /** When a flush of the directory above had made it durable. */
   durableLine: number | undefined;
@@ -45,7 +53,8 @@ export interface Acknowledgement {
 export interface Recording {
   readonly writes: readonly DiskWrite[];
   readonly flushes: readonly Flush[];
-  readonly created: readonly Created[];
+  /** In order. */
+  readonly names: readonly NameChange[];
   readonly acknowledgements: readonly Acknowledgement[];
   /** Of all processes, in order. */
   readonly goes: readonly ToldGo[];
@@ -53,13 +62,14 @@ export interface Recording {
 }
 
 /** The names that matter; `lock` is about live processes only, and those are gone after a power loss. */
-const NAMES = /^(holdfast\.json|partitions(\/0(\.new)?(\/data\.mdb)?)?)$/;
-const DATA_FILE = /^partitions\/0(\.new)?\/data\.mdb$/;
+const NAMES = /^(holdfast\.json|partitions(\/0(\.new)?(\/(data\.mdb|commit-log\.\w+))?)?)$/;
+const FILES = /^partitions\/0(\.new)?\/(data\.mdb|commit-log\.\w+)$/;
+export const DATA_FILE: FileId = "data.mdb";
 
 export interface Tenure {
   readonly trace: string;
-  /** data.mdb as the process left it. */
-  readonly leftBehind: Buffer;
+  /** The files of the partition as the process left them, by their names in its folder. */
+  readonly leftBehind: ReadonlyMap<string, Buffer>;
 }
 
 /** @param dataDir as the traces name it */
@@ -72,13 +82,17 @@ export function readRecording(dataDir: string, tenures: readonly Tenure[]): Reco
 class Reader implements Recording {
   writes: DiskWrite[] = [];
   readonly flushes: Flush[] = [];
-  readonly created: Created[] = [];
+  readonly names: NameChange[] = [];
   readonly acknowledgements: Acknowledgement[] = [];
   readonly #workers = new Map<string, WorkerWire>();
   lastLine = 0;
   readonly #dataDir: string;
   #tenure = 0;
-  #file: Buffer = Buffer.alloc(0);
+  /** What has a name now. */
+  readonly #fileAt = new Map<string, FileId>();
+  #logs = 0;
+  /** As the traces up to now leave them. */
+  readonly #contents = new Map<FileId, Buffer>();
   #positions = new Map<number, number>();
   #synced = new Set<number>();
 
@@ -105,9 +119,12 @@ class Reader implements Recording {
     if (call.result !== undefined && call.result < 0) return;
     switch (call.name) {
       case "mkdir":
-        return this.#create(call, firstPath(call));
+        return this.#change(call, "made", firstPath(call));
       case "rename":
         return this.#rename(call);
+      case "unlink":
+      case "unlinkat":
+        return this.#change(call, "removed", firstPath(call));
       case "openat":
         return this.#open(call);
       case "lseek":
@@ -116,20 +133,16 @@ class Reader implements Recording {
       case "fsync":
         return this.#flush(call);
       case "ftruncate":
-        if (this.#isData(call)) throw new Error("data.mdb was truncated: the model lacks that");
+        if (this.#fileOf(call)) throw new Error("a file was truncated: the model lacks that");
         return;
       default:
         return this.#write(call);
     }
   }
 
-  #isData(call: Call): boolean {
-    return this.#isDataPath(descriptorOf(call).path);
-  }
-
-  /** Under its own name, and under that of the draft of its partition: it is one file. */
-  #isDataPath(path: string): boolean {
-    return DATA_FILE.test(this.#nameOf(path));
+  /** Under its name, and under that of the draft of its partition: it is one file. */
+  #fileOf(call: Call): FileId | undefined {
+    return this.#fileAt.get(this.#nameOf(descriptorOf(call).path).replace("0.new/", "0/"));
   }
 
   /** Within the data directory; "" for what is outside. */
@@ -137,40 +150,59 @@ class Reader implements Recording {
     return path.startsWith(`${this.#dataDir}/`) ? path.slice(this.#dataDir.length + 1) : "";
   }
 
-  #create(call: Call, absolute: string, renamedFrom?: string): void {
+  #change(call: Call, change: NameChange["change"], absolute: string, from?: string): void {
     const path = this.#nameOf(absolute);
-    if (!NAMES.test(path) || this.created.some((it) => it.path === path)) return;
-    this.created.push({ path, renamedFrom, line: call.startLine, durableLine: undefined });
+    // mkdir -p: it may be there; and what is removed to make sure is mostly not.
+    if (!NAMES.test(path) || this.#isThere(path) === (change !== "removed")) return;
+    const file = this.#fileAt.get(path.replace("0.new/", "0/"));
+    this.names.push({ path, change, from, file, line: call.startLine, durableLine: undefined });
+  }
+
+  #isThere(path: string): boolean {
+    const last = this.names.findLast((it) => it.path === path || it.from === path);
+    return last?.path === path && last.change !== "removed";
   }
 
   #rename(call: Call): void {
     const [, from = "", to = ""] = /^"([^"]*)", "([^"]*)"/.exec(call.argumentsText) ?? [];
-    const known = this.created.some((it) => it.path === this.#nameOf(from));
-    this.#create(call, to, known ? this.#nameOf(from) : undefined);
+    const [oldName, newName] = [this.#nameOf(from), this.#nameOf(to)];
+    const file = this.#fileAt.get(oldName);
+    if (file !== undefined) {
+      this.#fileAt.delete(oldName);
+      this.#fileAt.set(newName, file);
+    }
+    const known = this.names.some((it) => it.path === oldName);
+    this.#change(call, known ? "renamed" : "made", to, known ? oldName : undefined);
   }
 
   #open(call: Call): void {
     const path = firstPath(call);
-    if (!this.#isDataPath(path) || call.result === undefined) return;
+    const name = this.#nameOf(path);
+    if (!FILES.test(name) || call.result === undefined) return;
     this.#positions.set(call.result, 0);
     if (call.argumentsText.includes("O_DSYNC")) this.#synced.add(call.result);
-    const isNew = this.writes.length === 0;
-    if (isNew && call.argumentsText.includes("O_CREAT")) this.#create(call, path);
+    else this.#synced.delete(call.result);
+    const key = name.replace("0.new/", "0/");
+    if (!call.argumentsText.includes("O_CREAT") || this.#fileAt.has(key)) return;
+    this.#fileAt.set(key, key.endsWith(DATA_FILE) ? DATA_FILE : `commit log ${++this.#logs}`);
+    this.#change(call, "made", path);
   }
 
   #seek(call: Call): void {
-    if (!this.#isData(call) || call.result === undefined) return;
+    if (this.#fileOf(call) === undefined || call.result === undefined) return;
     this.#positions.set(descriptorOf(call).fd, call.result);
   }
 
-  #flush({ startLine, endLine, ...call }: Call): void {
+  #flush(call: Call): void {
+    const { startLine, endLine } = call;
     if (endLine === undefined) return;
-    const { path } = descriptorOf({ startLine, endLine, ...call });
-    if (this.#isDataPath(path)) {
-      this.flushes.push({ startLine, endLine });
+    const file = this.#fileOf(call);
+    if (file !== undefined) {
+      this.flushes.push({ file, startLine, endLine });
       return;
     }
-    for (const name of this.created) {
+    const { path } = descriptorOf(call);
+    for (const name of this.names) {
       const above = `${this.#dataDir}/${name.path}`.replace(/\/[^/]*$/, "");
       if (above === path && name.line < startLine) name.durableLine ??= endLine;
     }
@@ -178,7 +210,8 @@ class Reader implements Recording {
 
   #write(call: Call): void {
     const { fd, path } = descriptorOf(call);
-    if (this.#isData(call)) {
+    const file = this.#fileOf(call);
+    if (file !== undefined) {
       const bytes = bytesOf(call);
       const { startLine, endLine = Infinity } = call;
       const placed = call.name.startsWith("pwrite");
@@ -187,7 +220,7 @@ class Reader implements Recording {
       if (call.result !== undefined && call.result !== bytes.length) {
         throw new Error(`${call.name} of ${bytes.length} bytes wrote ${call.result}`);
       }
-      this.writes.push({ offset, bytes, synced: this.#synced.has(fd), startLine, endLine });
+      this.writes.push({ file, offset, bytes, synced: this.#synced.has(fd), startLine, endLine });
     } else if (path.startsWith("socket:") || path.startsWith("TCP")) this.#tell(call, path);
   }
 
@@ -210,28 +243,38 @@ class Reader implements Recording {
   }
 
   /**
-   * The trace must be all that happened: replayed, it gives the file that was left behind. Of a write
+   * The trace must be all that happened: replayed, it gives the files that were left behind. Of a write
    * in whose middle the process died, the file says whether it had arrived.
    */
-  #compare(leftBehind: Buffer, from: number): void {
-    const size = Math.max(...this.writes.map((it) => it.offset + it.bytes.length));
-    const file = Buffer.alloc(Math.max(size, this.#file.length));
-    this.#file.copy(file);
-    for (const write of this.writes.slice(from)) {
-      const { offset, bytes } = write;
-      if (write.endLine === Infinity) {
-        // It may be in the page cache; only a later flush makes it durable.
-        write.synced = false;
-        if (!leftBehind.subarray(offset, offset + bytes.length).equals(bytes)) continue;
-        write.endLine = this.lastLine;
-      }
-      bytes.copy(file, offset);
+  #compare(leftBehind: Tenure["leftBehind"], from: number): void {
+    const left = new Map<FileId, Buffer>();
+    for (const [path, file] of this.#fileAt) {
+      const bytes = leftBehind.get(path.replace(/^.*\//, ""));
+      if (bytes !== undefined) left.set(file, bytes);
     }
+    for (const write of this.writes.slice(from)) this.#replay(write, left.get(write.file));
     this.writes = this.writes.filter((it) => it.endLine < Infinity);
-    if (!file.subarray(0, leftBehind.length).equals(leftBehind)) {
-      throw new Error("the recorded writes do not give the file that the process left behind");
+    for (const [file, bytes] of left) {
+      const replayed = this.#contents.get(file)?.subarray(0, bytes.length);
+      if (!replayed?.equals(bytes)) {
+        throw new Error(`the recorded writes do not give the ${file} that the process left behind`);
+      }
     }
-    this.#file = file;
+  }
+
+  #replay(write: DiskWrite, left: Buffer | undefined): void {
+    const { file, offset, bytes } = write;
+    const end = offset + bytes.length;
+    if (write.endLine === Infinity) {
+      // It may be in the page cache; only a later flush makes it durable.
+      write.synced = false;
+      if (!left?.subarray(offset, end).equals(bytes)) return;
+      write.endLine = this.lastLine;
+    }
+    let content = this.#contents.get(file) ?? Buffer.alloc(0);
+    if (content.length < end) content = Buffer.concat([content], Math.max(end, 2 * content.length));
+    bytes.copy(content, offset);
+    this.#contents.set(file, content);
   }
 }
 

@@ -14,5 +14,5 @@ export function straceMissing(): string | undefined {
 export const RECORD_FLAGS: readonly string[] = [
   ...["-f", "--seccomp-bpf", "-qq", "-y", "-x", "-s", "1000000", "-e", "signal=none"],
   "-e",
-  "trace=openat,mkdir,rename,pwrite64,writev,pwritev,pwritev2,lseek,fdatasync,fsync,msync,ftruncate,write,sendto,sendmsg",
+  "trace=openat,mkdir,rename,unlink,unlinkat,pwrite64,writev,pwritev,pwritev2,lseek,fdatasync,fsync,msync,ftruncate,write,sendto,sendmsg",
 ];

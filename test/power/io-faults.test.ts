@@ -9,7 +9,7 @@ import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
 import { removeTemporaryDirectories, temporaryDirectory } from "../support/temporary-directory.ts";
 import { checkImages } from "./support/check.ts";
 import { ImageHistory } from "./support/check-image.ts";
-import { makePackage, type Package, type SourceChange } from "./support/compile.ts";
+import { makePackage, SMALL_LOG, type Package, type SourceChange } from "./support/compile.ts";
 import { CALLS, runWithFault, type Fault, type FaultRun } from "./support/faults.ts";
 import { record } from "./support/record.ts";
 import { START_SYSCALLS, startWithFault, type StartFault } from "./support/start-faults.ts";
@@ -19,6 +19,7 @@ const LIMIT_MS = 600_000;
 const LANES = 2;
 /** Each batch goes to the rows by itself: with the groups of the product there would be few calls to fail. */
 const NO_GROUPS: SourceChange = {
+  of: "processes",
   file: "runtime/store/logged-store.js",
   from: "this.#hold(batch, bytes.length, position);",
   to: "this.#hold(batch, bytes.length, position); await this.#applyAll();",
@@ -34,7 +35,8 @@ beforeEach((context) => {
   context.skip(missing !== undefined, missing);
 });
 beforeAll(async () => {
-  built = await makePackage(NO_GROUPS);
+  // Of a log of the usual size a start writes a thousand pages, one like the other.
+  built = await makePackage(NO_GROUPS, SMALL_LOG);
 });
 afterAll(removeTemporaryDirectories);
 

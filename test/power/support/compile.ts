@@ -30,6 +30,8 @@ export const SMALL_LOG: SourceChange = {
 
 /** A change of the built runtime: exactly one place in one file. */
 export interface SourceChange {
+  /** The command line's runtime, or that of `test/power/processes`, which also checks images. Default "cli". */
+  readonly of?: "cli" | "processes";
   readonly file: string;
   readonly from: string;
   readonly to: string;
@@ -44,7 +46,12 @@ export async function makePackage(...changes: readonly SourceChange[]): Promise<
   const project = join(ROOT, "test/power/processes");
   const outDir = join(path, "compiled");
   await promisify(execFile)(process.execPath, [tsc, "-p", project, "--outDir", outDir]);
-  for (const change of changes) await applyChange(join(path, "dist", change.file), change);
+  for (const change of changes) {
+    await applyChange(
+      join(change.of === "processes" ? outDir : join(path, "dist"), change.file),
+      change,
+    );
+  }
   return {
     cli: join(path, "dist/cli/main.js"),
     script: (name) => join(outDir, "test/power/processes", `${name}.js`),

@@ -18,6 +18,7 @@ import { decodeInvocation, decodeJournalEntry } from "../../runtime/core/rows.ts
 import { unpackJournal } from "../../runtime/core/sealed-history.ts";
 import { isSealed } from "../../runtime/core/sealed-record.ts";
 import type { MemoryDisk } from "../../runtime/store/memory.ts";
+import { SeenRows } from "../support/check-rows.ts";
 import { TimerWatch } from "./timer-watch.ts";
 import { must } from "./violation.ts";
 
@@ -64,6 +65,8 @@ export class Durable {
   readonly #forgotten = new Set<number>();
   /** Children that some journal has named, be it still there or not (I3). */
   readonly children = new Set<number>();
+  /** What earlier checks of all rows have seen of them. */
+  readonly seen = new SeenRows();
 
   constructor(disk: MemoryDisk) {
     this.disk = disk;

@@ -5,7 +5,12 @@ import { join } from "node:path";
 import { emptyTally, type Report, type Tally } from "./report.ts";
 
 /** Most of what a seed allocates is dead when it ends: a large young generation spares the collector. */
-const NODE_FLAGS = ["--enable-source-maps", "--max-semi-space-size=64", "--single-threaded-gc"];
+const NODE_FLAGS = [
+  "--enable-source-maps",
+  "--min-semi-space-size=128",
+  "--max-semi-space-size=128",
+  "--single-threaded-gc",
+];
 
 export interface Seeds {
   readonly from: number;

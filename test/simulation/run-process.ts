@@ -71,7 +71,8 @@ export async function runMany(
   return total;
 }
 
-const CHUNK = 500;
+/** A process needs some seeds until it is quick. */
+const CHUNK = 1_000;
 
 function addTo(total: Tally, { cells, ...counts }: Tally): void {
   total.seeds += counts.seeds;

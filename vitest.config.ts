@@ -1,5 +1,6 @@
 import { defineConfig } from "vitest/config";
 import { CountReporter } from "./test/support/count-reporter.ts";
+import { FileOrder } from "./test/support/file-order.ts";
 
 /**
  * Unit tests import our sources; tests of the whole import `holdfast`, `holdfast/client` and
@@ -15,6 +16,9 @@ export default defineConfig({
     hookTimeout: 30_000,
     // Many tests wait for processes and clocks: two files at once fill two cores.
     maxWorkers: 2,
+    sequence: { sequencer: FileOrder },
+    // Tests of one file that run beside each other are processes that only compute (the seeded bugs).
+    maxConcurrency: 2,
     // A forgotten `.only` would leave out the rest of its file.
     allowOnly: false,
   },

@@ -5,7 +5,7 @@ import { lockDirectory } from "../store/directory-lock.ts";
 import { inspectStore, type StoreInspection } from "../store/inspect-store.ts";
 import { printableKey } from "../store/row.ts";
 import { DamagedRow, type RowKey } from "../core/tx.ts";
-import type { Stored, VerifySource } from "./rows.ts";
+import { Rows, type Stored, type VerifySource } from "./rows.ts";
 import { verifyRows } from "./verify.ts";
 
 export interface DirectoryReport {
@@ -58,7 +58,8 @@ function verifyStore(
     problems++;
     onProblem({ row: printableKey(row), problem });
   };
-  const verified = verifyRows(sourceOf(store), ({ row, problem }) => tell(row, problem));
+  const rows = new Rows(sourceOf(store));
+  const verified = verifyRows(rows, ({ row, problem }) => tell(row, problem));
   const loose = store.loosePieces();
   if (loose > 0) tell("", `${loose} pieces of large values that no row speaks of`);
   return { ...verified, batchNumber: store.batchNumber, problems };

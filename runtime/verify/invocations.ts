@@ -25,7 +25,7 @@ import {
 } from "../core/keys.ts";
 import { decodeLock, decodeNumber, decodePause } from "../core/rows.ts";
 import { unpackJournal } from "../core/sealed-history.ts";
-import { expectIn, type Report } from "./findings.ts";
+import type { Report } from "./findings.ts";
 import { checkOutstanding } from "./outstanding.ts";
 import { named, type Rows } from "./rows.ts";
 
@@ -38,8 +38,9 @@ export function checkInvocations(rows: Rows, report: Report): number {
     count++;
     const invocation = rows.invocation(readU48(key, 1));
     if (invocation === undefined) continue;
-    const name = named(invocation);
-    const expect: Expect = (holds, problem) => expectIn(report, key)(holds, `${name} ${problem}`);
+    const expect: Expect = (holds, problem) => {
+      if (!holds) report({ row: key, problem: `${named(invocation)} ${problem}` });
+    };
     checkHistory(rows, invocation, expect);
     checkQueues(rows, invocation, expect);
     checkKey(rows, invocation, expect);

@@ -16,11 +16,12 @@ import { named, type Rows } from "./rows.ts";
 export function checkOutstanding(rows: Rows, it: Invocation, report: Report): void {
   const pending = checkPending(rows, it, report);
   const runs = checkRuns(rows, it, report);
-  const expect = expectIn(report, pendingPrefix(it.sequence));
-  const name = named(it);
-  expect(pending === it.pending, `${name} counts ${it.pending} pending, ${pending} are there`);
-  expect(runs === it.runs, `${name} counts ${it.runs} runs, ${runs} are there`);
-  expect(it.status !== "completed" || pending + runs === 0, `${name} still waits`);
+  const expect = (holds: boolean, problem: string): void => {
+    if (!holds) report({ row: pendingPrefix(it.sequence), problem: `${named(it)} ${problem}` });
+  };
+  expect(pending === it.pending, `counts ${it.pending} pending, ${pending} are there`);
+  expect(runs === it.runs, `counts ${it.runs} runs, ${runs} are there`);
+  expect(it.status !== "completed" || pending + runs === 0, "still waits");
 }
 
 function checkPending(rows: Rows, it: Invocation, report: Report): number {

@@ -46,13 +46,13 @@ function checkCounts(rows: Rows, report: Report): void {
     const it = rows.invocation(sequenceMax);
     if (it === undefined) return; // whether it is open cannot be told
     const known = it.createdAtMs <= clockMs && it.statusSinceMs <= clockMs;
-    expectIn(report, key)(known, `${named(it)} is later than the clock of the store`);
+    if (!known) report({ row: key, problem: `${named(it)} is later than the clock of the store` });
     if (it.status === "completed") continue;
     open++;
     if (it.deployment === null) continue;
     pinned.set(it.deployment, (pinned.get(it.deployment) ?? 0) + 1);
-    const registered = rows.has(deploymentKey(it.deployment));
-    expectIn(report, key)(registered, `${named(it)} is pinned to a deployment that is not there`);
+    if (rows.has(deploymentKey(it.deployment))) continue;
+    report({ row: key, problem: `${named(it)} is pinned to a deployment that is not there` });
   }
   checkOpen(rows, open, sequenceMax, report);
   checkPinned(rows, pinned, report);

@@ -10,7 +10,7 @@ import { checkInvocations } from "./invocations.ts";
 import { checkKeyed } from "./keyed.ts";
 import { checkOwners } from "./owners.ts";
 import { checkRegistry } from "./registry.ts";
-import { Rows, type VerifySource } from "./rows.ts";
+import type { Rows } from "./rows.ts";
 
 export interface Verified {
   readonly rows: number;
@@ -18,8 +18,7 @@ export interface Verified {
 }
 
 /** Hands over what it finds as it finds it. */
-export function verifyRows(source: VerifySource, report: (finding: Finding) => void): Verified {
-  const rows = new Rows(source);
+export function verifyRows(rows: Rows, report: (finding: Finding) => void): Verified {
   const count = checkEveryRow(rows, report);
   const invocations = checkInvocations(rows, report);
   checkOwners(rows, report);

@@ -13,11 +13,12 @@ import { parseInvocationId } from "../../protocol/ids.ts";
 import type { Result } from "../../protocol/payload.ts";
 import { idPartsOf, invocationIdOf, type Invocation } from "../../runtime/core/invocation.ts";
 import { readInput, readOutcome } from "../../runtime/core/history.ts";
-import { invocationKey, readU32, readU48 } from "../../runtime/core/keys.ts";
+import { readU32, readU48 } from "../../runtime/core/keys.ts";
 import { decodeInvocation, decodeJournalEntry } from "../../runtime/core/rows.ts";
 import { unpackJournal } from "../../runtime/core/sealed-history.ts";
 import { isSealed } from "../../runtime/core/sealed-record.ts";
 import type { MemoryDisk } from "../../runtime/store/memory.ts";
+import { SeenRows } from "../support/check-rows.ts";
 import { TimerWatch } from "./timer-watch.ts";
 import { must } from "./violation.ts";
 
@@ -57,6 +58,8 @@ const NOTHING = new Uint8Array(0);
 export class Durable {
   readonly disk: MemoryDisk;
   readonly #journals = new Map<number, Journal>();
+  /** Rows of records by their sequence: they are asked for more often than anything else. */
+  readonly #records = new Map<number, Uint8Array>();
   readonly #decoded = new Map<number, { row: Uint8Array; invocation: Invocation }>();
   readonly #violations: Error[] = [];
   readonly #timers = new TimerWatch();
@@ -64,6 +67,8 @@ export class Durable {
   readonly #forgotten = new Set<number>();
   /** Children that some journal has named, be it still there or not (I3). */
   readonly children = new Set<number>();
+  /** What earlier checks of all rows have seen of them. */
+  readonly seen = new SeenRows();
 
   constructor(disk: MemoryDisk) {
     this.disk = disk;
@@ -73,6 +78,7 @@ export class Durable {
     rows.set = (key, value) => {
       this.#guard(() => this.#onSet(key, value));
       set(key, value);
+      if (key.startsWith("I")) this.#records.set(readU48(key, 1), value);
     };
     rows.delete = (key) => {
       const sequence = readU48(key, 1);
@@ -80,6 +86,7 @@ export class Durable {
       if (key.startsWith("I")) {
         this.#timers.onRecord(sequence);
         this.#forgotten.add(sequence);
+        this.#records.delete(sequence);
         this.#journals.delete(sequence);
         // A sealed journal goes into its record: its rows go, and it stays.
       } else if (key.startsWith("j") && this.invocation(sequence)?.sealed?.journal == null) {
@@ -104,7 +111,7 @@ export class Durable {
   }
 
   invocation(sequence: number): Invocation | undefined {
-    const row = this.disk.rows.get(invocationKey(sequence));
+    const row = this.#records.get(sequence);
     if (row === undefined) return undefined;
     const known = this.#decoded.get(sequence);
     if (known?.row === row) return known.invocation;
@@ -113,9 +120,10 @@ export class Durable {
     return invocation;
   }
 
+  /** In the order in which they were accepted. */
   invocations(): Invocation[] {
-    const rows = this.disk.rows.range({ from: "I", to: "J", limit: 1_000_000 });
-    return rows.flatMap(([it]) => this.invocation(readU48(it, 1)) ?? []);
+    const sequences = [...this.#records.keys()].sort((a, b) => a - b);
+    return sequences.flatMap((it) => this.invocation(it) ?? []);
   }
 
   find(id: string): Invocation | undefined {

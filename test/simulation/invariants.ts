@@ -83,7 +83,7 @@ export function checkObservation(
 
 /** I19, I20: no lock without a holder, no timer without an owner, no orphan. */
 export function checkRows(durable: Durable): void {
-  const broken = brokenReferences(durable.disk.rows);
+  const broken = brokenReferences(durable.disk.rows, durable.seen);
   must(broken.length === 0, `I19/I20: ${broken.join("; ")}`);
 }
 
@@ -102,7 +102,7 @@ export function checkRecovery(durable: Durable, limits: Limits, nowMs: number): 
   must(writes.length === 0, `I23: a second recovery writes ${writes.map(([key]) => key).join()}`);
   // As the loop does with every batch.
   first.put(CLOCK_HIGH_WATER, encodeNumber(nowMs));
-  const broken = brokenReferences(first);
+  const broken = brokenReferences(first, durable.seen);
   must(broken.length === 0, `I23: a recovery leaves broken rows: ${broken.join("; ")}`);
 }
 

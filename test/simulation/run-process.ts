@@ -1,11 +1,17 @@
 /** Runs seeds in processes of their own, and puts together what these say. */
 import { spawn } from "node:child_process";
+import { constants, setPriority } from "node:os";
 import { createInterface } from "node:readline";
 import { join } from "node:path";
 import { emptyTally, type Report, type Tally } from "./report.ts";
 
 /** Most of what a seed allocates is dead when it ends: a large young generation spares the collector. */
-const NODE_FLAGS = ["--enable-source-maps", "--max-semi-space-size=64", "--single-threaded-gc"];
+const NODE_FLAGS = [
+  "--enable-source-maps",
+  "--min-semi-space-size=128",
+  "--max-semi-space-size=128",
+  "--single-threaded-gc",
+];
 
 export interface Seeds {
   readonly from: number;
@@ -14,12 +20,14 @@ export interface Seeds {
   readonly twice?: number;
   /** Whoever does not wait any more ends the process with it. */
   readonly signal?: AbortSignal;
+  /** Takes only what others leave of the cores: what runs beside it waits for processes and clocks. */
+  readonly behindOthers?: boolean;
 }
 
 /** One process. `more`: further arguments of main.ts. */
 export function runSeeds(
   folder: string,
-  { from, count, twice = 0, signal }: Seeds,
+  { from, count, twice = 0, signal, behindOthers = false }: Seeds,
   more: readonly string[] = [],
 ): Promise<Report> {
   const args = [...NODE_FLAGS, join(folder, "test/simulation/main.js")];
@@ -29,6 +37,9 @@ export function runSeeds(
     killSignal: "SIGKILL",
     ...(signal ? { signal } : {}),
   });
+  if (behindOthers && child.pid !== undefined) {
+    setPriority(child.pid, constants.priority.PRIORITY_LOW);
+  }
   let report: Report | undefined;
   let complaints = "";
   createInterface({ input: child.stdout }).on("line", (line) => {
@@ -66,7 +77,8 @@ export async function runMany(
   return total;
 }
 
-const CHUNK = 500;
+/** A process needs some seeds until it is quick. */
+const CHUNK = 1_000;
 
 function addTo(total: Tally, { cells, ...counts }: Tally): void {
   total.seeds += counts.seeds;

@@ -31,7 +31,7 @@ describe("the simulation", () => {
   test(
     `${COUNT} seeds keep every invariant, become quiet, and come out the same a second time`,
     async ({ signal }) => {
-      const seeds = { from: FROM, count: COUNT, twice: 5, signal };
+      const seeds = { from: FROM, count: COUNT, twice: 10, signal };
       const { tally, failure } = await runMany(folder, seeds);
       if (failure) throw new Error(describeFailure(failure));
       const { cells, ...counts } = tally;

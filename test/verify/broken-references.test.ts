@@ -43,7 +43,7 @@ import {
   encodePause,
 } from "../../runtime/core/rows.ts";
 import type { SealedHistory } from "../../runtime/core/sealed-record.ts";
-import { brokenReferences } from "../support/check-rows.ts";
+import { brokenReferences, SeenRows } from "../support/check-rows.ts";
 import { bytes, type CoreHarness, type PlainTx } from "../support/core-harness.ts";
 import { world } from "../support/full-world.ts";
 
@@ -279,8 +279,12 @@ test("a store with something of everything is sound", () => {
 test.each(Object.keys(BROKEN))("%s, broken, is found and named", (title) => {
   const h = world();
   const [breakIt, problem] = BROKEN[title] ?? [];
+  const seen = new SeenRows();
+  expect(brokenReferences(h.tx, seen)).toEqual([]);
   breakIt?.(h);
   expect(brokenReferences(h.tx).join("\n")).toContain(problem);
+  // Also where the rows were all sound before, and are known.
+  expect(brokenReferences(h.tx, seen)).toEqual(brokenReferences(h.tx));
 });
 
 test("what is found names the invocation", () => {

@@ -53,7 +53,7 @@ function summary(): string {
 async function judge(tree: BuggyTree, signal: AbortSignal): Promise<Verdict> {
   const buggy = buggyTree(base, tree);
   try {
-    const seeds = { from: FROM, count: COUNT, twice: 3, signal };
+    const seeds = { from: FROM, count: COUNT, twice: 3, signal, behindOthers: true };
     const { tally, failure } = await runSeeds(buggy, seeds, ["--quick"]);
     return { seeds: tally.seeds + 1, violation: failure?.message };
   } catch (error) {

@@ -47,29 +47,24 @@ export interface Position {
 
 export type Write = readonly [key: RowKey, value: Uint8Array | undefined];
 
-/** A write as a batch holds it: both are views into its bytes. */
+/** A write as a batch holds it. */
 export class StoredWrite {
-  readonly keyBytes: Buffer;
-  /** The row in its stored form; undefined removes the key. */
-  readonly stored: Buffer | undefined;
+  readonly key: RowKey;
+  /** A view behind its header, in the bytes of the batch; not checked: the checksum of the batch was. Undefined removes the key. */
+  readonly value: Uint8Array | undefined;
 
-  /** @param value as `value` of another one gave it: a view behind its header */
-  static of(key: RowKey, value: Uint8Array | undefined): StoredWrite {
-    return new StoredWrite(Buffer.from(key, "latin1"), value && storedAround(value));
+  constructor(key: RowKey, value: Uint8Array | undefined) {
+    this.key = key;
+    this.value = value;
   }
 
-  constructor(keyBytes: Buffer, stored: Buffer | undefined) {
-    this.keyBytes = keyBytes;
-    this.stored = stored;
+  get keyBytes(): Buffer {
+    return Buffer.from(this.key, "latin1");
   }
 
-  get key(): RowKey {
-    return this.keyBytes.toString("latin1");
-  }
-
-  /** Not checked: the checksum of its batch was. Undefined for a removal. */
-  get value(): Uint8Array | undefined {
-    return this.stored?.subarray(ROW_HEADER_BYTES);
+  /** The row in its stored form, without a copy. */
+  get stored(): Buffer | undefined {
+    return this.value && storedAround(this.value);
   }
 }
 
@@ -161,7 +156,8 @@ const digests = new WeakMap<Uint8Array, string>();
 
 /** The value of a write, checked; undefined for a removal. */
 export function writtenValue(write: StoredWrite): Uint8Array | undefined {
-  return write.stored === undefined ? undefined : openRow(write.key, write.stored);
+  const { stored } = write;
+  return stored && openRow(write.key, stored);
 }
 
 function writeHeader(bytes: Buffer, header: BatchHeader, count: number): void {
@@ -210,16 +206,18 @@ function writeWrite(
 function readWrites(buffer: Buffer, count: number): StoredWrite[] {
   const writes: StoredWrite[] = [];
   let offset = HEADER_BYTES;
-  let before: Buffer = buffer.subarray(0, 0);
+  let before: RowKey = "";
   for (let i = 0; i < count; i++) {
     const keyEnd = offset + 2 + buffer.readUInt16BE(offset);
-    const key = buffer.subarray(offset + 2, keyEnd);
-    assert(Buffer.compare(before, key) < 0, "the writes of a batch are not in key order");
+    const key = buffer.toString("latin1", offset + 2, keyEnd);
+    assert(before < key, "the writes of a batch are not in key order");
     before = key;
     const start = keyEnd + 4;
     const end = start + buffer.readUInt32BE(keyEnd);
-    assert(end <= buffer.length, "a batch ends inside of a write");
-    writes.push(new StoredWrite(key, start === end ? undefined : buffer.subarray(start, end)));
+    if (end > buffer.length) broken("a batch ends inside of a write");
+    if (end !== start && end < start + ROW_HEADER_BYTES) broken("a row in a batch has no header");
+    const value = start === end ? undefined : buffer.subarray(start + ROW_HEADER_BYTES, end);
+    writes.push(new StoredWrite(key, value));
     offset = end;
   }
   assert(offset === buffer.length, `a batch has ${buffer.length - offset} bytes too many`);

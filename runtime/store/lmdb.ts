@@ -178,8 +178,11 @@ export class LmdbRows implements ReadTx {
     void this.#meta.put(LAST, sealedRow("last", encodeLast(position)), 0);
     for (const write of plan) {
       if ("chunks" in write) this.#putPlanned(write);
-      else if (write.stored === undefined) void this.#rows.remove(write.keyBytes);
-      else void this.#rows.put(write.keyBytes, write.stored);
+      else {
+        const { keyBytes, stored } = write;
+        if (stored === undefined) void this.#rows.remove(keyBytes);
+        else void this.#rows.put(keyBytes, stored);
+      }
     }
   }
 
@@ -190,10 +193,8 @@ export class LmdbRows implements ReadTx {
     for (let i = staleFrom; i < staleTo; i++) void this.#chunks.remove(chunkKey(key, i));
   }
 
-  #isWhole({ stored }: StoredWrite): boolean {
-    return (
-      !this.#hasChunks && (stored === undefined || stored.length <= ROW_HEADER_BYTES + CHUNK_BYTES)
-    );
+  #isWhole({ value }: StoredWrite): boolean {
+    return !this.#hasChunks && (value === undefined || value.length <= CHUNK_BYTES);
   }
 
   #planOne({ keyBytes: key, stored: row }: StoredWrite): Planned {

@@ -238,7 +238,7 @@ class LoggedStore implements Store {
     this.#heldBytes = 0;
     try {
       if (this.#failure) throw this.#failure;
-      const stored = writes.map(([key, value]) => StoredWrite.of(key, value));
+      const stored = writes.map(([key, value]) => new StoredWrite(key, value));
       await this.#watch(this.#rows.apply(stored, position), position);
     } catch (error) {
       throw this.#fail(error);

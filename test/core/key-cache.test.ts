@@ -101,3 +101,17 @@ test("that a key is free is remembered until somebody takes it, or it is long ag
   for (let i = 0; i < 50_000; i++) cache.setFree(lockKey("s", `${i}`), true);
   expect(cache.isFree(lock)).toBe(false);
 });
+
+test.each([
+  ["a small one", (cache: KeyCache) => cache.setState("s", "k", "a", new Uint8Array(3))],
+  ["none", (cache: KeyCache) => cache.setState("s", "k", "a", undefined)],
+  ["another large one", (cache: KeyCache) => cache.setState("s", "k", "b", new Uint8Array(20_000))],
+  ["nothing, with all of the state", (cache: KeyCache) => cache.forgetState("s", "k")],
+])("the size of a large value is remembered until it is replaced by %s", (_, replace) => {
+  const cache = new KeyCache();
+  cache.setState("s", "k", "a", new Uint8Array(30_000));
+  cache.setState("s", "k", "other", new Uint8Array(3));
+  expect(cache.largeBytesOf("s", "k", "a")).toBe(30_000);
+  replace(cache);
+  expect(cache.largeBytesOf("s", "k", "a")).toBeUndefined();
+});

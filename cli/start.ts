@@ -4,6 +4,7 @@ import { InvalidArgumentError, Option, type Command } from "commander";
 import type { Runtime } from "../runtime/index.ts";
 import { DEFAULT_LIMITS } from "../runtime/core/limits.ts";
 import { DEFAULT_HTTP_LIMITS } from "../runtime/http/http-limits.ts";
+import { compileLate } from "./compile-late.ts";
 import { directoryError } from "./directory-error.ts";
 import type { Output } from "./output.ts";
 
@@ -103,6 +104,7 @@ async function start(options: StartCommandOptions, output: Output): Promise<void
 }
 
 async function open(options: StartCommandOptions): Promise<Runtime> {
+  compileLate();
   const { startRuntime } = await import("../runtime/index.ts");
   try {
     const { limit, ...rest } = options;

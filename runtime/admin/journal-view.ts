@@ -8,6 +8,7 @@ import type { Failure } from "../../protocol/failure.ts";
 import { readOr } from "../core/damage.ts";
 import { journalReader } from "../core/history.ts";
 import { invocationIdOf, type Invocation } from "../core/invocation.ts";
+import { wholeBytesOf } from "../core/large-values.ts";
 import { byCompletion, findCommand } from "../core/journal.ts";
 import { decodeJournalEntry, type JournalEntry } from "../core/rows.ts";
 import type { ReadTx } from "../core/tx.ts";
@@ -76,7 +77,8 @@ function nextCount(count: number, piece: readonly Uint8Array[]): number {
 function decoded(rows: readonly Uint8Array[], from: number): SizedEntry[] {
   return rows.flatMap((row, offset) => {
     const entry = readOr(() => decodeJournalEntry(row), undefined);
-    return entry ? [{ index: from + offset, entry, sizeBytes: row.length }] : [];
+    if (entry === undefined) return [];
+    return [{ index: from + offset, entry, sizeBytes: wholeBytesOf(row) }];
   });
 }
 

@@ -41,7 +41,8 @@ export function finish(step: Step, invocation: Invocation, { result, abort }: Fi
   invocation.completedAtMs = step.nowMs;
   invocation.nextAttemptAtMs = null;
   const contentType = contentTypeOf(handler, result);
-  seal(step, invocation, { result, contentType });
+  // What has failed is kept as it was: its journal is all that says how far it came.
+  seal(step, invocation, { result, contentType }, result.ok ? ended?.shortRows : undefined);
   retain(step, invocation, handler);
   changed(step, invocation);
   if (held) releaseKey(step, invocation, handover);

@@ -4,6 +4,7 @@ import type { Command, Delivery } from "../../protocol/command.ts";
 import { invocationIdOf, type Invocation } from "./invocation.ts";
 import { journalReader, type JournalReader } from "./history.ts";
 import { journalKey, type Sequence } from "./keys.ts";
+import { appendLarge, isLarge } from "./large-values.ts";
 import { decodeJournalEntry, encodeJournalEntry, type JournalEntry } from "./rows.ts";
 import { changed, type Step } from "./step.ts";
 import type { ReadTx } from "./tx.ts";
@@ -35,10 +36,16 @@ export function appendDelivery(step: Step, invocation: Invocation, delivery: Del
 
 function append(step: Step, invocation: Invocation, entry: JournalEntry): void {
   const index = invocation.commands + invocation.deliveries;
+  invocation.journalBytes += isLarge(entry)
+    ? appendLarge(step, invocation, index, entry)
+    : insertRow(step, invocation, index, entry);
+  changed(step, invocation);
+}
+
+function insertRow(step: Step, invocation: Invocation, index: number, entry: JournalEntry): number {
   const row = encodeJournalEntry(entry);
   step.tx.insert(journalKey(invocation.sequence, index), row);
-  invocation.journalBytes += row.length;
-  changed(step, invocation);
+  return row.length;
 }
 
 /** Bytes of the row that this command would have; a child's number may take less. */

@@ -30,6 +30,8 @@ interface Facts {
   /** In the order of names; undefined when it is not known. */
   state: StateEntry[] | undefined;
   stateBytes: number;
+  /** The last large value that was written, without itself. Undefined: not known. */
+  large: { readonly name: string; readonly bytes: number } | undefined;
   /** Nobody holds the key: there is no lock row. False: not known. */
   free: boolean;
   /** No row of its inbox has a lower order: they are taken from the front, and added at the end. */
@@ -66,8 +68,16 @@ export class KeyCache {
 
   /** A row of its state was written, or removed. */
   setState(service: string, key: string, name: string, value: Uint8Array | undefined): void {
+    if (value !== undefined && value.length > STATE_BYTES_MAX) {
+      const facts = this.#getOrMake(lockKey(service, key));
+      facts.state = undefined;
+      facts.large = { name, bytes: value.length };
+      return;
+    }
     const facts = this.#get(lockKey(service, key));
-    if (facts?.state === undefined) return;
+    if (facts === undefined) return;
+    if (facts.large?.name === name) facts.large = undefined;
+    if (facts.state === undefined) return;
     const at = placeOf(facts.state, name);
     const before = facts.state[at]?.[0] === name ? facts.state[at] : undefined;
     const bytesBefore = before ? name.length + before[1].length : 0;
@@ -81,7 +91,15 @@ export class KeyCache {
   /** Rows of its state were written or removed, whichever. */
   forgetState(service: string, key: string): void {
     const facts = this.#get(lockKey(service, key));
-    if (facts) facts.state = undefined;
+    if (facts === undefined) return;
+    facts.state = undefined;
+    facts.large = undefined;
+  }
+
+  /** The size of a value that is too large to be kept, if it was the last of its key to be written. */
+  largeBytesOf(service: string, key: string, name: string): number | undefined {
+    const large = this.#get(lockKey(service, key))?.large;
+    return large?.name === name ? large.bytes : undefined;
   }
 
   /** Whether it is sure that nobody holds the key. */
@@ -132,6 +150,7 @@ export class KeyCache {
     const made: Facts = {
       state: undefined,
       stateBytes: 0,
+      large: undefined,
       free: false,
       inboxFrom: 0,
       chainMax: FIRST_CHAIN,

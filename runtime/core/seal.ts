@@ -8,11 +8,13 @@
  *    payloads: so the end of an invocation costs no more for a long journal, nor a list for large
  *    payloads.
  * 3. A damaged row stays where it is: whoever asks for it is told.
+ * 4. Large state values leave the journal, which then says how large its entry was (large-values.ts).
  */
 import { broken } from "../../protocol/assert.ts";
 import { damageOf } from "./damage.ts";
 import { invocationIdOf, type Invocation } from "./invocation.ts";
 import { inputKey, journalKey, outcomeKey } from "./keys.ts";
+import { leftOutBytes, type ShortRows } from "./large-values.ts";
 import { decodeInput, encodeOutcome, type OutcomeRow } from "./rows.ts";
 import { packInput, packJournal, packOutcome } from "./sealed-history.ts";
 import type { Step } from "./step.ts";
@@ -21,12 +23,19 @@ import type { Step } from "./step.ts";
 export const SEALED_BYTES_MAX = 1_600;
 /** Each entry is read from its row: a bound on what the end of an invocation costs. */
 const ENTRIES_MAX = 64;
+const NONE: ShortRows = new Map();
 
-export function seal(step: Step, invocation: Invocation, ended: OutcomeRow): void {
+/** `shortRows`: entries of its journal that go in there without their values. */
+export function seal(
+  step: Step,
+  invocation: Invocation,
+  ended: OutcomeRow,
+  shortRows: ShortRows = NONE,
+): void {
   const room = { bytes: SEALED_BYTES_MAX };
   const outcome = sealOutcome(step, invocation, ended, room);
   const input = sealInput(step, invocation, room);
-  const journal = sealJournal(step, invocation, room);
+  const journal = sealJournal(step, invocation, room, shortRows);
   invocation.sealed = { input, outcome, journal };
 }
 
@@ -64,13 +73,19 @@ function sealInput({ tx }: Step, invocation: Invocation, room: Room): Uint8Array
   return sealed;
 }
 
-function sealJournal({ tx }: Step, invocation: Invocation, room: Room): Uint8Array | null {
-  const { sequence, journalBytes } = invocation;
+function sealJournal(
+  { tx }: Step,
+  invocation: Invocation,
+  room: Room,
+  shortRows: ShortRows,
+): Uint8Array | null {
+  const { sequence } = invocation;
+  const journalBytes = invocation.journalBytes - leftOutBytes(shortRows);
   const entries = invocation.commands + invocation.deliveries;
   if (entries === 0 || entries > ENTRIES_MAX || journalBytes > 2 * room.bytes) return null;
   const rows: Uint8Array[] = [];
   for (let index = 0; index < entries; index++) {
-    const row = tx.get(journalKey(sequence, index));
+    const row = shortRows.get(index)?.row ?? tx.get(journalKey(sequence, index));
     if (row === undefined) broken(`${invocationIdOf(invocation)} lacks journal entry ${index}`);
     if (damageOf(row) !== undefined) return null;
     rows.push(row);

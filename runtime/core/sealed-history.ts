@@ -78,16 +78,17 @@ export function unpackOutcome(part: Uint8Array): OutcomeRow {
   return { result: resultFromPlain(result), contentType };
 }
 
-/** An entry as its row has it: kind, what was recorded, when, and the child of a call or send. */
-type Entry = [kind: Plain, recorded: Plain, atMs: number, child?: Plain];
+/** An entry as its row has it: kind, what was recorded, when, and what few have (see `JournalEntry`). */
+type Entry = [kind: Plain, recorded: Plain, atMs: number, child?: Plain, wholeBytes?: Plain];
 
 /** Of the rows of its entries, all of them. */
 export function packJournal(rows: readonly Uint8Array[], { createdAtMs }: Invocation): Uint8Array {
   let beforeMs = createdAtMs;
   const entries = rows.map((row): Plain => {
-    const [kind, recorded, atMs, child] = unpackValue(row) as Entry;
+    const [kind, recorded, atMs, child, wholeBytes] = unpackValue(row) as Entry;
     const afterMs = atMs - beforeMs;
     beforeMs = atMs;
+    if (wholeBytes !== undefined) return [kind, recorded, afterMs, child ?? null, wholeBytes];
     return child == null ? [kind, recorded, afterMs] : [kind, recorded, afterMs, child];
   });
   return packValue(entries);
@@ -96,8 +97,10 @@ export function packJournal(rows: readonly Uint8Array[], { createdAtMs }: Invoca
 /** The rows of its entries, as they were. */
 export function unpackJournal(part: Uint8Array, { createdAtMs }: Invocation): Uint8Array[] {
   let atMs = createdAtMs;
-  return (unpackValue(part) as Entry[]).map(([kind, recorded, afterMs, child]) => {
+  return (unpackValue(part) as Entry[]).map(([kind, recorded, afterMs, child, wholeBytes]) => {
     atMs += afterMs;
+    if (wholeBytes !== undefined)
+      return packValue([kind, recorded, atMs, child ?? null, wholeBytes]);
     return packValue(kind === 0 ? [kind, recorded, atMs, child ?? null] : [kind, recorded, atMs]);
   });
 }

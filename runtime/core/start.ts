@@ -96,6 +96,7 @@ function begin(
     stateBytes,
     along,
     followers,
+    shortRows: undefined,
   };
   connection.attempts.set(handle, attempt);
   step.memory.attempts.set(invocation.sequence, attempt);

@@ -24,11 +24,13 @@ export function stateChange(
   value: Uint8Array | undefined,
 ): { readonly bytes: number; readonly change: number } {
   const { service, key } = addressOf(attempt);
-  const before = stateValue(step, service, key, name);
-  const nameBytes = utf8(name).length;
-  const size = (it: Uint8Array | undefined): number =>
-    it === undefined ? 0 : nameBytes + it.length;
-  return { bytes: stateBytes(step, attempt), change: size(value) - size(before) };
+  const binaryName = utf8(name);
+  // A megabyte is not read to be replaced.
+  const known = step.memory.keys.largeBytesOf(service, key, binaryName);
+  const before = known ?? stateValue(step, service, key, name)?.length;
+  const size = (length: number | undefined): number =>
+    length === undefined ? 0 : binaryName.length + length;
+  return { bytes: stateBytes(step, attempt), change: size(value?.length) - size(before) };
 }
 
 /** After a change: the attempt knows the new size, and the row too, if the state is large. */

@@ -18,6 +18,7 @@ import type { ConnectionId, RequestId } from "./input.ts";
 import { invocationKey, type Sequence } from "./keys.ts";
 import type { KeyCache } from "./key-cache.ts";
 import type { Invocation } from "./invocation.ts";
+import type { ShortRows } from "./large-values.ts";
 import type { Limits } from "./limits.ts";
 import type { Pauses } from "./pauses.ts";
 import { decodeInvocation, encodeInvocation, type Run } from "./rows.ts";
@@ -61,6 +62,8 @@ export interface Attempt {
   along: StateAlong | null;
   /** Sent along with it and still waiting, in the order of the inbox. */
   followers: readonly Announced[];
+  /** What it recorded with large values, without them: see large-values.ts. */
+  shortRows: ShortRows | undefined;
 }
 
 /** What was sent along to an attempt so far. */

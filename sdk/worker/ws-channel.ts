@@ -23,6 +23,7 @@ import {
   FRAME_BYTES_CEILING,
   messageBytesMax,
 } from "../../protocol/wire-limits.ts";
+import { makesNoMask, zeroMask } from "./frame-mask.ts";
 import { RegistrationRefusedError } from "./registration-refused.ts";
 
 const PARTITION = 0;
@@ -62,6 +63,7 @@ export async function dial(options: DialOptions): Promise<Dialed> {
     maxPayload: FRAME_BYTES_CEILING,
     followRedirects: false,
     handshakeTimeout: timeoutMs,
+    ...(makesNoMask(url) ? { generateMask: zeroMask } : {}),
     headers: token === undefined ? {} : { authorization: `Bearer ${token}` },
   });
   const stop = (): void => socket.terminate();

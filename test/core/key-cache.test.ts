@@ -3,14 +3,15 @@ import { expect, test } from "vitest";
 import { KeyCache, type StateEntry } from "../../runtime/core/key-cache.ts";
 import { lockKey } from "../../runtime/core/keys.ts";
 
-const name = fc.constantFrom("a", "b", "ba", "c", "");
+const NAMES = ["a", "b", "ba", "c", ""] as const;
+const name = fc.constantFrom(...NAMES);
 const step = fc.oneof(
   fc.record({ act: fc.constant("read" as const), key: fc.nat(3) }),
   fc.record({
     act: fc.constant("set" as const),
     key: fc.nat(3),
     name,
-    size: fc.constantFrom(0, 1, 60, 100, 9_000),
+    size: fc.constantFrom(0, 1, 60, 100, 9_000, 20_000),
   }),
   fc.record({ act: fc.constant("clear" as const), key: fc.nat(3), name }),
   fc.record({ act: fc.constant("clear-all" as const), key: fc.nat(3) }),
@@ -65,6 +66,10 @@ test("what is remembered of a key's state is what its rows hold, or nothing", ()
           const known = world.cache.stateOf("s", `${key}`);
           const entries = world.entries(key);
           if (known) expect(known).toEqual({ entries, bytes: sizeOf(entries) });
+          for (const it of NAMES) {
+            const bytes = world.cache.largeBytesOf("s", `${key}`, it);
+            if (bytes !== undefined) expect(bytes).toBe(world.rows[key]?.get(it)?.length);
+          }
         }
       }
     }),
@@ -95,4 +100,18 @@ test("that a key is free is remembered until somebody takes it, or it is long ag
   cache.setFree(lock, true);
   for (let i = 0; i < 50_000; i++) cache.setFree(lockKey("s", `${i}`), true);
   expect(cache.isFree(lock)).toBe(false);
+});
+
+test.each([
+  ["a small one", (cache: KeyCache) => cache.setState("s", "k", "a", new Uint8Array(3))],
+  ["none", (cache: KeyCache) => cache.setState("s", "k", "a", undefined)],
+  ["another large one", (cache: KeyCache) => cache.setState("s", "k", "b", new Uint8Array(20_000))],
+  ["nothing, with all of the state", (cache: KeyCache) => cache.forgetState("s", "k")],
+])("the size of a large value is remembered until it is replaced by %s", (_, replace) => {
+  const cache = new KeyCache();
+  cache.setState("s", "k", "a", new Uint8Array(30_000));
+  cache.setState("s", "k", "other", new Uint8Array(3));
+  expect(cache.largeBytesOf("s", "k", "a")).toBe(30_000);
+  replace(cache);
+  expect(cache.largeBytesOf("s", "k", "a")).toBeUndefined();
 });

@@ -54,6 +54,17 @@ function filled(count: number, size: number, limits = {}): { h: CoreHarness; tx:
 
 const nameOf = (at: number): string => `n${String(at).padStart(4, "0")}`;
 
+test("a large value that is replaced or cleared is not read, and counts for what it was", () => {
+  const { h, tx } = filled(1, 100 * KIB, { stateBytesMax: 250 * KIB });
+  const attempt = start(h, "add");
+  set(attempt, nameOf(0), "y".repeat(200 * KIB));
+  set(attempt, nameOf(1), "y".repeat(40 * KIB));
+  expect(attempt.aborts()).toEqual([]);
+  set(attempt, nameOf(1), "y".repeat(60 * KIB));
+  expect(attempt.aborts()).toMatchObject([{ reason: expect.stringContaining("stateBytesMax") }]);
+  expect(tx.stateBytesRead).toBeLessThan(60 * KIB);
+});
+
 function start(h: CoreHarness, name: string): ScriptedAttempt {
   h.invoke(`counter/a/${name}`);
   return h.attempt(1);

@@ -192,7 +192,7 @@ const LOST: readonly SeededBug[] = [
     "rule 1",
     edit(
       core("finish"),
-      "  seal(step, invocation, { result, contentType });\n",
+      "  seal(step, invocation, { result, contentType }, result.ok ? ended?.shortRows : undefined);\n",
       "  void seal; void contentType;\n",
     ),
   ),

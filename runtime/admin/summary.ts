@@ -2,8 +2,9 @@
 import type { Target } from "../../protocol/command.ts";
 import { readOr } from "../core/damage.ts";
 import { invocationIdOf, type Invocation, type Status } from "../core/invocation.ts";
-import { invocationKey, prefixEnd, readU32, runPrefix, type Sequence } from "../core/keys.ts";
-import { decodeInvocation, decodeRun, type Run } from "../core/rows.ts";
+import { invocationKey, type Sequence } from "../core/keys.ts";
+import { decodeInvocation, type Run } from "../core/rows.ts";
+import { runReaders } from "../core/run-rows.ts";
 import type { ReadTx } from "../core/tx.ts";
 import type { InvocationPeer, InvocationSummary, IsoTime, LastFailureView } from "./views.ts";
 
@@ -59,13 +60,10 @@ function nextRetryAtMs(invocation: Invocation, runs: ReadonlyMap<number, Run>): 
 
 /** Outstanding runs by the index of their command; those that cannot be read are left out. */
 export function readRuns(tx: ReadTx, invocation: Invocation): ReadonlyMap<number, Run> {
-  if (invocation.runs === 0) return new Map();
-  const prefix = runPrefix(invocation.sequence);
-  const rows = tx.range({ from: prefix, to: prefixEnd(prefix), limit: invocation.runs });
   const runs = new Map<number, Run>();
-  for (const [key, value] of rows) {
-    const run = readOr(() => decodeRun(value), undefined);
-    if (run) runs.set(readU32(key, prefix.length), run);
+  for (const [command, read] of runReaders(tx, invocation)) {
+    const run = readOr(read, undefined);
+    if (run) runs.set(command, run);
   }
   return runs;
 }

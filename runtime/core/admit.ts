@@ -280,6 +280,7 @@ function create(step: Step, admission: Admission, addressed: Addressed): Invocat
     journalExpiresAtMs: null,
     signalsKept: 0,
     waitedFor: false,
+    plainRuns: [],
     sealed: undefined,
     id: undefined,
     row: undefined,

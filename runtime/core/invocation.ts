@@ -94,6 +94,12 @@ export function noTimeSpent(): SpentMs {
   };
 }
 
+/** An outstanding run without a row: the number of its command, and which entry of the journal that is. */
+export interface PlainRun {
+  readonly command: number;
+  readonly entry: number;
+}
+
 export interface Invocation {
   readonly sequence: Sequence;
   readonly epoch: number;
@@ -122,9 +128,11 @@ export interface Invocation {
   deliveries: number;
   /** Highest completion id used so far. */
   completionIdMax: number;
-  /** Outstanding completions with a row, and runs with a row. */
+  /** Outstanding completions, each with a row, and outstanding runs. */
   pending: number;
   runs: number;
+  /** Those of the runs that have no row: see plain-runs.ts. */
+  plainRuns: readonly PlainRun[];
   /** Somebody asked for a pause before it was ready: it pauses instead of becoming ready. */
   holdRequested: boolean;
   /** Ordinal of the last cancellation among the deliveries; 0 when never cancelled. */

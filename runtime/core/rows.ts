@@ -24,6 +24,7 @@ import {
   SPENT_ON,
   type Invocation,
   type LastFailure,
+  type PlainRun,
   type SpentMs,
 } from "./invocation.ts";
 import { bytesOf, type Sequence } from "./keys.ts";
@@ -92,6 +93,7 @@ export function encodeInvocation(it: Invocation): Uint8Array {
     it.journalExpiresAtMs,
     it.signalsKept,
     it.waitedFor,
+    it.plainRuns.flatMap(({ command, entry }) => [command, entry]),
   ]);
 }
 
@@ -140,11 +142,12 @@ type InvocationFields = [
   journalExpiresAtMs: number | null,
   signalsKept: number,
   waitedFor: boolean,
+  plainRuns: number[],
 ];
 
 export function decodeInvocation(sequence: Sequence, row: Uint8Array): Invocation {
   if (isSealed(row)) return decodeSealed(sequence, row);
-  const f = fields<InvocationFields>(row, 42);
+  const f = fields<InvocationFields>(row, 43);
   return {
     sequence,
     epoch: f[0],
@@ -187,6 +190,7 @@ export function decodeInvocation(sequence: Sequence, row: Uint8Array): Invocatio
     journalExpiresAtMs: f[39],
     signalsKept: f[40],
     waitedFor: f[41],
+    plainRuns: plainRunsFrom(f[42]),
     sealed: undefined,
     id: undefined,
     row: undefined,
@@ -200,6 +204,14 @@ function spentFrom(values: readonly number[]): SpentMs {
     spentMs[what] = values[place] ?? 0;
   });
   return spentMs;
+}
+
+function plainRunsFrom(numbers: readonly number[]): PlainRun[] {
+  const runs: PlainRun[] = [];
+  for (let at = 0; at < numbers.length; at += 2) {
+    runs.push({ command: numbers[at] ?? 0, entry: numbers[at + 1] ?? 0 });
+  }
+  return runs;
 }
 
 function lastFailureToPlain(it: LastFailure): Plain {

@@ -11,14 +11,15 @@
  * 5. What an unknown outcome means is the run's own choice, its mode: gos.ts says who gets another go.
  */
 import { assert } from "../../protocol/assert.ts";
-import type { Command, CompletionResult } from "../../protocol/command.ts";
+import type { CompletionResult } from "../../protocol/command.ts";
 import { FailureCode, type Failure } from "../../protocol/failure.ts";
 import type { RunFailed, RunNotDone, RunResult } from "../../protocol/message.ts";
 import { asCompletion, deliver } from "./deliver.ts";
 import type { Invocation } from "./invocation.ts";
-import { grantGo } from "./gos.ts";
+import { grantFirstGo, grantGo } from "./gos.ts";
 import { appendDelivery } from "./journal.ts";
 import { exhaust, policyOf } from "./fail.ts";
+import type { RunCommand } from "./plain-runs.ts";
 import { atLeastMin, isExhausted, nextDelayMs } from "./retry.ts";
 import type { Run } from "./rows.ts";
 import { clearRetry, findRuns, keepRun, removeRun } from "./run-rows.ts";
@@ -29,28 +30,13 @@ import { noteProgress } from "./tries.ts";
 export function recordRun(
   step: Step,
   attempt: Attempt,
-  command: Command & { readonly kind: "run" },
+  command: RunCommand,
   covered: boolean,
 ): void {
   if (covered) return;
-  const { invocation } = attempt;
-  const run: Run = {
-    completionId: command.completionId,
-    name: command.name,
-    retry: command.retry,
-    tries: 0,
-    failures: 0,
-    firstTryAtMs: null,
-    nextTryAtMs: null,
-    lastFailure: null,
-    cancelled: false,
-    mode: command.mode,
-    mayHaveHappened: false,
-    failingSinceMs: null,
-  };
-  invocation.runs++;
-  changed(step, invocation);
-  grantGo(step, attempt, command.index, run);
+  attempt.invocation.runs++;
+  changed(step, attempt.invocation);
+  grantFirstGo(step, attempt, command);
 }
 
 /**

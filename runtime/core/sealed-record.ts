@@ -184,6 +184,7 @@ export function decodeSealed(sequence: Sequence, row: Uint8Array): Invocation {
     nextAttemptAtMs: null,
     pending: 0,
     runs: 0,
+    plainRuns: [],
     inboxOrder: 0,
     idleResumes: 0,
     waitsOnlyForOthers: false,

@@ -5,9 +5,7 @@
  * 2. Who is taken out of a pause has been looked at: invocation and runs get all their tries anew.
  *    The numbers of tries go on: they say which go a result belongs to.
  */
-import { runKey } from "./keys.ts";
-import { encodeRun } from "./rows.ts";
-import { clearRetry, findRuns } from "./run-rows.ts";
+import { clearRetry, findRuns, keepRun } from "./run-rows.ts";
 import { changed, type Attempt, type Step } from "./step.ts";
 import type { Invocation } from "./invocation.ts";
 
@@ -31,6 +29,6 @@ export function renewTries(step: Step, invocation: Invocation): void {
     if (run === undefined) continue;
     clearRetry(step, invocation, index, run);
     const renewed = { failures: 0, firstTryAtMs: null, failingSinceMs: null, nextTryAtMs: null };
-    step.tx.put(runKey(invocation.sequence, index), encodeRun({ ...run, ...renewed }));
+    keepRun(step, invocation, index, { ...run, ...renewed });
   }
 }

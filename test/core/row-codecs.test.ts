@@ -92,6 +92,7 @@ const anyInvocation: fc.Arbitrary<Invocation> = fc.record({
   journalExpiresAtMs: orNull(anyWhole),
   signalsKept: fc.integer(),
   waitedFor: fc.boolean(),
+  plainRuns: fc.array(fc.record({ command: anyU32, entry: anyU32 }), { maxLength: 3 }),
   id: fc.constant(undefined),
   sealed: fc.constant(undefined),
   row: fc.constant(undefined),
@@ -144,7 +145,7 @@ const anyEntry: fc.Arbitrary<rows.JournalEntry> = fc.oneof(
 const OPEN_ONLY = new Set(
   (
     "seed nextAttemptAtMs pending runs inboxOrder idleResumes waitsOnlyForOthers failingSinceMs " +
-    "losses journalBytes pauseReason parked signalsKept waitedFor id row"
+    "losses journalBytes pauseReason parked signalsKept waitedFor plainRuns id row"
   ).split(" "),
 );
 

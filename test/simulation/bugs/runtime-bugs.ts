@@ -329,6 +329,24 @@ const LOST: readonly SeededBug[] = [
     "rule 3",
     edit(core("gos"), 'run.mode === "probe" && run.mayHaveHappened', "run.tries < 0"),
   ),
+  bug(
+    "a run without a row is taken for one that was never let go",
+    "rule 3",
+    edit(
+      core("plain-runs"),
+      "return firstTry(found.command, found.atMs);",
+      "return { ...firstTry(found.command, found.atMs), tries: 0, mayHaveHappened: false };",
+    ),
+  ),
+  bug(
+    "the row of a run that failed stands beside its place among those without",
+    "rule 3",
+    edit(
+      core("run-rows"),
+      "if (removePlain(invocation, index)) changed(step, invocation);",
+      "if (invocation.runs < 0) changed(step, invocation);",
+    ),
+  ),
 ];
 
 const TIME: readonly SeededBug[] = [

@@ -1,9 +1,10 @@
 /** One invocation as lists show it. */
 import type { Target } from "../../protocol/command.ts";
+import { readRecord } from "../core/catch-up.ts";
 import { readOr } from "../core/damage.ts";
 import { invocationIdOf, type Invocation, type Status } from "../core/invocation.ts";
 import { invocationKey, type Sequence } from "../core/keys.ts";
-import { decodeInvocation, type Run } from "../core/rows.ts";
+import type { Run } from "../core/rows.ts";
 import { runReaders } from "../core/run-rows.ts";
 import type { ReadTx } from "../core/tx.ts";
 import type { InvocationPeer, InvocationSummary, IsoTime, LastFailureView } from "./views.ts";
@@ -11,7 +12,7 @@ import type { InvocationPeer, InvocationSummary, IsoTime, LastFailureView } from
 /** Undefined when it is not there, or is quarantined. */
 export function loadInvocation(tx: ReadTx, sequence: Sequence): Invocation | undefined {
   const row = tx.get(invocationKey(sequence));
-  return row && readOr(() => decodeInvocation(sequence, row), undefined);
+  return row && readOr(() => readRecord(tx, sequence, row), undefined);
 }
 
 export function summarize(tx: ReadTx, invocation: Invocation): InvocationSummary {

@@ -281,6 +281,7 @@ function create(step: Step, admission: Admission, addressed: Addressed): Invocat
     signalsKept: 0,
     waitedFor: false,
     plainRuns: [],
+    lag: 0,
     sealed: undefined,
     id: undefined,
     row: undefined,

@@ -13,7 +13,7 @@ import { interrupted } from "./interrupted.ts";
 import { addPlain, firstTry, type RunCommand } from "./plain-runs.ts";
 import type { Run } from "./rows.ts";
 import { keepRun, removeRun } from "./run-rows.ts";
-import { tell, type Attempt, type Granted, type Step } from "./step.ts";
+import { changed, tell, type Attempt, type Granted, type Step } from "./step.ts";
 import { clearTimer } from "./timers.ts";
 
 /** At the start of an attempt, after its replay: every run without a result gets its go, or fails. */
@@ -44,7 +44,11 @@ export function grantFirstGo(step: Step, attempt: Attempt, command: RunCommand):
   const { invocation, runs } = attempt;
   const { index } = command;
   const run = firstTry(command, step.nowMs);
-  if (!addPlain(invocation, index)) keepRun(step, invocation, index, run);
+  invocation.runs++;
+  if (!addPlain(invocation, index)) {
+    keepRun(step, invocation, index, run);
+    changed(step, invocation);
+  }
   const go = { try: run.tries, probe: false };
   runs.set(index, { run, go });
   tellGo(step, attempt, index, go);

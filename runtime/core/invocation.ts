@@ -172,6 +172,8 @@ export interface Invocation {
   sealed: SealedHistory | undefined;
   /** Of `invocationIdOf` and nobody else: its id, once it was asked for. Not in the row. */
   id: InvocationId | undefined;
+  /** Entries of its journal that the record on its way to the disk may not tell of: see catch-up.ts. Not in the row. */
+  lag: number;
   /** Of `flush` and nobody else: how this object is written. Not in the row. */
   row: LateRow | undefined;
   /** Of `encodeInvocation` and nobody else: the fields that never change. Not in the row. */

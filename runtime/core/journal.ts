@@ -5,7 +5,7 @@ import { invocationIdOf, type Invocation } from "./invocation.ts";
 import { journalReader, type JournalReader } from "./history.ts";
 import { journalKey, type Sequence } from "./keys.ts";
 import { decodeJournalEntry, encodeJournalEntry, type JournalEntry } from "./rows.ts";
-import { changed, type Step } from "./step.ts";
+import { changed, lag, type Step } from "./step.ts";
 import type { ReadTx } from "./tx.ts";
 
 const READ_BATCH = 512;
@@ -24,6 +24,9 @@ export function appendCommand(
   }
   append(step, invocation, { kind: "command", command, atMs: step.nowMs, child });
   invocation.commands++;
+  // Whoever lets it go says what more there is to write than this entry.
+  if (command.kind === "run") lag(step, invocation);
+  else changed(step, invocation);
   if (command.kind === "await-signal") invocation.signalsKept--;
 }
 
@@ -31,6 +34,14 @@ export function appendDelivery(step: Step, invocation: Invocation, delivery: Del
   append(step, invocation, { kind: "delivery", delivery, atMs: step.nowMs });
   invocation.deliveries++;
   if (delivery.kind === "signal") invocation.signalsKept++;
+  changed(step, invocation);
+}
+
+/** Of a run that has no row. */
+export function appendResult(step: Step, invocation: Invocation, result: Delivery): void {
+  append(step, invocation, { kind: "delivery", delivery: result, atMs: step.nowMs });
+  invocation.deliveries++;
+  lag(step, invocation);
 }
 
 function append(step: Step, invocation: Invocation, entry: JournalEntry): void {
@@ -38,7 +49,6 @@ function append(step: Step, invocation: Invocation, entry: JournalEntry): void {
   const row = encodeJournalEntry(entry);
   step.tx.insert(journalKey(invocation.sequence, index), row);
   invocation.journalBytes += row.length;
-  changed(step, invocation);
 }
 
 /** Bytes of the row that this command would have; a child's number may take less. */

@@ -53,6 +53,18 @@ export function removePlain(invocation: Invocation, command: number): boolean {
   return left.length < plainRuns.length;
 }
 
+/** The command of the one that this completes. @throws DamagedRowError */
+export function findPlain(
+  tx: ReadTx,
+  invocation: Invocation,
+  completionId: number,
+): number | undefined {
+  const found = invocation.plainRuns.find(
+    ({ entry }) => readPlain(tx, invocation, entry).completionId === completionId,
+  );
+  return found?.command;
+}
+
 /** From its command in the journal. @throws DamagedRowError when that is not what was written */
 export function readPlain(tx: ReadTx, invocation: Invocation, entry: number): Run {
   const row = tx.get(journalKey(invocation.sequence, entry));

@@ -36,7 +36,7 @@ import { DamagedRow, DamagedRowError } from "./tx.ts";
  *
  * @throws DamagedRowError when it is not what was written
  */
-function fields<T extends readonly Plain[]>(row: Uint8Array, count: number): T {
+export function fields<T extends readonly Plain[]>(row: Uint8Array, count: number): T {
   if (row instanceof DamagedRow) throw new DamagedRowError(row.problem);
   const value = unpackValue(row);
   assert(Array.isArray(value) && value.length >= count, `a row of fewer than ${count} fields`);
@@ -191,6 +191,7 @@ export function decodeInvocation(sequence: Sequence, row: Uint8Array): Invocatio
     signalsKept: f[40],
     waitedFor: f[41],
     plainRuns: plainRunsFrom(f[42]),
+    lag: 0,
     sealed: undefined,
     id: undefined,
     row: undefined,
@@ -488,25 +489,4 @@ export function encodeService(it: ServiceRow): Uint8Array {
 export function decodeService(row: Uint8Array): ServiceRow {
   const [version, manifest] = fields<[string, string]>(row, 2);
   return { version, manifest: JSON.parse(manifest) as ServiceManifest }; // written by encodeService
-}
-
-/** A pause of a key or of a service. A key whose parked invocations are being let go is no longer paused. */
-export interface PauseRow {
-  readonly service: string;
-  /** null for the whole service. */
-  readonly key: string | null;
-  readonly sinceMs: number;
-  readonly resuming: boolean;
-}
-
-export function encodePause(it: PauseRow): Uint8Array {
-  return packValue([it.service, it.key, it.sinceMs, it.resuming]);
-}
-
-export function decodePause(row: Uint8Array): PauseRow {
-  const [service, key, sinceMs, resuming] = fields<[string, string | null, number, boolean]>(
-    row,
-    4,
-  );
-  return { service, key, sinceMs, resuming };
 }

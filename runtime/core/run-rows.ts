@@ -66,10 +66,20 @@ export function runReaders(tx: ReadTx, invocation: Invocation): readonly RunRead
 }
 
 export function removeRun(step: Step, invocation: Invocation, index: number): void {
-  if (!removePlain(invocation, index)) step.tx.remove(runKey(invocation.sequence, index));
+  if (!takePlain(step, invocation, index)) {
+    step.tx.remove(runKey(invocation.sequence, index));
+    step.memory.attempts.get(invocation.sequence)?.runs.delete(index);
+    invocation.runs--;
+  }
+  changed(step, invocation);
+}
+
+/** Removes one that has no row, for a result that says so in the journal. False when it has a row. */
+export function takePlain(step: Step, invocation: Invocation, index: number): boolean {
+  if (!removePlain(invocation, index)) return false;
   step.memory.attempts.get(invocation.sequence)?.runs.delete(index);
   invocation.runs--;
-  changed(step, invocation);
+  return true;
 }
 
 /** At the end of an invocation. */

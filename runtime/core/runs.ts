@@ -17,12 +17,12 @@ import type { RunFailed, RunNotDone, RunResult } from "../../protocol/message.ts
 import { asCompletion, deliver } from "./deliver.ts";
 import type { Invocation } from "./invocation.ts";
 import { grantFirstGo, grantGo } from "./gos.ts";
-import { appendDelivery } from "./journal.ts";
+import { appendDelivery, appendResult } from "./journal.ts";
 import { exhaust, policyOf } from "./fail.ts";
 import type { RunCommand } from "./plain-runs.ts";
 import { atLeastMin, isExhausted, nextDelayMs } from "./retry.ts";
 import type { Run } from "./rows.ts";
-import { clearRetry, findRuns, keepRun, removeRun } from "./run-rows.ts";
+import { clearRetry, findRuns, keepRun, removeRun, takePlain } from "./run-rows.ts";
 import { changed, type Attempt, type Step } from "./step.ts";
 import { dueIn, setTimer } from "./timers.ts";
 import { noteProgress } from "./tries.ts";
@@ -33,10 +33,9 @@ export function recordRun(
   command: RunCommand,
   covered: boolean,
 ): void {
-  if (covered) return;
-  attempt.invocation.runs++;
-  changed(step, attempt.invocation);
-  grantFirstGo(step, attempt, command);
+  // Nobody waits for its result: its record says that it is no run to be let go.
+  if (covered) changed(step, attempt.invocation);
+  else grantFirstGo(step, attempt, command);
 }
 
 /**
@@ -54,8 +53,9 @@ export function onRunResult(
   const run = closeTry(attempt, message);
   if (run !== undefined) {
     noteProgress(step, attempt);
-    removeRun(step, invocation, command);
-    if (!run.cancelled) record(step, attempt, run.completionId, message);
+    const plain = takePlain(step, invocation, command);
+    if (!plain) removeRun(step, invocation, command);
+    if (!run.cancelled) record(step, attempt, { completionId: run.completionId, plain }, message);
   }
   if (made === null) return "taken";
   if (made < seen) return "void";
@@ -63,7 +63,12 @@ export function onRunResult(
   return { wrong: `run ${command} was gone ahead with where it was not all that was outstanding` };
 }
 
-function record(step: Step, attempt: Attempt, completionId: number, message: RunResult): void {
+function record(
+  step: Step,
+  attempt: Attempt,
+  { completionId, plain }: { readonly completionId: number; readonly plain: boolean },
+  message: RunResult,
+): void {
   const completion = { kind: "completion", completionId } as const;
   const recorded = { ...completion, result: asCompletion(message.result) };
   if (message.deliveries === null) {
@@ -71,7 +76,8 @@ function record(step: Step, attempt: Attempt, completionId: number, message: Run
     deliver(step, attempt.invocation, recorded, { ...completion, result: { kind: "proposed" } });
   } else {
     attempt.idle = false;
-    appendDelivery(step, attempt.invocation, recorded);
+    const append = plain ? appendResult : appendDelivery;
+    append(step, attempt.invocation, recorded);
   }
 }
 

@@ -12,6 +12,9 @@ import type { Invocation } from "./invocation.ts";
 export function noteProgress(step: Step, attempt: Attempt): void {
   const { invocation } = attempt;
   attempt.progressed = true;
+  // Mostly nothing is behind it, and nothing to be written.
+  const { idleResumes, failures, failingSinceMs, losses } = invocation;
+  if (idleResumes + failures + losses === 0 && failingSinceMs === null) return;
   invocation.idleResumes = 0;
   invocation.failures = 0;
   invocation.failingSinceMs = null;

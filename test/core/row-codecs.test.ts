@@ -93,6 +93,7 @@ const anyInvocation: fc.Arbitrary<Invocation> = fc.record({
   signalsKept: fc.integer(),
   waitedFor: fc.boolean(),
   plainRuns: fc.array(fc.record({ command: anyU32, entry: anyU32 }), { maxLength: 3 }),
+  lag: fc.constant(0),
   id: fc.constant(undefined),
   sealed: fc.constant(undefined),
   row: fc.constant(undefined),

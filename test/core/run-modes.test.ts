@@ -1,8 +1,8 @@
 /** Runs whose outcome is unknown, in each mode: cut off at every point, by everything that cuts off. */
 import { describe, expect, test } from "vitest";
 import type { RunMode, RunRetryPolicy } from "../../protocol/command.ts";
+import { readRecord } from "../../runtime/core/catch-up.ts";
 import { invocationKey } from "../../runtime/core/keys.ts";
-import { decodeInvocation } from "../../runtime/core/rows.ts";
 import { brokenReferences } from "../support/check-rows.ts";
 import { CoreHarness, type ScriptedAttempt } from "../support/core-harness.ts";
 
@@ -121,7 +121,7 @@ describe("an at-most-once run", () => {
     );
     expect(runRows(h)).toEqual([]);
     const row = h.tx.get(invocationKey(1)) ?? new Uint8Array(0);
-    expect(decodeInvocation(1, row)).toMatchObject({
+    expect(readRecord(h.tx, 1, row)).toMatchObject({
       runs: 1,
       plainRuns: [{ command: 0, entry: 0 }],
     });

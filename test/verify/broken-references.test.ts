@@ -3,6 +3,7 @@
  * named. The stories are told by the machine itself, so that the rows are those that it writes.
  */
 import { expect, test } from "vitest";
+import { encodePause } from "../../runtime/core/pause-rows.ts";
 import {
   activeKey,
   deploymentKey,
@@ -41,7 +42,6 @@ import {
   encodeInvocation,
   encodeLock,
   encodeNumber,
-  encodePause,
 } from "../../runtime/core/rows.ts";
 import type { SealedHistory } from "../../runtime/core/sealed-record.ts";
 import { brokenReferences, SeenRows } from "../support/check-rows.ts";

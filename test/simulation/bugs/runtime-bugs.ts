@@ -310,8 +310,8 @@ const LOST: readonly SeededBug[] = [
     "rule 3",
     edit(
       core("runs"),
-      "removeRun(step, invocation, command);\n    if (!run.cancelled) record(",
-      "attempt.runs.delete(command);\n    if (!run.cancelled) record(",
+      "const plain = takePlain(step, invocation, command);\n    if (!plain) removeRun(step, invocation, command);",
+      "const plain = false;\n    attempt.runs.delete(command);",
     ),
   ),
   bug(
@@ -328,24 +328,6 @@ const LOST: readonly SeededBug[] = [
     "a run with a probe starts again without the question",
     "rule 3",
     edit(core("gos"), 'run.mode === "probe" && run.mayHaveHappened', "run.tries < 0"),
-  ),
-  bug(
-    "a run without a row is taken for one that was never let go",
-    "rule 3",
-    edit(
-      core("plain-runs"),
-      "return firstTry(found.command, found.atMs);",
-      "return { ...firstTry(found.command, found.atMs), tries: 0, mayHaveHappened: false };",
-    ),
-  ),
-  bug(
-    "the row of a run that failed stands beside its place among those without",
-    "rule 3",
-    edit(
-      core("run-rows"),
-      "if (removePlain(invocation, index)) changed(step, invocation);",
-      "if (invocation.runs < 0) changed(step, invocation);",
-    ),
   ),
 ];
 

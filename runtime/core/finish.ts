@@ -33,6 +33,7 @@ export function finish(step: Step, invocation: Invocation, { result, abort }: Fi
   const handover = held && ended ? handoverOf(ended) : undefined;
   // As its own deployment announced it: once the attempt is gone, only the latest one is known.
   const handler = handlerOf(step, invocation);
+  const kept = step.memory.attempts.get(invocation.sequence)?.kept;
   leaveStatus(step, invocation, abort);
   removeAllPending(step, invocation);
   removeRuns(step, invocation);
@@ -41,7 +42,7 @@ export function finish(step: Step, invocation: Invocation, { result, abort }: Fi
   invocation.completedAtMs = step.nowMs;
   invocation.nextAttemptAtMs = null;
   const contentType = contentTypeOf(handler, result);
-  seal(step, invocation, { result, contentType });
+  seal(step, invocation, { result, contentType }, kept);
   retain(step, invocation, handler);
   changed(step, invocation);
   if (held) releaseKey(step, invocation, handover);

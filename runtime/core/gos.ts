@@ -74,7 +74,8 @@ export function grantGo(step: Step, attempt: Attempt, index: number, run: Run): 
 }
 
 function tellGo(step: Step, attempt: Attempt, command: number, granted: Granted): void {
-  const go = { kind: "go", attempt: attempt.handle, command, ...granted } as const;
+  const { try: number, probe } = granted;
+  const go = { kind: "go", attempt: attempt.handle, command, try: number, probe } as const;
   tell(step, attempt, go, "durable");
 }
 

@@ -48,6 +48,9 @@ function append(step: Step, invocation: Invocation, entry: JournalEntry): void {
   const index = invocation.commands + invocation.deliveries;
   const row = encodeJournalEntry(entry);
   step.tx.insert(journalKey(invocation.sequence, index), row);
+  const { atMs } = entry;
+  const child = entry.kind === "command" ? entry.child : undefined;
+  step.memory.attempts.get(invocation.sequence)?.kept.add({ row, atMs, child });
   invocation.journalBytes += row.length;
 }
 

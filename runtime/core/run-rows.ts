@@ -84,6 +84,7 @@ export function takePlain(step: Step, invocation: Invocation, index: number): bo
 
 /** At the end of an invocation. */
 export function removeRuns(step: Step, invocation: Invocation): void {
+  if (invocation.runs === 0) return;
   for (const [index, run] of findRuns(step, invocation)) {
     if (run) clearRetry(step, invocation, index, run);
     removeRun(step, invocation, index);

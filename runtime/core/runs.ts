@@ -69,11 +69,12 @@ function record(
   { completionId, plain }: { readonly completionId: number; readonly plain: boolean },
   message: RunResult,
 ): void {
-  const completion = { kind: "completion", completionId } as const;
-  const recorded = { ...completion, result: asCompletion(message.result) };
+  const result = asCompletion(message.result);
+  const recorded = { kind: "completion", completionId, result } as const;
   if (message.deliveries === null) {
     // The worker holds what it proposed: it need not travel back.
-    deliver(step, attempt.invocation, recorded, { ...completion, result: { kind: "proposed" } });
+    const proposed = { kind: "completion", completionId, result: { kind: "proposed" } } as const;
+    deliver(step, attempt.invocation, recorded, proposed);
   } else {
     attempt.idle = false;
     const append = plain ? appendResult : appendDelivery;

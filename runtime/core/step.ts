@@ -17,6 +17,7 @@ import { quarantine, tryRead, type Damage } from "./damage.ts";
 import type { Effect, Response } from "./effect.ts";
 import type { ConnectionId, RequestId } from "./input.ts";
 import { invocationKey, type Sequence } from "./keys.ts";
+import type { KeptHistory } from "./kept-history.ts";
 import type { KeyCache } from "./key-cache.ts";
 import type { Invocation } from "./invocation.ts";
 import type { Limits } from "./limits.ts";
@@ -60,6 +61,7 @@ export interface Attempt {
   stateBytes: number | null;
   /** State that answers brought along; null when they bring none. See state-along.ts. */
   along: StateAlong | null;
+  readonly kept: KeptHistory;
   /** Sent along with it and still waiting, in the order of the inbox. */
   followers: readonly Announced[];
 }
@@ -240,9 +242,9 @@ export function tellWorker(
   step: Step,
   connection: ConnectionId,
   message: RuntimeMessage,
-  how: { readonly when: "now" | "durable"; readonly demand: boolean },
+  { when, demand }: { readonly when: "now" | "durable"; readonly demand: boolean },
 ): void {
-  step.effects.push({ kind: "message", ...how, connection, attempt: 0, message });
+  step.effects.push({ kind: "message", when, demand, connection, attempt: 0, message });
 }
 
 const SEQUENCE_BLOCK = 1024;

@@ -55,6 +55,11 @@ export const RECORD_BUGS: readonly SeededBug[] = [
     edit(core("catch-up"), "limit: LAG_MAX,", "limit: 1,"),
   ),
   bug(
+    "an attempt that begins on a journal keeps what comes for the whole of it",
+    "rule 6",
+    edit(core("kept-history"), "entries === 0 ? [] : undefined", "entries >= 0 ? [] : undefined"),
+  ),
+  bug(
     "a failure is put behind, and only memory knows",
     "the counts of failures",
     edit(

@@ -1,16 +1,17 @@
 /** One invocation in full: where it is, why it waits, where its time went, what it did. */
 import type { InvocationIdParts } from "../../protocol/ids.ts";
-import { readOr } from "../core/damage.ts";
+import { readRecord } from "../core/catch-up.ts";
+import { quarantined, readOr, tryRead } from "../core/damage.ts";
 import { hasJournal, readInput, readOutcome } from "../core/history.ts";
 import type { Invocation, SpentMs } from "../core/invocation.ts";
 import { byIndex, findCommand } from "../core/journal.ts";
 import { inboxKey, invocationKey } from "../core/keys.ts";
-import type { ReadTx } from "../core/tx.ts";
-import { noting, problemOf, QuarantinedError } from "./damage.ts";
+import { DamagedRowError, type ReadTx } from "../core/tx.ts";
+import { noting, QuarantinedError } from "./damage.ts";
 import type { LiveFacts } from "./facts.ts";
 import { viewJournal } from "./journal-view.ts";
 import { MeteredTx } from "./metered-tx.ts";
-import { isoOrNull, loadInvocation, peer, readRuns, summarize } from "./summary.ts";
+import { isoOrNull, peer, readRuns, summarize } from "./summary.ts";
 import type {
   InvocationDescription,
   InvocationSummary,
@@ -66,11 +67,11 @@ function lostPlace(tx: ReadTx, { status, target, inboxOrder }: Invocation): stri
 
 /** The invocation that an id names, if it is (still) there. @throws QuarantinedError */
 export function findInvocation(tx: ReadTx, id: InvocationIdParts): Invocation | undefined {
-  const key = invocationKey(id.sequence);
-  const row = tx.get(key);
-  const problem = row && problemOf(key, row);
-  if (problem !== undefined) throw new QuarantinedError(problem);
-  const invocation = loadInvocation(tx, id.sequence);
+  const row = tx.get(invocationKey(id.sequence));
+  const invocation = row && tryRead(() => readRecord(tx, id.sequence, row));
+  if (invocation instanceof DamagedRowError) {
+    throw new QuarantinedError(quarantined(id.sequence, invocation.message));
+  }
   if (invocation?.tag !== id.tag || invocation.epoch !== id.epoch) return undefined;
   return invocation.purging ? undefined : invocation;
 }

@@ -5,11 +5,11 @@
  *    lets the loop go on between them: what changes meanwhile is seen as it is when its slice is read.
  * 2. Those that run are found by the rows of their attempts, however many others there are.
  */
+import { readRecord } from "../core/catch-up.ts";
+import { quarantined as quarantineText, tryRead } from "../core/damage.ts";
 import type { Invocation } from "../core/invocation.ts";
 import { ACTIVE, activeKey, INVOCATIONS, invocationKey, prefixEnd, readU48 } from "../core/keys.ts";
-import { decodeInvocation } from "../core/rows.ts";
-import type { ReadTx, Row } from "../core/tx.ts";
-import { problemOf } from "./damage.ts";
+import { DamagedRowError, type ReadTx, type Row } from "../core/tx.ts";
 import { summarize } from "./summary.ts";
 import type {
   InvocationFilter,
@@ -74,7 +74,7 @@ function readerFor({ statuses }: InvocationFilter): BatchReader {
 const readAll: BatchReader = (tx, after) => {
   const from = after === null ? INVOCATIONS : invocationKey(after + 1);
   const rows = tx.range({ from, to: prefixEnd(INVOCATIONS), limit: BATCH });
-  const invocations = rows.map(([key, row]) => readable(key, row));
+  const invocations = rows.map(([key, row]) => readable(tx, key, row));
   return { invocations, next: lastOf(rows) };
 };
 
@@ -84,15 +84,16 @@ const readRunning: BatchReader = (tx, after) => {
   const invocations = rows.flatMap(([key]) => {
     const record = invocationKey(sequenceOf(key));
     const row = tx.get(record);
-    return row === undefined ? [] : readable(record, row);
+    return row === undefined ? [] : readable(tx, record, row);
   });
   return { invocations, next: lastOf(rows) };
 };
 
-function readable(key: string, row: Uint8Array): Invocation | QuarantinedView {
+function readable(tx: ReadTx, key: string, row: Uint8Array): Invocation | QuarantinedView {
   const sequence = sequenceOf(key);
-  const problem = problemOf(key, row);
-  return problem === undefined ? decodeInvocation(sequence, row) : { sequence, problem };
+  const record = tryRead(() => readRecord(tx, sequence, row));
+  if (!(record instanceof DamagedRowError)) return record;
+  return { sequence, problem: quarantineText(sequence, record.message) };
 }
 
 /** Both kinds of keys are a letter and a sequence number. */

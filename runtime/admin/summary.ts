@@ -1,16 +1,18 @@
 /** One invocation as lists show it. */
 import type { Target } from "../../protocol/command.ts";
+import { readRecord } from "../core/catch-up.ts";
 import { readOr } from "../core/damage.ts";
 import { invocationIdOf, type Invocation, type Status } from "../core/invocation.ts";
-import { invocationKey, prefixEnd, readU32, runPrefix, type Sequence } from "../core/keys.ts";
-import { decodeInvocation, decodeRun, type Run } from "../core/rows.ts";
+import { invocationKey, type Sequence } from "../core/keys.ts";
+import type { Run } from "../core/rows.ts";
+import { runReaders } from "../core/run-rows.ts";
 import type { ReadTx } from "../core/tx.ts";
 import type { InvocationPeer, InvocationSummary, IsoTime, LastFailureView } from "./views.ts";
 
 /** Undefined when it is not there, or is quarantined. */
 export function loadInvocation(tx: ReadTx, sequence: Sequence): Invocation | undefined {
   const row = tx.get(invocationKey(sequence));
-  return row && readOr(() => decodeInvocation(sequence, row), undefined);
+  return row && readOr(() => readRecord(tx, sequence, row), undefined);
 }
 
 export function summarize(tx: ReadTx, invocation: Invocation): InvocationSummary {
@@ -59,13 +61,10 @@ function nextRetryAtMs(invocation: Invocation, runs: ReadonlyMap<number, Run>): 
 
 /** Outstanding runs by the index of their command; those that cannot be read are left out. */
 export function readRuns(tx: ReadTx, invocation: Invocation): ReadonlyMap<number, Run> {
-  if (invocation.runs === 0) return new Map();
-  const prefix = runPrefix(invocation.sequence);
-  const rows = tx.range({ from: prefix, to: prefixEnd(prefix), limit: invocation.runs });
   const runs = new Map<number, Run>();
-  for (const [key, value] of rows) {
-    const run = readOr(() => decodeRun(value), undefined);
-    if (run) runs.set(readU32(key, prefix.length), run);
+  for (const [command, read] of runReaders(tx, invocation)) {
+    const run = readOr(read, undefined);
+    if (run) runs.set(command, run);
   }
   return runs;
 }

@@ -280,6 +280,8 @@ function create(step: Step, admission: Admission, addressed: Addressed): Invocat
     journalExpiresAtMs: null,
     signalsKept: 0,
     waitedFor: false,
+    plainRuns: [],
+    lag: 0,
     sealed: undefined,
     id: undefined,
     row: undefined,

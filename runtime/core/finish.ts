@@ -33,6 +33,7 @@ export function finish(step: Step, invocation: Invocation, { result, abort }: Fi
   const handover = held && ended ? handoverOf(ended) : undefined;
   // As its own deployment announced it: once the attempt is gone, only the latest one is known.
   const handler = handlerOf(step, invocation);
+  const kept = step.memory.attempts.get(invocation.sequence)?.kept;
   leaveStatus(step, invocation, abort);
   removeAllPending(step, invocation);
   removeRuns(step, invocation);
@@ -42,7 +43,15 @@ export function finish(step: Step, invocation: Invocation, { result, abort }: Fi
   invocation.nextAttemptAtMs = null;
   const contentType = contentTypeOf(handler, result);
   // What has failed is kept as it was: its journal is all that says how far it came.
-  seal(step, invocation, { result, contentType }, result.ok ? ended?.shortRows : undefined);
+  seal(
+    step,
+    invocation,
+    { result, contentType },
+    {
+      kept,
+      shortRows: result.ok ? ended?.shortRows : undefined,
+    },
+  );
   retain(step, invocation, handler);
   changed(step, invocation);
   if (held) releaseKey(step, invocation, handover);

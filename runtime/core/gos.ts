@@ -2,18 +2,18 @@
  * Gos: permission for the closure of a run, or its probe, to start, and the rows that count them.
  * `runs.ts` says what becomes of a run; this file only starts tries, and refuses second ones.
  *
- * 1. A go names attempt, command and try, and leaves when the row with that try is durable: that row
- *    is the mark that the run started.
+ * 1. A go names attempt, command and try, and leaves when what tells of that try is durable, which is
+ *    the mark that the run started: of the first one its command, of each later one its row.
  * 2. An at-most-once run gets one go, ever. Found without a result by a later attempt, it fails.
  * 3. A run with a probe whose closure was let go gets a go for the probe; the closure gets another go
  *    only once the probe has said that it did not happen.
  */
 import { handOver } from "./hand-over.ts";
 import { interrupted } from "./interrupted.ts";
-import { runKey } from "./keys.ts";
-import { encodeRun, type Run } from "./rows.ts";
-import { removeRun } from "./run-rows.ts";
-import { tell, type Attempt, type Step } from "./step.ts";
+import { addPlain, firstTry, type RunCommand } from "./plain-runs.ts";
+import type { Run } from "./rows.ts";
+import { keepRun, removeRun } from "./run-rows.ts";
+import { changed, tell, type Attempt, type Granted, type Step } from "./step.ts";
 import { clearTimer } from "./timers.ts";
 
 /** At the start of an attempt, after its replay: every run without a result gets its go, or fails. */
@@ -39,6 +39,21 @@ export function grantGos(
   }
 }
 
+/** As its command is recorded: mostly that is all that is ever written of it. */
+export function grantFirstGo(step: Step, attempt: Attempt, command: RunCommand): void {
+  const { invocation, runs } = attempt;
+  const { index } = command;
+  const run = firstTry(command, step.nowMs);
+  invocation.runs++;
+  if (!addPlain(invocation, index)) {
+    keepRun(step, invocation, index, run);
+    changed(step, invocation);
+  }
+  const go = { try: run.tries, probe: false };
+  runs.set(index, { run, go });
+  tellGo(step, attempt, index, go);
+}
+
 export function grantGo(step: Step, attempt: Attempt, index: number, run: Run): void {
   const { sequence } = attempt.invocation;
   if (run.nextTryAtMs !== null) {
@@ -52,15 +67,15 @@ export function grantGo(step: Step, attempt: Attempt, index: number, run: Run): 
     nextTryAtMs: null,
     mayHaveHappened: true,
   };
-  step.tx.put(runKey(sequence, index), encodeRun(granted));
-  attempt.runs.set(index, { run: granted, go: { try: granted.tries, probe } });
-  const go = {
-    kind: "go",
-    attempt: attempt.handle,
-    command: index,
-    try: granted.tries,
-    probe,
-  } as const;
+  keepRun(step, attempt.invocation, index, granted);
+  const go = { try: granted.tries, probe };
+  attempt.runs.set(index, { run: granted, go });
+  tellGo(step, attempt, index, go);
+}
+
+function tellGo(step: Step, attempt: Attempt, command: number, granted: Granted): void {
+  const { try: number, probe } = granted;
+  const go = { kind: "go", attempt: attempt.handle, command, try: number, probe } as const;
   tell(step, attempt, go, "durable");
 }
 

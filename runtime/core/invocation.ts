@@ -94,6 +94,12 @@ export function noTimeSpent(): SpentMs {
   };
 }
 
+/** An outstanding run without a row: the number of its command, and which entry of the journal that is. */
+export interface PlainRun {
+  readonly command: number;
+  readonly entry: number;
+}
+
 export interface Invocation {
   readonly sequence: Sequence;
   readonly epoch: number;
@@ -122,9 +128,11 @@ export interface Invocation {
   deliveries: number;
   /** Highest completion id used so far. */
   completionIdMax: number;
-  /** Outstanding completions with a row, and runs with a row. */
+  /** Outstanding completions, each with a row, and outstanding runs. */
   pending: number;
   runs: number;
+  /** Those of the runs that have no row: see plain-runs.ts. */
+  plainRuns: readonly PlainRun[];
   /** Somebody asked for a pause before it was ready: it pauses instead of becoming ready. */
   holdRequested: boolean;
   /** Ordinal of the last cancellation among the deliveries; 0 when never cancelled. */
@@ -164,6 +172,8 @@ export interface Invocation {
   sealed: SealedHistory | undefined;
   /** Of `invocationIdOf` and nobody else: its id, once it was asked for. Not in the row. */
   id: InvocationId | undefined;
+  /** Entries of its journal that the record on its way to the disk may not tell of: see catch-up.ts. Not in the row. */
+  lag: number;
   /** Of `flush` and nobody else: how this object is written. Not in the row. */
   row: LateRow | undefined;
   /** Of `encodeInvocation` and nobody else: the fields that never change. Not in the row. */

@@ -6,7 +6,7 @@ import { journalReader, type JournalReader } from "./history.ts";
 import { journalKey, type Sequence } from "./keys.ts";
 import { appendLarge, isLarge } from "./large-values.ts";
 import { decodeJournalEntry, encodeJournalEntry, type JournalEntry } from "./rows.ts";
-import { changed, type Step } from "./step.ts";
+import { changed, lag, type Step } from "./step.ts";
 import type { ReadTx } from "./tx.ts";
 
 const READ_BATCH = 512;
@@ -25,6 +25,9 @@ export function appendCommand(
   }
   append(step, invocation, { kind: "command", command, atMs: step.nowMs, child });
   invocation.commands++;
+  // Whoever lets it go says what more there is to write than this entry.
+  if (command.kind === "run") lag(step, invocation);
+  else changed(step, invocation);
   if (command.kind === "await-signal") invocation.signalsKept--;
 }
 
@@ -32,20 +35,30 @@ export function appendDelivery(step: Step, invocation: Invocation, delivery: Del
   append(step, invocation, { kind: "delivery", delivery, atMs: step.nowMs });
   invocation.deliveries++;
   if (delivery.kind === "signal") invocation.signalsKept++;
+  changed(step, invocation);
+}
+
+/** Of a run that has no row. */
+export function appendResult(step: Step, invocation: Invocation, result: Delivery): void {
+  append(step, invocation, { kind: "delivery", delivery: result, atMs: step.nowMs });
+  invocation.deliveries++;
+  lag(step, invocation);
 }
 
 function append(step: Step, invocation: Invocation, entry: JournalEntry): void {
   const index = invocation.commands + invocation.deliveries;
-  invocation.journalBytes += isLarge(entry)
-    ? appendLarge(step, invocation, index, entry)
-    : insertRow(step, invocation, index, entry);
-  changed(step, invocation);
-}
-
-function insertRow(step: Step, invocation: Invocation, index: number, entry: JournalEntry): number {
+  const kept = step.memory.attempts.get(invocation.sequence)?.kept;
+  if (isLarge(entry)) {
+    invocation.journalBytes += appendLarge(step, invocation, index, entry);
+    kept?.giveUp();
+    return;
+  }
   const row = encodeJournalEntry(entry);
   step.tx.insert(journalKey(invocation.sequence, index), row);
-  return row.length;
+  const { atMs } = entry;
+  const child = entry.kind === "command" ? entry.child : undefined;
+  kept?.add({ row, atMs, child });
+  invocation.journalBytes += row.length;
 }
 
 /** Bytes of the row that this command would have; a child's number may take less. */

@@ -16,7 +16,7 @@ import {
   pausedServiceKey,
   prefixEnd,
 } from "./keys.ts";
-import { decodePause, encodePause, type PauseRow } from "./rows.ts";
+import { decodePause, encodePause, type PauseRow } from "./pause-rows.ts";
 import type { Memory, Step } from "./step.ts";
 import type { ReadTx, RowKey } from "./tx.ts";
 

@@ -24,6 +24,7 @@ import {
   SPENT_ON,
   type Invocation,
   type LastFailure,
+  type PlainRun,
   type SpentMs,
 } from "./invocation.ts";
 import { bytesOf, type Sequence } from "./keys.ts";
@@ -35,7 +36,7 @@ import { DamagedRow, DamagedRowError } from "./tx.ts";
  *
  * @throws DamagedRowError when it is not what was written
  */
-function fields<T extends readonly Plain[]>(row: Uint8Array, count: number): T {
+export function fields<T extends readonly Plain[]>(row: Uint8Array, count: number): T {
   if (row instanceof DamagedRow) throw new DamagedRowError(row.problem);
   const value = unpackValue(row);
   assert(Array.isArray(value) && value.length >= count, `a row of fewer than ${count} fields`);
@@ -92,6 +93,7 @@ export function encodeInvocation(it: Invocation): Uint8Array {
     it.journalExpiresAtMs,
     it.signalsKept,
     it.waitedFor,
+    it.plainRuns.flatMap(({ command, entry }) => [command, entry]),
   ]);
 }
 
@@ -140,11 +142,12 @@ type InvocationFields = [
   journalExpiresAtMs: number | null,
   signalsKept: number,
   waitedFor: boolean,
+  plainRuns: number[],
 ];
 
 export function decodeInvocation(sequence: Sequence, row: Uint8Array): Invocation {
   if (isSealed(row)) return decodeSealed(sequence, row);
-  const f = fields<InvocationFields>(row, 42);
+  const f = fields<InvocationFields>(row, 43);
   return {
     sequence,
     epoch: f[0],
@@ -187,6 +190,8 @@ export function decodeInvocation(sequence: Sequence, row: Uint8Array): Invocatio
     journalExpiresAtMs: f[39],
     signalsKept: f[40],
     waitedFor: f[41],
+    plainRuns: plainRunsFrom(f[42]),
+    lag: 0,
     sealed: undefined,
     id: undefined,
     row: undefined,
@@ -200,6 +205,14 @@ function spentFrom(values: readonly number[]): SpentMs {
     spentMs[what] = values[place] ?? 0;
   });
   return spentMs;
+}
+
+function plainRunsFrom(numbers: readonly number[]): PlainRun[] {
+  const runs: PlainRun[] = [];
+  for (let at = 0; at < numbers.length; at += 2) {
+    runs.push({ command: numbers[at] ?? 0, entry: numbers[at + 1] ?? 0 });
+  }
+  return runs;
 }
 
 function lastFailureToPlain(it: LastFailure): Plain {
@@ -476,25 +489,4 @@ export function encodeService(it: ServiceRow): Uint8Array {
 export function decodeService(row: Uint8Array): ServiceRow {
   const [version, manifest] = fields<[string, string]>(row, 2);
   return { version, manifest: JSON.parse(manifest) as ServiceManifest }; // written by encodeService
-}
-
-/** A pause of a key or of a service. A key whose parked invocations are being let go is no longer paused. */
-export interface PauseRow {
-  readonly service: string;
-  /** null for the whole service. */
-  readonly key: string | null;
-  readonly sinceMs: number;
-  readonly resuming: boolean;
-}
-
-export function encodePause(it: PauseRow): Uint8Array {
-  return packValue([it.service, it.key, it.sinceMs, it.resuming]);
-}
-
-export function decodePause(row: Uint8Array): PauseRow {
-  const [service, key, sinceMs, resuming] = fields<[string, string | null, number, boolean]>(
-    row,
-    4,
-  );
-  return { service, key, sinceMs, resuming };
 }

@@ -11,17 +11,18 @@
  * 5. What an unknown outcome means is the run's own choice, its mode: gos.ts says who gets another go.
  */
 import { assert } from "../../protocol/assert.ts";
-import type { Command, CompletionResult } from "../../protocol/command.ts";
+import type { CompletionResult } from "../../protocol/command.ts";
 import { FailureCode, type Failure } from "../../protocol/failure.ts";
 import type { RunFailed, RunNotDone, RunResult } from "../../protocol/message.ts";
 import { asCompletion, deliver } from "./deliver.ts";
 import type { Invocation } from "./invocation.ts";
-import { grantGo } from "./gos.ts";
-import { appendDelivery } from "./journal.ts";
+import { grantFirstGo, grantGo } from "./gos.ts";
+import { appendDelivery, appendResult } from "./journal.ts";
 import { exhaust, policyOf } from "./fail.ts";
+import type { RunCommand } from "./plain-runs.ts";
 import { atLeastMin, isExhausted, nextDelayMs } from "./retry.ts";
 import type { Run } from "./rows.ts";
-import { clearRetry, findRuns, keepRun, removeRun } from "./run-rows.ts";
+import { clearRetry, findRuns, keepRun, removeRun, takePlain } from "./run-rows.ts";
 import { changed, type Attempt, type Step } from "./step.ts";
 import { dueIn, setTimer } from "./timers.ts";
 import { noteProgress } from "./tries.ts";
@@ -29,28 +30,12 @@ import { noteProgress } from "./tries.ts";
 export function recordRun(
   step: Step,
   attempt: Attempt,
-  command: Command & { readonly kind: "run" },
+  command: RunCommand,
   covered: boolean,
 ): void {
-  if (covered) return;
-  const { invocation } = attempt;
-  const run: Run = {
-    completionId: command.completionId,
-    name: command.name,
-    retry: command.retry,
-    tries: 0,
-    failures: 0,
-    firstTryAtMs: null,
-    nextTryAtMs: null,
-    lastFailure: null,
-    cancelled: false,
-    mode: command.mode,
-    mayHaveHappened: false,
-    failingSinceMs: null,
-  };
-  invocation.runs++;
-  changed(step, invocation);
-  grantGo(step, attempt, command.index, run);
+  // Nobody waits for its result: its record says that it is no run to be let go.
+  if (covered) changed(step, attempt.invocation);
+  else grantFirstGo(step, attempt, command);
 }
 
 /**
@@ -68,8 +53,9 @@ export function onRunResult(
   const run = closeTry(attempt, message);
   if (run !== undefined) {
     noteProgress(step, attempt);
-    removeRun(step, invocation, command);
-    if (!run.cancelled) record(step, attempt, run.completionId, message);
+    const plain = takePlain(step, invocation, command);
+    if (!plain) removeRun(step, invocation, command);
+    if (!run.cancelled) record(step, attempt, { completionId: run.completionId, plain }, message);
   }
   if (made === null) return "taken";
   if (made < seen) return "void";
@@ -77,15 +63,22 @@ export function onRunResult(
   return { wrong: `run ${command} was gone ahead with where it was not all that was outstanding` };
 }
 
-function record(step: Step, attempt: Attempt, completionId: number, message: RunResult): void {
-  const completion = { kind: "completion", completionId } as const;
-  const recorded = { ...completion, result: asCompletion(message.result) };
+function record(
+  step: Step,
+  attempt: Attempt,
+  { completionId, plain }: { readonly completionId: number; readonly plain: boolean },
+  message: RunResult,
+): void {
+  const result = asCompletion(message.result);
+  const recorded = { kind: "completion", completionId, result } as const;
   if (message.deliveries === null) {
     // The worker holds what it proposed: it need not travel back.
-    deliver(step, attempt.invocation, recorded, { ...completion, result: { kind: "proposed" } });
+    const proposed = { kind: "completion", completionId, result: { kind: "proposed" } } as const;
+    deliver(step, attempt.invocation, recorded, proposed);
   } else {
     attempt.idle = false;
-    appendDelivery(step, attempt.invocation, recorded);
+    const append = plain ? appendResult : appendDelivery;
+    append(step, attempt.invocation, recorded);
   }
 }
 

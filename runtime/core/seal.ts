@@ -10,32 +10,40 @@
  * 3. A damaged row stays where it is: whoever asks for it is told.
  * 4. Large state values leave the journal, which then says how large its entry was (large-values.ts).
  */
-import { broken } from "../../protocol/assert.ts";
+import { assert, broken } from "../../protocol/assert.ts";
 import { damageOf } from "./damage.ts";
 import { invocationIdOf, type Invocation } from "./invocation.ts";
 import { inputKey, journalKey, outcomeKey } from "./keys.ts";
+import { KEPT_ENTRIES_MAX, type KeptHistory } from "./kept-history.ts";
 import { leftOutBytes, type ShortRows } from "./large-values.ts";
-import { decodeInput, encodeOutcome, type OutcomeRow } from "./rows.ts";
-import { packInput, packJournal, packOutcome } from "./sealed-history.ts";
+import { decodeInput, encodeOutcome, type InputRow, type OutcomeRow } from "./rows.ts";
+import { packInput, packJournal, packKept, packOutcome } from "./sealed-history.ts";
 import type { Step } from "./step.ts";
+import type { ReadTx } from "./tx.ts";
 
 /** Of all parts together. LMDB keeps two records a page as long as each takes less than 2,000 bytes. */
 export const SEALED_BYTES_MAX = 1_600;
-/** Each entry is read from its row: a bound on what the end of an invocation costs. */
-const ENTRIES_MAX = 64;
+/** Each entry may have to be read from its row: a bound on what the end of an invocation costs. */
+const ENTRIES_MAX = KEPT_ENTRIES_MAX;
 const NONE: ShortRows = new Map();
 
-/** `shortRows`: entries of its journal that go in there without their values. */
+/** What an attempt knows of the history of its invocation. */
+export interface FromAttempt {
+  readonly kept: KeptHistory | undefined;
+  /** Entries of its journal that go in without their values. */
+  readonly shortRows: ShortRows | undefined;
+}
+
 export function seal(
   step: Step,
   invocation: Invocation,
   ended: OutcomeRow,
-  shortRows: ShortRows = NONE,
+  { kept, shortRows = NONE }: FromAttempt,
 ): void {
   const room = { bytes: SEALED_BYTES_MAX };
   const outcome = sealOutcome(step, invocation, ended, room);
-  const input = sealInput(step, invocation, room);
-  const journal = sealJournal(step, invocation, room, shortRows);
+  const input = sealInput(step, invocation, room, kept?.input);
+  const journal = sealJournal(step, invocation, room, { entries: kept?.entries, shortRows });
   invocation.sealed = { input, outcome, journal };
 }
 
@@ -62,36 +70,63 @@ function sealOutcome(
   return sealed;
 }
 
-function sealInput({ tx }: Step, invocation: Invocation, room: Room): Uint8Array | null {
+function sealInput(
+  { tx }: Step,
+  invocation: Invocation,
+  room: Room,
+  kept: InputRow | undefined,
+): Uint8Array | null {
   const key = inputKey(invocation.sequence);
-  const row = tx.get(key);
-  if (row === undefined) broken(`${invocationIdOf(invocation)} has no input`);
-  // Headers get shorter; by half is as much as is tried for.
-  if (row.length > 2 * room.bytes || damageOf(row) !== undefined) return null;
-  const sealed = fitting(packInput(decodeInput(row), invocation.target), room);
+  const input = kept ?? smallInput(tx.get(key), invocation, room);
+  if (input === null) return null;
+  const sealed = fitting(packInput(input, invocation.target), room);
   if (sealed !== null) tx.remove(key);
   return sealed;
+}
+
+/** Null when it has no place in the record. */
+function smallInput(
+  row: Uint8Array | undefined,
+  invocation: Invocation,
+  room: Room,
+): InputRow | null {
+  if (row === undefined) broken(`${invocationIdOf(invocation)} has no input`);
+  // Headers get shorter; by half is as much as is tried for.
+  const fits = row.length <= 2 * room.bytes && damageOf(row) === undefined;
+  return fits ? decodeInput(row) : null;
 }
 
 function sealJournal(
   { tx }: Step,
   invocation: Invocation,
   room: Room,
-  shortRows: ShortRows,
+  { entries: kept, shortRows }: Pick<KeptHistory, "entries"> & { readonly shortRows: ShortRows },
 ): Uint8Array | null {
   const { sequence } = invocation;
   const journalBytes = invocation.journalBytes - leftOutBytes(shortRows);
   const entries = invocation.commands + invocation.deliveries;
   if (entries === 0 || entries > ENTRIES_MAX || journalBytes > 2 * room.bytes) return null;
+  assert(
+    kept === undefined || kept.length === entries,
+    "an attempt keeps all of a journal, or none",
+  );
+  const packed =
+    kept === undefined ? packFromRows(tx, invocation, shortRows) : packKept(kept, invocation);
+  const sealed = packed && fitting(packed, room);
+  if (sealed === null) return null;
+  for (let index = 0; index < entries; index++) tx.remove(journalKey(sequence, index));
+  return sealed;
+}
+
+/** Null when one of them is damaged. */
+function packFromRows(tx: ReadTx, invocation: Invocation, shortRows: ShortRows): Uint8Array | null {
+  const entries = invocation.commands + invocation.deliveries;
   const rows: Uint8Array[] = [];
   for (let index = 0; index < entries; index++) {
-    const row = shortRows.get(index)?.row ?? tx.get(journalKey(sequence, index));
+    const row = shortRows.get(index)?.row ?? tx.get(journalKey(invocation.sequence, index));
     if (row === undefined) broken(`${invocationIdOf(invocation)} lacks journal entry ${index}`);
     if (damageOf(row) !== undefined) return null;
     rows.push(row);
   }
-  const sealed = fitting(packJournal(rows, invocation), room);
-  if (sealed === null) return null;
-  for (let index = 0; index < entries; index++) tx.remove(journalKey(sequence, index));
-  return sealed;
+  return packJournal(rows, invocation);
 }

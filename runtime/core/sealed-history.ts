@@ -9,9 +9,14 @@
 import type { Header, Target } from "../../protocol/command.ts";
 import type { Plain } from "../../protocol/fields.ts";
 import { packValue, unpackValue } from "../../protocol/pack.ts";
+import { Packer } from "../../protocol/packer.ts";
 import { resultFromPlain, resultToPlain } from "../../protocol/plain.ts";
 import type { Invocation } from "./invocation.ts";
+import type { KeptEntry } from "./kept-history.ts";
 import type { InputRow, OutcomeRow } from "./rows.ts";
+
+/** Nothing in it outlives a call. */
+const packer = new Packer();
 
 const JSON_TYPE = 0;
 /** The path of a request that named its target, and nothing but that. */
@@ -92,6 +97,30 @@ export function packJournal(rows: readonly Uint8Array[], { createdAtMs }: Invoca
     return child == null ? [kind, recorded, afterMs] : [kind, recorded, afterMs, child];
   });
   return packValue(entries);
+}
+
+/** The same bytes, of entries that are known: nothing is decoded, what was recorded is copied. */
+export function packKept(entries: readonly KeptEntry[], { createdAtMs }: Invocation): Uint8Array {
+  let beforeMs = createdAtMs;
+  packer.reset();
+  packer.addArrayHead(entries.length);
+  for (const { row, atMs, child } of entries) {
+    packer.addArrayHead(child == null ? 3 : 4);
+    const behind = packedBytes(atMs) + (child === undefined ? 0 : packedBytes(child));
+    packer.addPacked(row.subarray(1, row.length - behind));
+    packer.add(atMs - beforeMs);
+    if (child != null) packer.add(child);
+    beforeMs = atMs;
+  }
+  return packer.copy(0, packer.length);
+}
+
+/** Of a whole number or nothing: see packer.ts. */
+function packedBytes(value: number | null): number {
+  if (value === null || value < 0x80) return 1;
+  if (value < 0x100) return 2;
+  if (value < 0x1_0000) return 3;
+  return value < 2 ** 32 ? 5 : 9;
 }
 
 /** The rows of its entries, as they were. */

@@ -184,6 +184,8 @@ export function decodeSealed(sequence: Sequence, row: Uint8Array): Invocation {
     nextAttemptAtMs: null,
     pending: 0,
     runs: 0,
+    plainRuns: [],
+    lag: 0,
     inboxOrder: 0,
     idleResumes: 0,
     waitsOnlyForOthers: false,

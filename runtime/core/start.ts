@@ -20,6 +20,7 @@ import {
 import { grantGos } from "./gos.ts";
 import { invocationIdOf, setStatus, type Invocation } from "./invocation.ts";
 import { activeKey, bytesOf, inputKey, parseName, prefixEnd, statePrefix } from "./keys.ts";
+import { KeptHistory } from "./kept-history.ts";
 import type { KeyState, StateEntry } from "./key-cache.ts";
 import { readJournal } from "./journal.ts";
 import { countOffRoom } from "./room.ts";
@@ -51,7 +52,12 @@ export function startAttempt(
   if (handover && following) {
     // Its worker has all of it, and may be through with it.
     const { stateBytes } = handover;
-    begin(step, connection, invocation, { ...following, stateBytes, along: null });
+    begin(step, connection, invocation, {
+      ...following,
+      stateBytes,
+      along: null,
+      input: undefined,
+    });
     return;
   }
   const needed = tryRead(() => readNeeded(step, connection, invocation));
@@ -65,7 +71,8 @@ export function startAttempt(
   const mayLead = handover?.followers.length === 0 && state.complete && journal.length === 0;
   const chain = mayLead ? chooseFollowers(step, connection, invocation, handover) : NO_CHAIN;
   const along = state.along && invocation.mode === "exclusive" ? noneAlong() : null;
-  const known = { handle, stateBytes: state.bytes, along, followers: chain.announced };
+  const { input } = needed;
+  const known = { handle, stateBytes: state.bytes, along, input, followers: chain.announced };
   const attempt = begin(step, connection, invocation, known);
   sendStart(step, attempt, needed, chain.sent);
   sendReplay(step, attempt, journal);
@@ -77,7 +84,9 @@ function begin(
   step: Step,
   connection: Connection,
   invocation: Invocation,
-  known: Pick<Attempt, "handle" | "stateBytes" | "along" | "followers">,
+  known: Pick<Attempt, "handle" | "stateBytes" | "along" | "followers"> & {
+    readonly input: InputRow | undefined;
+  },
 ): Attempt {
   setStatus(invocation, "running", step.nowMs);
   invocation.attempts++;
@@ -85,7 +94,7 @@ function begin(
   invocation.deployment = connection.version;
   invocation.startedAtMs ??= step.nowMs;
   changed(step, invocation);
-  const { handle, stateBytes, along, followers } = known;
+  const { handle, stateBytes, along, input, followers } = known;
   const attempt: Attempt = {
     connection,
     handle,
@@ -95,6 +104,7 @@ function begin(
     progressed: false,
     stateBytes,
     along,
+    kept: new KeptHistory(input, invocation.commands + invocation.deliveries),
     followers,
     shortRows: undefined,
   };

@@ -12,18 +12,20 @@ import type { ServiceManifest } from "../../protocol/manifest.ts";
 import type { RuntimeMessage } from "../../protocol/message.ts";
 import type { NumberMap } from "../../protocol/number-map.ts";
 import type { Counts } from "./counts.ts";
-import { damageOf, quarantine, type Damage } from "./damage.ts";
+import { LAG_MAX, readRecord } from "./catch-up.ts";
+import { quarantine, tryRead, type Damage } from "./damage.ts";
 import type { Effect, Response } from "./effect.ts";
 import type { ConnectionId, RequestId } from "./input.ts";
 import { invocationKey, type Sequence } from "./keys.ts";
+import type { KeptHistory } from "./kept-history.ts";
 import type { KeyCache } from "./key-cache.ts";
 import type { Invocation } from "./invocation.ts";
 import type { ShortRows } from "./large-values.ts";
 import type { Limits } from "./limits.ts";
 import type { Pauses } from "./pauses.ts";
-import { decodeInvocation, encodeInvocation, type Run } from "./rows.ts";
+import { encodeInvocation, type Run } from "./rows.ts";
 import type { ReadyQueues } from "./ready-queues.ts";
-import type { LateRow, RowKey, Tx } from "./tx.ts";
+import { DamagedRowError, type LateRow, type RowKey, type Tx } from "./tx.ts";
 
 /** A go that a run holds. */
 export interface Granted {
@@ -60,6 +62,7 @@ export interface Attempt {
   stateBytes: number | null;
   /** State that answers brought along; null when they bring none. See state-along.ts. */
   along: StateAlong | null;
+  readonly kept: KeptHistory;
   /** Sent along with it and still waiting, in the order of the inbox. */
   followers: readonly Announced[];
   /** What it recorded with large values, without them: see large-values.ts. */
@@ -160,12 +163,11 @@ export function load(step: Step, sequence: Sequence): Invocation | undefined {
   if (known) return known;
   const row = step.tx.get(invocationKey(sequence));
   if (row === undefined) return undefined;
-  const problem = damageOf(row);
-  if (problem !== undefined) {
-    quarantine(step, sequence, problem);
+  const invocation = tryRead(() => readRecord(step.tx, sequence, row));
+  if (invocation instanceof DamagedRowError) {
+    quarantine(step, sequence, invocation.message);
     return undefined;
   }
-  const invocation = decodeInvocation(sequence, row);
   step.loaded.set(sequence, invocation);
   return invocation;
 }
@@ -177,12 +179,22 @@ export function find(step: Step, id: InvocationIdParts): Invocation | undefined 
   return invocation.purging ? undefined : invocation;
 }
 
+/** Its record is written with this step. */
 export function changed(step: Step, invocation: Invocation): void {
   step.changed.add(invocation);
 }
 
+/** An entry was appended that says all that has changed in the record: see catch-up.ts. */
+export function lag(step: Step, invocation: Invocation): void {
+  invocation.lag++;
+  if (invocation.lag >= LAG_MAX) changed(step, invocation);
+}
+
 export function flush(step: Step): void {
-  for (const invocation of step.changed) step.tx.putLate(rowOf(invocation));
+  for (const invocation of step.changed) {
+    step.tx.putLate(rowOf(invocation));
+    invocation.lag = 0;
+  }
   step.changed.clear();
 }
 
@@ -233,9 +245,9 @@ export function tellWorker(
   step: Step,
   connection: ConnectionId,
   message: RuntimeMessage,
-  how: { readonly when: "now" | "durable"; readonly demand: boolean },
+  { when, demand }: { readonly when: "now" | "durable"; readonly demand: boolean },
 ): void {
-  step.effects.push({ kind: "message", ...how, connection, attempt: 0, message });
+  step.effects.push({ kind: "message", when, demand, connection, attempt: 0, message });
 }
 
 const SEQUENCE_BLOCK = 1024;

@@ -5,15 +5,16 @@
  * 2. Who is taken out of a pause has been looked at: invocation and runs get all their tries anew.
  *    The numbers of tries go on: they say which go a result belongs to.
  */
-import { runKey } from "./keys.ts";
-import { encodeRun } from "./rows.ts";
-import { clearRetry, findRuns } from "./run-rows.ts";
+import { clearRetry, findRuns, keepRun } from "./run-rows.ts";
 import { changed, type Attempt, type Step } from "./step.ts";
 import type { Invocation } from "./invocation.ts";
 
 export function noteProgress(step: Step, attempt: Attempt): void {
   const { invocation } = attempt;
   attempt.progressed = true;
+  // Mostly nothing is behind it, and nothing to be written.
+  const { idleResumes, failures, failingSinceMs, losses } = invocation;
+  if (idleResumes + failures + losses === 0 && failingSinceMs === null) return;
   invocation.idleResumes = 0;
   invocation.failures = 0;
   invocation.failingSinceMs = null;
@@ -31,6 +32,6 @@ export function renewTries(step: Step, invocation: Invocation): void {
     if (run === undefined) continue;
     clearRetry(step, invocation, index, run);
     const renewed = { failures: 0, firstTryAtMs: null, failingSinceMs: null, nextTryAtMs: null };
-    step.tx.put(runKey(invocation.sequence, index), encodeRun({ ...run, ...renewed }));
+    keepRun(step, invocation, index, { ...run, ...renewed });
   }
 }

@@ -111,8 +111,8 @@ export function onMessage(
     return;
   }
   if (diskWaitMs > 0) {
+    // Not worth a record by itself.
     attempt.invocation.spentMs.disk += diskWaitMs;
-    changed(step, attempt.invocation);
   }
   onAttemptMessage(step, attempt, message);
 }

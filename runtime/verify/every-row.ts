@@ -1,4 +1,5 @@
 /** Every row alone: its kind is known, it can be read, its value is what its kind holds. */
+import { decodePause } from "../core/pause-rows.ts";
 import {
   decodeDeployment,
   decodeInput,
@@ -7,7 +8,6 @@ import {
   decodeLock,
   decodeNumber,
   decodeOutcome,
-  decodePause,
   decodePending,
   decodeResult,
   decodeRun,

@@ -23,7 +23,8 @@ import {
   type Expiry,
   type TimerKind,
 } from "../core/keys.ts";
-import { decodeLock, decodeNumber, decodePause } from "../core/rows.ts";
+import { decodePause } from "../core/pause-rows.ts";
+import { decodeLock, decodeNumber } from "../core/rows.ts";
 import { unpackJournal } from "../core/sealed-history.ts";
 import type { Report } from "./findings.ts";
 import { checkOutstanding } from "./outstanding.ts";

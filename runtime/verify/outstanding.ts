@@ -5,6 +5,7 @@ import {
   pendingPrefix,
   promiseWaiterKey,
   readU32,
+  runKey,
   runPrefix,
   timerKey,
   waiterKey,
@@ -15,7 +16,7 @@ import { named, type Rows } from "./rows.ts";
 
 export function checkOutstanding(rows: Rows, it: Invocation, report: Report): void {
   const pending = checkPending(rows, it, report);
-  const runs = checkRuns(rows, it, report);
+  const runs = checkRuns(rows, it, report) + checkPlainRuns(rows, it, report);
   const expect = (holds: boolean, problem: string): void => {
     if (!holds) report({ row: pendingPrefix(it.sequence), problem: `${named(it)} ${problem}` });
   };
@@ -83,6 +84,22 @@ function isCommandOf(rows: Rows, it: Invocation, entry: number, completionId: nu
   if (found === undefined) return rows.has(key);
   if (found.kind !== "command" || !("completionId" in found.command)) return false;
   return found.command.completionId === completionId;
+}
+
+/** Those whose command says all: it is there, and they have no row beside it. */
+function checkPlainRuns(rows: Rows, it: Invocation, report: Report): number {
+  for (const { command, entry } of it.plainRuns) {
+    const key = runKey(it.sequence, command);
+    const expect = expectIn(report, key);
+    expect(!rows.has(key), `${named(it)}, run ${command}, has a row and is said to have none`);
+    const place = journalKey(it.sequence, entry);
+    const found = rows.read(place, decodeJournalEntry);
+    const isRun =
+      found?.kind === "command" && found.command.kind === "run" && found.command.index === command;
+    const asked = found === undefined ? rows.has(place) : isRun;
+    expect(asked, `${named(it)} has run ${command}, which entry ${entry} of its journal is not`);
+  }
+  return it.plainRuns.length;
 }
 
 function checkRuns(rows: Rows, it: Invocation, report: Report): number {

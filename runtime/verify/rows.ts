@@ -4,10 +4,11 @@
  * A row that cannot be read is told once, by the pass over all rows; to every other check it is there,
  * and says nothing. So one damaged row is one finding and not a dozen.
  */
+import { catchUp } from "../core/catch-up.ts";
 import { invocationIdOf, type Invocation } from "../core/invocation.ts";
 import { invocationKey, type Sequence } from "../core/keys.ts";
 import { decodeInvocation } from "../core/rows.ts";
-import type { RowKey } from "../core/tx.ts";
+import { DamagedRow, DamagedRowError, type ReadTx, type Row, type RowKey } from "../core/tx.ts";
 
 /** Of a row that is there: its value, or why it cannot be read. */
 export type Stored = { readonly value: Uint8Array } | { readonly damage: string };
@@ -21,13 +22,17 @@ export interface VerifySource {
 
 /** Decoded records that are kept: rows of one invocation lie side by side in most ranges. */
 const KEPT_MAX = 4_096;
+/** A letter and a sequence number. */
+const SEQUENCE_PREFIX = 7;
 
 export class Rows {
   readonly #source: VerifySource;
+  readonly #tx: ReadTx;
   readonly #kept = new Map<Sequence, Invocation | undefined>();
 
   constructor(source: VerifySource) {
     this.#source = source;
+    this.#tx = readTxOf(source);
   }
 
   has(key: RowKey): boolean {
@@ -57,13 +62,46 @@ export class Rows {
     return count;
   }
 
+  /** One whose journal goes on as it should not stays behind: the number of entries tells of it. */
+  #caughtUp(invocation: Invocation | undefined): Invocation | undefined {
+    if (invocation?.status !== "running") return invocation;
+    try {
+      catchUp(this.#tx, invocation);
+    } catch (error) {
+      if (error instanceof DamagedRowError) return undefined;
+    }
+    return invocation;
+  }
+
   invocation(sequence: Sequence): Invocation | undefined {
     if (this.#kept.has(sequence)) return this.#kept.get(sequence);
-    const found = this.read(invocationKey(sequence), (row) => decodeInvocation(sequence, row));
+    const found = this.#caughtUp(
+      this.read(invocationKey(sequence), (row) => decodeInvocation(sequence, row)),
+    );
     if (this.#kept.size >= KEPT_MAX) this.#kept.clear();
     this.#kept.set(sequence, found);
     return found;
   }
+}
+
+/** For what the core reads: a range within what one letter and one sequence begin. */
+function readTxOf(source: VerifySource): ReadTx {
+  const valueOf = (stored: Stored): Uint8Array =>
+    "value" in stored ? stored.value : new DamagedRow(stored.damage);
+  return {
+    get: (key) => {
+      const stored = source.look(key);
+      return stored && valueOf(stored);
+    },
+    range: ({ from, to, limit }) => {
+      const rows: Row[] = [];
+      for (const [key, stored] of source.scan(from.slice(0, SEQUENCE_PREFIX))) {
+        if (key >= to || rows.length === limit) break;
+        if (key >= from) rows.push([key, valueOf(stored)]);
+      }
+      return rows;
+    },
+  };
 }
 
 /** For people: "suspended counter/ann/add inv_...". */

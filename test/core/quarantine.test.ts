@@ -216,6 +216,9 @@ test("the row of a run that is damaged while it executes is not needed", () => {
   const attempt = h.attempt(1);
   const run = { kind: "run", mode: "at-least-once", retry: null, completionId: 1 } as const;
   const command = attempt.issue(run, { name: "pay" });
+  // It gets a row with its first failure.
+  attempt.report(command, { error: "no" });
+  h.advance(60_000);
   tx.damage(runKey(sequenceOf(id), command));
   attempt.report(command, { value: "1" });
   attempt.end("1");

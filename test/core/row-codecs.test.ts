@@ -12,6 +12,7 @@ import * as rows from "../../runtime/core/rows.ts";
 import {
   packInput,
   packJournal,
+  packKept,
   packOutcome,
   unpackInput,
   unpackJournal,
@@ -92,6 +93,8 @@ const anyInvocation: fc.Arbitrary<Invocation> = fc.record({
   journalExpiresAtMs: orNull(anyWhole),
   signalsKept: fc.integer(),
   waitedFor: fc.boolean(),
+  plainRuns: fc.array(fc.record({ command: anyU32, entry: anyU32 }), { maxLength: 3 }),
+  lag: fc.constant(0),
   id: fc.constant(undefined),
   sealed: fc.constant(undefined),
   row: fc.constant(undefined),
@@ -144,7 +147,7 @@ const anyEntry: fc.Arbitrary<rows.JournalEntry> = fc.oneof(
 const OPEN_ONLY = new Set(
   (
     "seed nextAttemptAtMs pending runs inboxOrder idleResumes waitsOnlyForOthers failingSinceMs " +
-    "losses journalBytes pauseReason parked signalsKept waitedFor id row"
+    "losses journalBytes pauseReason parked signalsKept waitedFor plainRuns id row"
   ).split(" "),
 );
 
@@ -208,7 +211,15 @@ describe("a row reads back as it was", () => {
     fc.assert(
       fc.property(anyInvocation, fc.array(anyEntry, { maxLength: 8 }), (it, entries) => {
         const journal = entries.map(rows.encodeJournalEntry);
-        expect(unpackJournal(packJournal(journal, it), it)).toEqual(journal);
+        const packed = packJournal(journal, it);
+        expect(unpackJournal(packed, it)).toEqual(journal);
+        // What an attempt has kept gives the same bytes.
+        const kept = entries.map((entry, at) => ({
+          row: journal[at] ?? new Uint8Array(0),
+          atMs: entry.atMs,
+          child: entry.kind === "command" ? entry.child : undefined,
+        }));
+        expect(hexOf(packKept(kept, it))).toBe(hexOf(packed));
       }),
       { numRuns: 300 },
     );

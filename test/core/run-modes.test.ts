@@ -1,6 +1,8 @@
 /** Runs whose outcome is unknown, in each mode: cut off at every point, by everything that cuts off. */
 import { describe, expect, test } from "vitest";
 import type { RunMode, RunRetryPolicy } from "../../protocol/command.ts";
+import { readRecord } from "../../runtime/core/catch-up.ts";
+import { invocationKey } from "../../runtime/core/keys.ts";
 import { brokenReferences } from "../support/check-rows.ts";
 import { CoreHarness, type ScriptedAttempt } from "../support/core-harness.ts";
 
@@ -102,7 +104,7 @@ describe.each(Object.keys(CUTS))("after %s", (cut) => {
 });
 
 describe("an at-most-once run", () => {
-  test("is marked as started by the very row that its go waits for", () => {
+  test("is marked as started by the very command that its go waits for, and has no row", () => {
     const h = new CoreHarness();
     h.connect(1);
     h.invoke("greeter/greet");
@@ -110,14 +112,19 @@ describe("an at-most-once run", () => {
     const command = { ...run, index: 0, after: 0, outside: false, name: "pay" };
     const message = { kind: "command", attempt: 1, command } as const;
     const effects = h.apply({ kind: "worker-message", connection: 1, ordinal: 2, message });
-    // One input is one batch: whoever sees the go finds the row.
+    // One input is one batch: whoever sees the go finds the command, and its place.
     expect(effects).toContainEqual(
       expect.objectContaining({
         when: "durable",
         message: expect.objectContaining({ kind: "go" }),
       }),
     );
-    expect(runRows(h)).toHaveLength(1);
+    expect(runRows(h)).toEqual([]);
+    const row = h.tx.get(invocationKey(1)) ?? new Uint8Array(0);
+    expect(readRecord(h.tx, 1, row)).toMatchObject({
+      runs: 1,
+      plainRuns: [{ command: 0, entry: 0 }],
+    });
   });
 
   test("that throws fails with what it threw, at once, whatever the policy of its invocation", () => {

@@ -5,7 +5,7 @@ import { describeInvocation } from "../../runtime/admin/describe.ts";
 import type { LiveFacts } from "../../runtime/admin/facts.ts";
 import { listInvocations } from "../../runtime/admin/list.ts";
 import { byCompletion, byIndex, findCommand, readJournal } from "../../runtime/core/journal.ts";
-import { invocationKey, journalKey } from "../../runtime/core/keys.ts";
+import { inputKey, invocationKey, journalKey } from "../../runtime/core/keys.ts";
 import { decodeInvocation } from "../../runtime/core/rows.ts";
 import { SEALED_BYTES_MAX } from "../../runtime/core/seal.ts";
 import { Overlay } from "../../runtime/store/overlay.ts";
@@ -188,15 +188,29 @@ describe("damage", () => {
     expect(answers).toMatchObject([{ kind: "refused", code: 500 }, { kind: "completed" }]);
   });
 
-  test("of a row is not sealed over: it stays, and is told", () => {
+  test("of a row is not sealed over when nobody kept it: it stays, and is told", () => {
+    const tx = new DamagedTx(new Map(), []);
+    const h = new CoreHarness({}, { tx });
+    h.connect(1);
+    const { id } = started(h);
+    h.lose(1);
+    h.connect(2);
+    const entry = journalKey(sequenceOf(id), 1);
+    tx.damage(entry);
+    h.attempt(2).end("8");
+    expect(rowsOf(h, id)).toBe("Ijjj");
+    expect(view(h, id)?.journal).toHaveLength(2);
+  });
+
+  test("of rows that the attempt has kept is gone with them: they are not read", () => {
     const tx = new DamagedTx(new Map(), []);
     const h = new CoreHarness({}, { tx });
     h.connect(1);
     const { attempt, id } = started(h);
-    const entry = journalKey(sequenceOf(id), 1);
-    tx.damage(entry);
+    tx.damage(journalKey(sequenceOf(id), 1));
+    tx.damage(inputKey(sequenceOf(id)));
     attempt.end("8");
-    expect(rowsOf(h, id)).toBe("Ijjj");
-    expect(view(h, id)?.journal).toHaveLength(2);
+    expect(rowsOf(h, id)).toBe("I");
+    expect(view(h, id)?.journal).toHaveLength(3);
   });
 });

@@ -11,6 +11,7 @@ import { isDeepStrictEqual } from "node:util";
 import type { Command, CompletionResult } from "../../protocol/command.ts";
 import { parseInvocationId } from "../../protocol/ids.ts";
 import type { Result } from "../../protocol/payload.ts";
+import { readRecord } from "../../runtime/core/catch-up.ts";
 import { idPartsOf, invocationIdOf, type Invocation } from "../../runtime/core/invocation.ts";
 import { readInput, readOutcome } from "../../runtime/core/history.ts";
 import { readU32, readU48 } from "../../runtime/core/keys.ts";
@@ -61,7 +62,10 @@ export class Durable {
   readonly #journals = new Map<number, Journal>();
   /** Rows of records by their sequence: they are asked for more often than anything else. */
   readonly #records = new Map<number, Uint8Array>();
-  readonly #decoded = new Map<number, { row: Uint8Array; invocation: Invocation }>();
+  readonly #decoded = new Map<
+    number,
+    { row: Uint8Array; entries: number; invocation: Invocation }
+  >();
   readonly #violations: Error[] = [];
   readonly #timers = new TimerWatch();
   /** What was here once, ended, and was purged. */
@@ -115,9 +119,11 @@ export class Durable {
     const row = this.#records.get(sequence);
     if (row === undefined) return undefined;
     const known = this.#decoded.get(sequence);
-    if (known?.row === row) return known.invocation;
-    const invocation = decodeInvocation(sequence, row);
-    this.#decoded.set(sequence, { row, invocation });
+    // The record of what runs lags behind its journal.
+    const entries = this.#journals.get(sequence)?.rows.length ?? 0;
+    if (known?.row === row && known.entries === entries) return known.invocation;
+    const invocation = readRecord(this.disk.rows, sequence, row);
+    this.#decoded.set(sequence, { row, entries, invocation });
     return invocation;
   }
 

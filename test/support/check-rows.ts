@@ -66,7 +66,10 @@ class RowsSeen extends Rows {
   override invocation(sequence: Sequence): Invocation | undefined {
     const seen = this.#snapshot.seen(invocationKey(sequence));
     if (seen === undefined) return undefined;
-    seen.invocation ??= super.invocation(sequence);
+    // The record of what runs lags behind its journal: the same row says more by and by.
+    if (seen.invocation === undefined || seen.invocation.status === "running") {
+      seen.invocation = super.invocation(sequence);
+    }
     return seen.invocation;
   }
 }

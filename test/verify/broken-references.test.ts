@@ -3,6 +3,7 @@
  * named. The stories are told by the machine itself, so that the rows are those that it writes.
  */
 import { expect, test } from "vitest";
+import { encodePause } from "../../runtime/core/pause-rows.ts";
 import {
   activeKey,
   deploymentKey,
@@ -32,6 +33,7 @@ import {
   waiterPrefix,
   workflowKey,
   INVOCATIONS,
+  readU32,
   readU48,
 } from "../../runtime/core/keys.ts";
 import { invocationIdOf, noTimeSpent, type Invocation } from "../../runtime/core/invocation.ts";
@@ -40,7 +42,6 @@ import {
   encodeInvocation,
   encodeLock,
   encodeNumber,
-  encodePause,
 } from "../../runtime/core/rows.ts";
 import type { SealedHistory } from "../../runtime/core/sealed-record.ts";
 import { brokenReferences, SeenRows } from "../support/check-rows.ts";
@@ -180,6 +181,19 @@ const BROKEN: Readonly<Record<string, readonly [Break, string]>> = {
     "pending",
   ],
   "a run": [remove((h) => first(h.tx, runPrefix(holderOf(h).sequence))), "counts 1 runs, 0"],
+  "a run that has a row and is said to have none": [
+    (h) => {
+      const holder = holderOf(h);
+      const prefix = runPrefix(holder.sequence);
+      const command = readU32(first(h.tx, prefix), prefix.length);
+      rewrite(h, holder, { plainRuns: [{ command, entry: 0 }] });
+    },
+    "has a row and is said to have none",
+  ],
+  "a run without a row that is none": [
+    (h) => rewrite(h, holderOf(h), { plainRuns: [{ command: 99, entry: 0 }] }),
+    "has run 99, which entry 0 of its journal is not",
+  ],
   "a callee": [
     (h) => {
       const callee = at(h, "b", "running");

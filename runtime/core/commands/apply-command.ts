@@ -8,7 +8,7 @@ import type { Invocation } from "../invocation.ts";
 import { appendCommand } from "../journal.ts";
 import type { Sequence } from "../keys.ts";
 import { recordRun } from "../runs.ts";
-import { changed, type Attempt, type Step } from "../step.ts";
+import type { Attempt, Step } from "../step.ts";
 import { noteProgress } from "../tries.ts";
 import { call, invocationId, send, type Created, type Refused } from "./calls.ts";
 import { attach, cancelOther, completeAwakeable, sendSignal } from "./others.ts";
@@ -112,6 +112,5 @@ function accept(step: Step, attempt: Attempt, command: Command, child: Sequence 
   if ("completionId" in command && command.kind !== "withdraw") {
     invocation.completionIdMax = command.completionId;
   }
-  changed(step, invocation);
   appendCommand(step, invocation, command, child);
 }

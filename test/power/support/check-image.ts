@@ -4,6 +4,7 @@
  */
 import { createHash } from "node:crypto";
 import { parseInvocationId } from "../../../protocol/ids.ts";
+import { readRecord } from "../../../runtime/core/catch-up.ts";
 import { invocationIdOf, takesKey, type Invocation } from "../../../runtime/core/invocation.ts";
 import { readInput, readOutcome } from "../../../runtime/core/history.ts";
 import { byIndex, findCommand, journalRows } from "../../../runtime/core/journal.ts";
@@ -16,7 +17,7 @@ import {
   runKey,
   stateKey,
 } from "../../../runtime/core/keys.ts";
-import { decodeInvocation, decodeNumber, decodeRun } from "../../../runtime/core/rows.ts";
+import { decodeNumber, decodeRun } from "../../../runtime/core/rows.ts";
 import type { ReadTx } from "../../../runtime/core/tx.ts";
 import { openDirectory } from "../../../runtime/store/directory.ts";
 import type { Store } from "../../../runtime/store/store.ts";
@@ -109,8 +110,9 @@ export class ImageHistory {
         const entry = findCommand(store, invocation, byIndex(command));
         const run = store.get(runKey(invocation.sequence, command));
         if (entry === undefined) yield `${what}, and the command is not there`;
-        // Without a row it has its result, which comes later still.
-        else if (run && decodeRun(run).tries < number) yield `${what}, and the try is not there`;
+        // Without a row it has its result, which comes later still, or its first try.
+        else if (triesOf(invocation, command, run) < number)
+          yield `${what}, and the try is not there`;
       }
     }
   }
@@ -205,16 +207,21 @@ function targetOf(path: string): { service: string; handler: string; key: string
   return { service, handler: handler ?? "", key };
 }
 
+function triesOf({ plainRuns }: Invocation, command: number, row: Uint8Array | undefined): number {
+  if (row !== undefined) return decodeRun(row).tries;
+  return plainRuns.some((it) => it.command === command) ? 1 : Number.POSITIVE_INFINITY;
+}
+
 export function allInvocations(store: ReadTx): Invocation[] {
   const range = { from: INVOCATIONS, to: prefixEnd(INVOCATIONS), limit: ALL };
-  return store.range(range).map(([key, row]) => decodeInvocation(readU48(key, 1), row));
+  return store.range(range).map(([key, row]) => readRecord(store, readU48(key, 1), row));
 }
 
 function find(store: ReadTx, id: string): Invocation | undefined {
   const sequence = parseInvocationId(id)?.sequence;
   const row = sequence === undefined ? undefined : store.get(invocationKey(sequence));
   if (sequence === undefined || row === undefined) return undefined;
-  const invocation = decodeInvocation(sequence, row);
+  const invocation = readRecord(store, sequence, row);
   return invocationIdOf(invocation) === id ? invocation : undefined;
 }
 

@@ -310,8 +310,8 @@ const LOST: readonly SeededBug[] = [
     "rule 3",
     edit(
       core("runs"),
-      "removeRun(step, invocation, command);\n    if (!run.cancelled) record(",
-      "attempt.runs.delete(command);\n    if (!run.cancelled) record(",
+      "const plain = takePlain(step, invocation, command);\n    if (!plain) removeRun(step, invocation, command);",
+      "const plain = false;\n    attempt.runs.delete(command);",
     ),
   ),
   bug(

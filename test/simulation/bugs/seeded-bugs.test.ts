@@ -12,10 +12,18 @@ import { type BuggyTree, buggyTree, compileBugs } from "./apply-bugs.ts";
 import { FOLLOWER_BUGS } from "./follower-bugs.ts";
 import { LARGE_VALUE_BUGS } from "./large-value-bugs.ts";
 import { QUEUE_BUGS } from "./queue-bugs.ts";
+import { RECORD_BUGS } from "./record-bugs.ts";
 import { RUNTIME_BUGS } from "./runtime-bugs.ts";
 import { SDK_BUGS } from "./sdk-bugs.ts";
 
-const BUGS = [...RUNTIME_BUGS, ...SDK_BUGS, ...FOLLOWER_BUGS, ...QUEUE_BUGS, ...LARGE_VALUE_BUGS];
+const BUGS = [
+  ...RUNTIME_BUGS,
+  ...SDK_BUGS,
+  ...FOLLOWER_BUGS,
+  ...QUEUE_BUGS,
+  ...LARGE_VALUE_BUGS,
+  ...RECORD_BUGS,
+];
 const FROM = Number(process.env["SEEDED_BUGS_FROM"] ?? 5_000_000);
 /** A fraction of the 10,000 that each commit runs. */
 const COUNT = Number(process.env["SEEDED_BUGS_COUNT"] ?? 1_000);

@@ -43,15 +43,8 @@ export function finish(step: Step, invocation: Invocation, { result, abort }: Fi
   invocation.nextAttemptAtMs = null;
   const contentType = contentTypeOf(handler, result);
   // What has failed is kept as it was: its journal is all that says how far it came.
-  seal(
-    step,
-    invocation,
-    { result, contentType },
-    {
-      kept,
-      shortRows: result.ok ? ended?.shortRows : undefined,
-    },
-  );
+  const shortRows = result.ok ? ended?.shortRows : undefined;
+  seal(step, invocation, { result, contentType }, { kept, shortRows });
   retain(step, invocation, handler);
   changed(step, invocation);
   if (held) releaseKey(step, invocation, handover);

@@ -9,7 +9,7 @@
  *    and thrown away, for a bounded time.
  */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
-import type { AddressInfo } from "node:net";
+import type { AddressInfo, Socket } from "node:net";
 import { HttpProblem, type Answer } from "./answer.ts";
 import { ClientGoneError, overloaded, type Receiving } from "./body.ts";
 import { trackBrokenRequests } from "./broken-request.ts";
@@ -96,6 +96,12 @@ function serverFor(options: ListenOptions): { server: Server; plain: PlainConnec
   return { server, plain };
 }
 
+/**
+ * Of one connection, so that one that sends without reading its answers does not take the places of all.
+ * Node reads some two megabytes of requests in one go, forty thousand of them, before any is answered.
+ */
+const PIPELINED_MAX = 1_000;
+
 /** Requests that are being served or waiting, of all connections. */
 export interface OpenRequests {
   count: number;
@@ -107,6 +113,7 @@ function serveByNode(server: Server, { app, limits }: ListenOptions, open: OpenR
   const broken = trackBrokenRequests(problem);
   const receiving: Receiving = { bytes: 0, bytesMax: limits.receivingBytesMax };
   const responses = new ResponseWatch();
+  const refused = new WeakSet<Socket>();
   const serve = async (message: IncomingMessage, response: ServerResponse): Promise<void> => {
     open.count++;
     const signal = new ClientSignal();
@@ -124,8 +131,13 @@ function serveByNode(server: Server, { app, limits }: ListenOptions, open: OpenR
   };
   const onRequest = (message: IncomingMessage, response: ServerResponse): void => {
     // Behind an answer that closes: it will not be answered, so it does not happen either.
-    if (message.socket.writableEnded) {
+    if (message.socket.writableEnded || refused.has(message.socket)) {
       message.resume();
+      return;
+    }
+    if (responses.openOf(message.socket) >= PIPELINED_MAX) {
+      refused.add(message.socket);
+      writeAnswer({ message, response }, app.problem(overloaded()), limits.lingerMs);
       return;
     }
     serve(message, response).catch((error: unknown) => {

@@ -24,6 +24,11 @@ export class ResponseWatch {
     });
   }
 
+  /** How many of a connection are not over. */
+  openOf(socket: Socket): number {
+    return this.#open.get(socket)?.length ?? 0;
+  }
+
   #listen(socket: Socket): (() => void)[] {
     const open: (() => void)[] = [];
     this.#open.set(socket, open);

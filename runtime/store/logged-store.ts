@@ -34,13 +34,14 @@ export interface LoggedStoreOptions extends Omit<CommitWatch, "batchNumber"> {
   readonly path: string;
   /** Size of the log's file. */
   readonly logBytes?: number;
-  /** How much of it is gathered before it is written to the rows. */
+  /** How much of it is gathered before it is written to the rows. Default 512 KiB. */
   readonly groupBytes?: number;
+  /** When less than that is written to the rows all the same. Default 200 ms. */
+  readonly groupMsMax?: number;
 }
 
 /** More is more in one turn of the event loop; less writes the same pages more often. */
 const GROUP_BYTES = 512 * 1024;
-/** When less than that goes to the rows all the same. */
 const GROUP_MS_MAX = 200;
 
 /**
@@ -88,6 +89,7 @@ class LoggedStore implements Store {
   readonly #tellFailed: (error: Error) => void;
   readonly #options: LoggedStoreOptions;
   readonly #groupBytes: number;
+  readonly #groupMsMax: number;
   readonly #rows: LmdbRows;
   readonly #log: CommitLog;
   /** Durable and not in the rows: its open batch is the group that gathers. */
@@ -110,6 +112,7 @@ class LoggedStore implements Store {
     this.#tellFailed = tellFailed;
     this.#options = options;
     this.#groupBytes = options.groupBytes ?? GROUP_BYTES;
+    this.#groupMsMax = options.groupMsMax ?? GROUP_MS_MAX;
     this.#rows = rows;
     this.#log = log;
     this.#held = new Overlay(rows, 0);
@@ -201,8 +204,14 @@ class LoggedStore implements Store {
     }
     this.#heldBytes += bytes;
     this.#heldPosition = position;
+    this.#schedule();
+  }
+
+  /** Sees to it that what is held goes to the rows, soon. */
+  #schedule(): void {
+    if (this.#heldBytes === 0 || this.#failure || this.#applying) return;
     if (this.#heldBytes >= this.#groupBytes) this.#applyInBackground();
-    else this.#timer ??= setTimeout(() => this.#applyInBackground(), GROUP_MS_MAX);
+    else this.#timer ??= setTimeout(() => this.#applyInBackground(), this.#groupMsMax);
   }
 
   async #commitToRows({ writes }: Batch, position: Position): Promise<void> {
@@ -224,7 +233,7 @@ class LoggedStore implements Store {
   #apply(): Promise<void> {
     this.#applying ??= this.#applyGroup().finally(() => {
       this.#applying = undefined;
-      if (this.#heldBytes >= this.#groupBytes && !this.#failure) this.#applyInBackground();
+      this.#schedule();
     });
     return this.#applying;
   }

@@ -278,3 +278,27 @@ test("pipelined requests whose client goes away are told so, and are open no lon
   client.socket.write(get("last"));
   expect(await client.answers(1)).toEqual(["last"]);
 });
+
+/**
+ * Found by the hostile suite, one run of three: requests in a row whose answers nobody reads took all of
+ * `requestsMax`, and everybody else was refused.
+ */
+test("one connection takes no more than a thousand places, and is closed at the next one", async () => {
+  const held = deferred<undefined>();
+  const ingress = await startIngress({
+    http: { requestsMax: 1_100 },
+    answer: namesOf({ handler: "held", open: held.promise }),
+  });
+  const flood = new Client(ingress.port);
+  flood.socket.write(CHUNKED + get("held").repeat(1_299));
+  await until(() => ingress.asked.length >= 1_000);
+  await turnOver();
+  expect(ingress.asked.length).toBe(1_000);
+  const other = new Client(ingress.port);
+  other.socket.write(get("other"));
+  expect(await other.answers(1)).toEqual(["other"]);
+  held.resolve(undefined);
+  await once(flood.socket, "close");
+  expect(flood.bodies.length).toBe(1_000);
+  expect(flood.received).toMatch(/HTTP\/1\.1 429 [^]*"code":429[^]*$/);
+});

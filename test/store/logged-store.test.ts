@@ -131,6 +131,25 @@ test("whoever opens it next, at any moment, finds every batch that was acknowled
   );
 });
 
+/**
+ * Found by a failpoint that was never passed: a timer that fired while a group was on its way counted as
+ * running for ever, and what came after that group stayed in the log until there was enough of it.
+ */
+test("what came while a group was on its way goes to the rows by itself too", async () => {
+  const path = await newPath();
+  const store = openStore({ path, groupMsMax: 0 });
+  const writer = new BatchWriter(store);
+  const looks = async (): Promise<number> => {
+    const seen = await inspectStore(path);
+    await seen.close();
+    return seen.batchesInLog;
+  };
+  for (let i = 0; i < 30; i++) {
+    await Promise.all(["a", "b", "c"].map((key) => writer.commit({ [key]: `${i}` })));
+    while ((await looks()) > 0) await new Promise((go) => setImmediate(go));
+  }
+});
+
 test("a group that cannot go to the rows is told, although nobody waits for it", async () => {
   const path = await newPath();
   const store = openStore({ path, ...HELD });

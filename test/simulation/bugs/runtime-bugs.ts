@@ -192,8 +192,8 @@ const LOST: readonly SeededBug[] = [
     "rule 1",
     edit(
       core("finish"),
-      "  seal(step, invocation, { result, contentType }, result.ok ? ended?.shortRows : undefined);\n",
-      "  void seal; void contentType;\n",
+      "  seal(step, invocation, { result, contentType }, { kept, shortRows });\n",
+      "  void [seal, contentType, kept, shortRows];\n",
     ),
   ),
   bug(
@@ -219,8 +219,8 @@ const LOST: readonly SeededBug[] = [
     "I7: the end of a journal belongs to its seal",
     edit(
       core("seal"),
-      "const entries = invocation.commands + invocation.deliveries;",
-      "const entries = invocation.commands + invocation.deliveries - (invocation.attempts > 1 ? 1 : 0);",
+      "const entries = invocation.commands + invocation.deliveries;\n  const rows",
+      "const entries = invocation.commands + invocation.deliveries - (invocation.attempts > 1 ? 1 : 0);\n  const rows",
     ),
   ),
   bug(

@@ -10,6 +10,7 @@ import {
   inboxKey,
   inputKey,
   INVOCATIONS,
+  invocationKey,
   journalPrefix,
   lockKey,
   outcomeKey,
@@ -24,7 +25,7 @@ import {
   type TimerKind,
 } from "../core/keys.ts";
 import { decodePause } from "../core/pause-rows.ts";
-import { decodeLock, decodeNumber } from "../core/rows.ts";
+import { decodeInvocation, decodeLock, decodeNumber } from "../core/rows.ts";
 import { unpackJournal } from "../core/sealed-history.ts";
 import type { Report } from "./findings.ts";
 import { checkOutstanding } from "./outstanding.ts";
@@ -67,6 +68,15 @@ function checkHistory(rows: Rows, it: Invocation, expect: Expect): void {
   const [least, most] = journalBounds(rows, it);
   const fits = entries >= least && entries <= most;
   expect(fits, `has ${entries} journal entries, ${it.commands + it.deliveries} are recorded`);
+  const nothingBehind =
+    it.failures + it.losses + it.idleResumes === 0 && it.failingSinceMs === null;
+  expect(nothingBehind || !lags(rows, it), "got on, and what failed before that still counts");
+}
+
+/** Its record does not tell of all that its journal has: see catch-up.ts. */
+function lags(rows: Rows, { sequence, commands, deliveries }: Invocation): boolean {
+  const record = rows.read(invocationKey(sequence), (row) => decodeInvocation(sequence, row));
+  return record !== undefined && record.commands + record.deliveries < commands + deliveries;
 }
 
 /** In how many places a part of it stands. */

@@ -3,7 +3,7 @@ import { describe, expect, test } from "vitest";
 import type { Invocation } from "../../runtime/core/invocation.ts";
 import { LAG_MAX, readRecord } from "../../runtime/core/catch-up.ts";
 import { invocationKey, journalKey, runKey } from "../../runtime/core/keys.ts";
-import { decodeInvocation } from "../../runtime/core/rows.ts";
+import { decodeInvocation, encodeInvocation } from "../../runtime/core/rows.ts";
 import { brokenReferences } from "../support/check-rows.ts";
 import { CoreHarness, type ScriptedAttempt } from "../support/core-harness.ts";
 import { DamagedTx } from "../support/damaged-tx.ts";
@@ -47,6 +47,24 @@ describe("a step that only gets on", () => {
     expect(written.map(([key]) => key)).toEqual([journalKey(1, 1), journalKey(1, 2)]);
     expect(h.tx.rows.size).toBe(before.size + 2);
     expect(brokenReferences(h.tx)).toEqual([]);
+  });
+
+  test("has put behind what failed before: a record that lags and counts failures is named", () => {
+    const { h, attempt } = start();
+    steps(attempt, 2);
+    expect(brokenReferences(h.tx)).toEqual([]);
+    for (const counts of [
+      { failures: 1 },
+      { losses: 1 },
+      { idleResumes: 1 },
+      { failingSinceMs: 1 },
+    ]) {
+      const whole = stored(h);
+      h.tx.put(invocationKey(1), encodeInvocation({ ...whole, ...counts }));
+      const named = expect.stringContaining("got on, and what failed before that still counts");
+      expect(brokenReferences(h.tx)).toEqual([named]);
+      h.tx.put(invocationKey(1), encodeInvocation(whole));
+    }
   });
 
   test("is in the record for whoever reads that", () => {

@@ -146,7 +146,9 @@ test("what came while a group was on its way goes to the rows by itself too", as
   };
   for (let i = 0; i < 30; i++) {
     await Promise.all(["a", "b", "c"].map((key) => writer.commit({ [key]: `${i}` })));
+    // That this ends is the claim.
     while ((await looks()) > 0) await new Promise((go) => setImmediate(go));
+    expect(await looks()).toBe(0);
   }
 });
 

@@ -14,7 +14,6 @@
  */
 import { randomBytes } from "node:crypto";
 import { crc32 } from "node:zlib";
-import { assert } from "../../protocol/assert.ts";
 import { batchDigest, decodeBatch, peekBatch, type Batch, type Position } from "./batch.ts";
 import { DamagedLogError } from "./store.ts";
 
@@ -134,7 +133,6 @@ function checkNothingBehind(records: readonly Record[], { number }: Position): v
   const behind = records.filter((it) => it.number > number && wholeBatch(it.bytes) !== undefined);
   const first = behind.sort((a, b) => a.number - b.number)[0];
   if (first === undefined) return;
-  assert(first.number > number, "what is behind the end has a higher number");
   throw new DamagedLogError(
     `batch ${number + 1} cannot be read from the commit log ${first.path}, and batch ${first.number} is there`,
   );

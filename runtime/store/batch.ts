@@ -2,13 +2,14 @@
  * One batch: the writes that one commit makes durable together, as one canonical byte string.
  *
  *      0  crc32     u32   of everything after it
- *      4  format    u8    1
+ *      4  format    u8    2
  *      5  partition u16
  *      7  epoch     u48
  *     13  number    u48
  *     19  previous  16 bytes, digest of the batch before; zeros when there is none
  *     35  count     u32
- *     39  writes    key length u16 | key | stored length u32 (0: remove) | stored row (row.ts)
+ *     39  writes    key length u15, behind one bit: the row is new (1)
+ *                   | key | stored length u32 (0: remove) | stored row (row.ts)
  *
  * 1. Equal batches have equal bytes: keys ascend strictly, nothing is optional.
  * 2. `previous` is a digest and not a number: two histories with the same numbers do not match.
@@ -19,15 +20,17 @@ import { crc32 } from "node:zlib";
 import { assert, broken } from "../../protocol/assert.ts";
 import { DamagedRow, type RowKey } from "../core/tx.ts";
 import { checksum } from "./checksum.ts";
-import { openRow, ROW_HEADER_BYTES, ROW_KEY_BYTES_MAX, sealRow, storedAround } from "./row.ts";
+import { openRow, ROW_HEADER_BYTES, ROW_KEY_BYTES_MAX, sealRow } from "./row.ts";
 
-export const BATCH_FORMAT = 1;
+export const BATCH_FORMAT = 2;
 
 /** Bytes that a write costs in a batch beside its key and value. */
 export const WRITE_OVERHEAD_BYTES: number = 6 + ROW_HEADER_BYTES;
 
 const HEADER_BYTES = 39;
 const DIGEST_BYTES = 16;
+/** In a key's length. */
+const ADDED = 0x8000;
 const NO_DIGEST = "0".repeat(2 * DIGEST_BYTES);
 
 export interface BatchHeader {
@@ -45,26 +48,49 @@ export interface Position {
   readonly digest: string;
 }
 
-export type Write = readonly [key: RowKey, value: Uint8Array | undefined];
+/** An undefined value removes the key. `added`: nothing stands there, and an older removal is durable. */
+export type Write = readonly [key: RowKey, value: Uint8Array | undefined, added?: boolean];
 
-/** A write as a batch holds it. */
+/** A write as a batch holds it: where it stands in the bytes. */
 export class StoredWrite {
   readonly key: RowKey;
-  /** A view behind its header, in the bytes of the batch; not checked: the checksum of the batch was. Undefined removes the key. */
-  readonly value: Uint8Array | undefined;
+  /** It puts a row where there was none. */
+  readonly added: boolean;
+  readonly #batch: Buffer;
+  readonly #start: number;
+  readonly #end: number;
 
-  constructor(key: RowKey, value: Uint8Array | undefined) {
+  /** @param batch holds the row in its stored form from `start` to `end`; nothing there removes the key */
+  constructor(key: RowKey, added: boolean, batch: Buffer, start: number, end: number) {
     this.key = key;
-    this.value = value;
+    this.added = added;
+    this.#batch = batch;
+    this.#start = start;
+    this.#end = end;
   }
 
-  get keyBytes(): Buffer {
-    return Buffer.from(this.key, "latin1");
+  get removes(): boolean {
+    return this.#start === this.#end;
+  }
+
+  /** Without a copy; not checked: the checksum of the batch was. Undefined removes the key. */
+  get value(): Uint8Array | undefined {
+    return this.removes
+      ? undefined
+      : this.#batch.subarray(this.#start + ROW_HEADER_BYTES, this.#end);
   }
 
   /** The row in its stored form, without a copy. */
   get stored(): Buffer | undefined {
-    return this.value && storedAround(this.value);
+    return this.removes ? undefined : this.#batch.subarray(this.#start, this.#end);
+  }
+
+  get storedBytes(): number {
+    return this.#end - this.#start;
+  }
+
+  get keyBytes(): Buffer {
+    return Buffer.from(this.key, "latin1");
   }
 }
 
@@ -84,10 +110,10 @@ export function encodeBatch(header: BatchHeader, writes: readonly Write[]): Uint
   writeHeader(bytes, header, writes.length);
   let offset = HEADER_BYTES;
   let before: RowKey = "";
-  for (const [key, value] of writes) {
+  for (const [key, value, added = false] of writes) {
     if (before >= key) broken(`the writes of batch ${header.number} are not in key order`);
     before = key;
-    offset = writeWrite(bytes, offset, key, value);
+    offset = writeWrite(bytes, offset, key, value, added);
   }
   assert(offset === sizeBytes, `batch ${header.number} has ${offset} bytes, not ${sizeBytes}`);
   bytes.writeUInt32BE(crc32(bytes.subarray(4)), 0);
@@ -181,18 +207,20 @@ function writeWrite(
   offset: number,
   key: RowKey,
   value: Uint8Array | undefined,
+  added: boolean,
 ): number {
   if (key.length === 0 || key.length > ROW_KEY_BYTES_MAX) {
     broken(`a row's key has ${key.length} bytes; 1 to ${ROW_KEY_BYTES_MAX} are possible`);
   }
   assert(key.charCodeAt(0) !== 0, "keys that start with a zero byte belong to the store");
   assert(!(value instanceof DamagedRow), "what a damaged row says is never written");
-  bytes.writeUInt16BE(key.length, offset);
+  bytes.writeUInt16BE(added ? key.length | ADDED : key.length, offset);
   const keyStart = offset + 2;
   const keyEnd = keyStart + key.length;
   for (let at = 0; at < key.length; at++) bytes[keyStart + at] = key.charCodeAt(at);
   const start = keyEnd + 4;
   if (value === undefined) {
+    assert(!added, "a removal has no row to add");
     bytes.writeUInt32BE(0, keyEnd);
     return start;
   }
@@ -208,16 +236,18 @@ function readWrites(buffer: Buffer, count: number): StoredWrite[] {
   let offset = HEADER_BYTES;
   let before: RowKey = "";
   for (let i = 0; i < count; i++) {
-    const keyEnd = offset + 2 + buffer.readUInt16BE(offset);
+    const keyHead = buffer.readUInt16BE(offset);
+    const added = (keyHead & ADDED) !== 0;
+    const keyEnd = offset + 2 + (keyHead & ~ADDED);
     const key = buffer.toString("latin1", offset + 2, keyEnd);
     assert(before < key, "the writes of a batch are not in key order");
     before = key;
     const start = keyEnd + 4;
     const end = start + buffer.readUInt32BE(keyEnd);
+    if (added && start === end) broken("a removal in a batch adds a row");
     if (end > buffer.length) broken("a batch ends inside of a write");
     if (end !== start && end < start + ROW_HEADER_BYTES) broken("a row in a batch has no header");
-    const value = start === end ? undefined : buffer.subarray(start + ROW_HEADER_BYTES, end);
-    writes.push(new StoredWrite(key, value));
+    writes.push(new StoredWrite(key, added, buffer, start, end));
     offset = end;
   }
   assert(offset === buffer.length, `a batch has ${buffer.length - offset} bytes too many`);

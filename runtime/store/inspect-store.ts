@@ -1,9 +1,9 @@
 /** A store that nobody has open, as its next runtime would find it. Nothing in there is changed. */
 import type { ReadTx } from "../core/tx.ts";
 import { readLogs } from "./commit-log.ts";
+import { HeldRows } from "./held-rows.ts";
 import { inspectLmdbRows } from "./lmdb.ts";
 import { followLogs } from "./log-file.ts";
-import { Overlay } from "./overlay.ts";
 
 export interface StoreInspection extends ReadTx {
   /** Number of the last batch that is durable. */
@@ -23,11 +23,8 @@ export async function inspectStore(path: string): Promise<StoreInspection> {
   const rows = inspectLmdbRows(path);
   try {
     const { batches, position } = followLogs(readLogs(path), rows.position);
-    const whole = new Overlay(rows, 0);
-    for (const { key, value } of batches.flatMap((it) => it.writes)) {
-      if (value === undefined) whole.remove(key);
-      else whole.put(key, value);
-    }
+    const whole = new HeldRows(rows);
+    for (const { writes } of batches) whole.hold(writes);
     return {
       batchNumber: position.number,
       batchesInLog: batches.length,

@@ -1,5 +1,5 @@
 /**
- * What the overlay holds, in key order for whoever reads a range: sorted only when somebody does.
+ * What a layer holds, in key order for whoever reads a range: sorted only when somebody does.
  *
  * Most rows of an invocation come and go without any range ever being read over them, and their place
  * in a tree is the dearest part of a write (docs/performance.md). So a new one stands in a heap of its

@@ -193,8 +193,8 @@ export class LmdbRows implements ReadTx {
     for (let i = staleFrom; i < staleTo; i++) void this.#chunks.remove(chunkKey(key, i));
   }
 
-  #isWhole({ value }: StoredWrite): boolean {
-    return !this.#hasChunks && (value === undefined || value.length <= CHUNK_BYTES);
+  #isWhole({ storedBytes }: StoredWrite): boolean {
+    return !this.#hasChunks && storedBytes <= ROW_HEADER_BYTES + CHUNK_BYTES;
   }
 
   #planOne({ keyBytes: key, stored: row }: StoredWrite): Planned {

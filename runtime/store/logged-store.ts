@@ -7,8 +7,8 @@
  * 1. A batch is durable, and shown by reads, when its record is in the log and the epoch was still ours
  *    after that. A runtime that opens the directory moves the epoch first and reads the logs of its
  *    predecessors then: it finds whatever these may have told anybody.
- * 2. What is durable and not in the rows is held in memory, over them (an `Overlay`, a group of batches
- *    at a time), and in the log. Its pages are free for others once the rows have it.
+ * 2. What is durable and not in the rows is held in memory, over them (`held-rows.ts`), and in the log.
+ *    Its pages are free for others once the rows have it.
  * 3. The position in the rows is that of the last batch of a group: all of it is there, or none.
  * 4. A batch too large for the log goes to the rows, after all before it.
  * 5. An error, also one that nobody waits for, is the end of the store (fail stop).
@@ -18,15 +18,15 @@ import {
   batchDigest,
   checkFollows,
   decodeBatch,
-  StoredWrite,
+  type StoredWrite,
   type Batch,
   type Position,
 } from "./batch.ts";
 import { CommitLog, LOG_BYTES, readLogs, removeLogs } from "./commit-log.ts";
 import { CommitFailedError, watchCommit, type CommitWatch } from "./commit-watch.ts";
+import { HeldRows } from "./held-rows.ts";
 import { LmdbRows } from "./lmdb.ts";
 import { followLogs } from "./log-file.ts";
-import { Overlay } from "./overlay.ts";
 import type { Store } from "./store.ts";
 
 export interface LoggedStoreOptions extends Omit<CommitWatch, "batchNumber"> {
@@ -92,8 +92,7 @@ class LoggedStore implements Store {
   readonly #groupMsMax: number;
   readonly #rows: LmdbRows;
   readonly #log: CommitLog;
-  /** Durable and not in the rows: its open batch is the group that gathers. */
-  readonly #held: Overlay;
+  readonly #held: HeldRows;
   #heldBytes = 0;
   #heldPosition: Position;
   #applying: Promise<void> | undefined;
@@ -115,7 +114,7 @@ class LoggedStore implements Store {
     this.#groupMsMax = options.groupMsMax ?? GROUP_MS_MAX;
     this.#rows = rows;
     this.#log = log;
-    this.#held = new Overlay(rows, 0);
+    this.#held = new HeldRows(rows);
     this.#heldPosition = position;
     this.#submitted = position;
     this.epoch = rows.epoch;
@@ -198,10 +197,7 @@ class LoggedStore implements Store {
   }
 
   #hold({ writes }: Batch, bytes: number, position: Position): void {
-    for (const { key, value } of writes) {
-      if (value === undefined) this.#held.remove(key);
-      else this.#held.put(key, value);
-    }
+    this.#held.hold(writes);
     this.#heldBytes += bytes;
     this.#heldPosition = position;
     this.#schedule();
@@ -243,16 +239,15 @@ class LoggedStore implements Store {
     this.#timer = undefined;
     const position = this.#heldPosition;
     const mark = this.#log.mark();
-    const { number, writes } = this.#held.seal();
+    const writes = this.#held.leave();
     this.#heldBytes = 0;
     try {
       if (this.#failure) throw this.#failure;
-      const stored = writes.map(([key, value]) => new StoredWrite(key, value));
-      await this.#watch(this.#rows.apply(stored, position), position);
+      await this.#watch(this.#rows.apply(writes, position), position);
     } catch (error) {
       throw this.#fail(error);
     }
-    this.#held.release(number);
+    this.#held.arrived();
     this.#log.release(mark);
   }
 

@@ -2,6 +2,7 @@
  * A store in memory, over a disk that outlives it. By itself it makes every commit durable at once;
  * a simulator holds commits back, fails them, and crashes with any prefix of them on the disk.
  */
+import { assert } from "../../protocol/assert.ts";
 import type { Range, Row, RowKey } from "../core/tx.ts";
 import { batchDigest, checkFollows, decodeBatch, writtenValue } from "./batch.ts";
 import { SortedRows } from "./sorted-rows.ts";
@@ -122,6 +123,7 @@ export class MemoryStore implements Store {
     checkFollows(batch, { epoch: this.epoch, number: disk.number, digest: disk.digest });
     for (const write of batch.writes) {
       const value = writtenValue(write);
+      if (write.added) assert(disk.rows.get(write.key) === undefined, "an added row was not there");
       if (value === undefined) disk.rows.delete(write.key);
       else disk.rows.set(write.key, value);
     }

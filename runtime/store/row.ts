@@ -49,15 +49,6 @@ export function openRow(key: RowKey, stored: Uint8Array): Uint8Array {
   return value;
 }
 
-/** The stored form of which a value is the view that `openRow` or a batch gives. */
-export function storedAround(value: Uint8Array): Buffer {
-  const start = value.byteOffset - ROW_HEADER_BYTES;
-  assert(start >= 0, "a stored row has a header in front of its value");
-  const stored = Buffer.from(value.buffer, start, value.length + ROW_HEADER_BYTES);
-  assert(stored[0] === ROW_FORMAT, "a stored row begins with its format");
-  return stored;
-}
-
 /** The checksum in the header of a stored row. */
 export function rowChecksum(stored: Uint8Array): number {
   let value = 0;

@@ -1,6 +1,5 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import type { RowKey } from "../../runtime/core/tx.ts";
 import {
   batchDigest,
   decodeBatch,
@@ -27,10 +26,16 @@ const headers: fc.Arbitrary<BatchHeader> = fc.record({
 });
 const writes: fc.Arbitrary<Write[]> = fc
   .uniqueArray(
-    fc.tuple(binaryString(1), fc.option(fc.uint8Array({ maxLength: 40 }), { nil: undefined })),
+    fc.tuple(
+      binaryString(1),
+      fc.option(fc.uint8Array({ maxLength: 40 }), { nil: undefined }),
+      fc.boolean(),
+    ),
     { selector: ([key]) => key, maxLength: 8 },
   )
-  .map((it) => it.sort(([a], [b]) => (a < b ? -1 : 1)));
+  .map((it) => it.sort(([a], [b]) => (a < b ? -1 : 1)))
+  // Only what is there can be new.
+  .map((it) => it.map(([key, value, added]) => [key, value, added && value !== undefined]));
 
 describe("a batch", () => {
   test("comes back from its bytes as it was", () => {
@@ -38,11 +43,10 @@ describe("a batch", () => {
       fc.property(headers, writes, (head, list) => {
         const { writes: found, ...rest } = decodeBatch(encodeBatch(head, list));
         expect(rest).toEqual(head);
-        const plain = (it: readonly [RowKey, Uint8Array | undefined]): unknown => [
-          it[0],
-          it[1] && [...it[1]],
-        ];
-        expect(found.map((it) => plain([it.key, writtenValue(it)]))).toEqual(list.map(plain));
+        const plain = ([key, value, added]: Write): unknown => [key, value && [...value], added];
+        expect(found.map((it) => plain([it.key, writtenValue(it), it.added]))).toEqual(
+          list.map(plain),
+        );
       }),
     );
   });
@@ -61,14 +65,14 @@ describe("a batch", () => {
   test("has the layout that its file draws", () => {
     const previous = "00112233445566778899aabbccddeeff";
     const batch = encodeBatch({ partition: 2, epoch: 3, number: 4, previous }, [
-      ["ab", bytes(7, 8)],
+      ["ab", bytes(7, 8), true],
       ["b", undefined],
     ]);
     const hex = Buffer.from(batch).toString("hex");
     expect(hex.slice(8, 78)).toBe(
-      `01${"0002"}${"000000000003"}${"000000000004"}${previous}${"00000002"}`,
+      `02${"0002"}${"000000000003"}${"000000000004"}${previous}${"00000002"}`,
     );
-    expect(hex.slice(78, 78 + 20)).toBe(`0002${"6162"}${"00000007"}${"01"}${hex.slice(96, 98)}`);
+    expect(hex.slice(78, 78 + 20)).toBe(`8002${"6162"}${"00000007"}${"01"}${hex.slice(96, 98)}`);
     expect(hex.slice(-18)).toBe(`0708${"0001"}${"62"}${"00000000"}`);
   });
 
@@ -102,6 +106,7 @@ describe("a batch", () => {
     ["in the wrong order", [["b", bytes(1)], ["a", bytes(1)]], "not in key order"], // prettier-ignore
     ["of one key twice", [["a", bytes(1)], ["a", bytes(1)]], "not in key order"], // prettier-ignore
     ["of an empty key", [["", bytes(1)]], "not in key order"],
+    ["that add what they remove", [["a", undefined, true]], "no row to add"],
     ["of the store's own keys", [["\0a", bytes(1)]], "belong to the store"],
   ])("with writes %s is not made", (_, list, message) => {
     expect(() => encodeBatch(header, list)).toThrow(message);

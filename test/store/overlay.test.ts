@@ -139,11 +139,23 @@ describe("the overlay", () => {
     expect(overlay.seal().writes).toEqual([]);
   });
 
+  test("says of a row that it is added when an insert of its batch made it, over no removal there", () => {
+    const { overlay } = new World();
+    overlay.put("put", Uint8Array.of(1));
+    overlay.insert("inserted", Uint8Array.of(1));
+    overlay.insert("changed", Uint8Array.of(1));
+    overlay.put("changed", Uint8Array.of(2));
+    overlay.remove("again");
+    overlay.insert("again", Uint8Array.of(1));
+    const added = overlay.seal().writes.filter(([, , it]) => it);
+    expect(added.map(([key]) => key)).toEqual(["changed", "inserted"]);
+  });
+
   test("writes a removal for what was put and removed in one batch: something may stand below", () => {
     const { overlay } = new World();
     overlay.put("a", Uint8Array.of(1));
     overlay.remove("a");
-    expect(overlay.seal().writes).toEqual([["a", undefined]]);
+    expect(overlay.seal().writes).toEqual([["a", undefined, false]]);
   });
 
   test.each(["one batch", "two batches"])(
@@ -175,11 +187,11 @@ describe("the overlay", () => {
     overlay.putLate(row);
     value = 2;
     overlay.putLate(row);
-    expect(overlay.seal().writes).toEqual([["a", Uint8Array.of(2, 1)]]);
+    expect(overlay.seal().writes).toEqual([["a", Uint8Array.of(2, 1), false]]);
     value = 3;
     expect(overlay.get("a")).toEqual(Uint8Array.of(2, 1));
     overlay.putLate(row);
-    expect(overlay.seal().writes).toEqual([["a", Uint8Array.of(3, 2)]]);
+    expect(overlay.seal().writes).toEqual([["a", Uint8Array.of(3, 2), false]]);
   });
 
   test("makes no bytes of a late row that a put or a removal replaced", () => {
@@ -193,8 +205,8 @@ describe("the overlay", () => {
     overlay.remove("b");
     const { writes } = overlay.seal();
     expect(writes).toEqual([
-      ["a", Uint8Array.of(1)],
-      ["b", undefined],
+      ["a", Uint8Array.of(1), false],
+      ["b", undefined, false],
     ]);
   });
 

@@ -487,22 +487,4 @@ export const RUNTIME_BUGS: readonly SeededBug[] = [
   ...LOST,
   ...TIME,
   ...CONTROL,
-  bug(
-    "what is put and removed within a batch leaves nothing behind, as if it had been new",
-    "rule 1: net effect",
-    edit(
-      "runtime/store/overlay.ts",
-      "if (before?.inserted === true) {",
-      "if (before !== undefined) {",
-    ),
-  ),
-  bug(
-    "a row that is put counts as one that was not there",
-    "rule 1: net effect",
-    edit(
-      "runtime/store/overlay.ts",
-      "this.#write(this.#open.get(key), key, value, undefined, false);",
-      "this.#write(this.#open.get(key), key, value, undefined, true);",
-    ),
-  ),
 ];

@@ -11,6 +11,7 @@ import { runSeeds } from "../run-process.ts";
 import { type BuggyTree, buggyTree, compileBugs } from "./apply-bugs.ts";
 import { FOLLOWER_BUGS } from "./follower-bugs.ts";
 import { LARGE_VALUE_BUGS } from "./large-value-bugs.ts";
+import { NET_EFFECT_BUGS } from "./net-effect-bugs.ts";
 import { QUEUE_BUGS } from "./queue-bugs.ts";
 import { RECORD_BUGS } from "./record-bugs.ts";
 import { RUNTIME_BUGS } from "./runtime-bugs.ts";
@@ -20,6 +21,7 @@ const BUGS = [
   ...RUNTIME_BUGS,
   ...SDK_BUGS,
   ...FOLLOWER_BUGS,
+  ...NET_EFFECT_BUGS,
   ...QUEUE_BUGS,
   ...LARGE_VALUE_BUGS,
   ...RECORD_BUGS,

@@ -24,13 +24,15 @@ import { openRow, ROW_HEADER_BYTES, ROW_KEY_BYTES_MAX, sealRow } from "./row.ts"
 
 export const BATCH_FORMAT = 2;
 
-/** Bytes that a write costs in a batch beside its key and value. */
-export const WRITE_OVERHEAD_BYTES: number = 6 + ROW_HEADER_BYTES;
-
 const HEADER_BYTES = 39;
 const DIGEST_BYTES = 16;
+const KEY_LENGTH_BYTES = 2;
 /** In a key's length. */
 const ADDED = 0x8000;
+const ROW_LENGTH_BYTES = 4;
+/** Bytes that a write costs in a batch beside its key and value. */
+export const WRITE_OVERHEAD_BYTES: number = KEY_LENGTH_BYTES + ROW_LENGTH_BYTES + ROW_HEADER_BYTES;
+
 const NO_DIGEST = "0".repeat(2 * DIGEST_BYTES);
 
 export interface BatchHeader {
@@ -103,20 +105,25 @@ export interface Batch extends BatchHeader {
 export function encodeBatch(header: BatchHeader, writes: readonly Write[]): Uint8Array {
   let sizeBytes = HEADER_BYTES;
   for (const [key, value] of writes) {
-    sizeBytes += 6 + key.length + (value === undefined ? 0 : ROW_HEADER_BYTES + value.length);
+    sizeBytes += KEY_LENGTH_BYTES + key.length + ROW_LENGTH_BYTES;
+    if (value !== undefined) sizeBytes += ROW_HEADER_BYTES + value.length;
   }
   // Not from Buffer's pool: the bytes live until their commit is done, and hold nothing else alive.
   const bytes = Buffer.allocUnsafeSlow(sizeBytes);
   writeHeader(bytes, header, writes.length);
+  const stored: StoredWrite[] = [];
   let offset = HEADER_BYTES;
   let before: RowKey = "";
   for (const [key, value, added = false] of writes) {
     if (before >= key) broken(`the writes of batch ${header.number} are not in key order`);
     before = key;
+    const rowStart = offset + KEY_LENGTH_BYTES + key.length + ROW_LENGTH_BYTES;
     offset = writeWrite(bytes, offset, key, value, added);
+    stored.push(new StoredWrite(key, added, bytes, rowStart, offset));
   }
   assert(offset === sizeBytes, `batch ${header.number} has ${offset} bytes, not ${sizeBytes}`);
   bytes.writeUInt32BE(crc32(bytes.subarray(4)), 0);
+  encoded.set(bytes, { ...header, writes: stored });
   return bytes;
 }
 
@@ -130,7 +137,12 @@ export function decodeBatch(bytes: Uint8Array): Batch {
   assert(buffer.length >= HEADER_BYTES, `a batch of ${buffer.length} bytes has no header`);
   assert(buffer.readUInt32BE(0) === crc32(buffer.subarray(4)), "a batch's checksum does not match");
   assert(buffer[4] === BATCH_FORMAT, `a batch of format ${buffer[4]}, not ${BATCH_FORMAT}`);
-  return { ...readHeader(buffer), writes: readWrites(buffer, buffer.readUInt32BE(35)) };
+  return (
+    encoded.get(bytes) ?? {
+      ...readHeader(buffer),
+      writes: readWrites(buffer, buffer.readUInt32BE(35)),
+    }
+  );
 }
 
 function readHeader(buffer: Buffer): BatchHeader {
@@ -177,8 +189,10 @@ export function checkFollows(
   assert(previous === before.digest, `batch ${number} follows another history`);
 }
 
-/** A memo: it holds no byte string alive and says the same for equal bytes. */
+/** Two memos: they hold no byte string alive and say the same for equal bytes. */
 const digests = new WeakMap<Uint8Array, string>();
+/** The store reads what the committer has just made: it need not be taken apart, but is checked. */
+const encoded = new WeakMap<Uint8Array, Batch>();
 
 /** The value of a write, checked; undefined for a removal. */
 export function writtenValue(write: StoredWrite): Uint8Array | undefined {
@@ -215,10 +229,10 @@ function writeWrite(
   assert(key.charCodeAt(0) !== 0, "keys that start with a zero byte belong to the store");
   assert(!(value instanceof DamagedRow), "what a damaged row says is never written");
   bytes.writeUInt16BE(added ? key.length | ADDED : key.length, offset);
-  const keyStart = offset + 2;
+  const keyStart = offset + KEY_LENGTH_BYTES;
   const keyEnd = keyStart + key.length;
   for (let at = 0; at < key.length; at++) bytes[keyStart + at] = key.charCodeAt(at);
-  const start = keyEnd + 4;
+  const start = keyEnd + ROW_LENGTH_BYTES;
   if (value === undefined) {
     assert(!added, "a removal has no row to add");
     bytes.writeUInt32BE(0, keyEnd);
@@ -238,11 +252,11 @@ function readWrites(buffer: Buffer, count: number): StoredWrite[] {
   for (let i = 0; i < count; i++) {
     const keyHead = buffer.readUInt16BE(offset);
     const added = (keyHead & ADDED) !== 0;
-    const keyEnd = offset + 2 + (keyHead & ~ADDED);
-    const key = buffer.toString("latin1", offset + 2, keyEnd);
+    const keyEnd = offset + KEY_LENGTH_BYTES + (keyHead & ~ADDED);
+    const key = buffer.toString("latin1", offset + KEY_LENGTH_BYTES, keyEnd);
     assert(before < key, "the writes of a batch are not in key order");
     before = key;
-    const start = keyEnd + 4;
+    const start = keyEnd + ROW_LENGTH_BYTES;
     const end = start + buffer.readUInt32BE(keyEnd);
     if (added && start === end) broken("a removal in a batch adds a row");
     if (end > buffer.length) broken("a batch ends inside of a write");

@@ -5,7 +5,8 @@
  * 1. What would be changed in silence (half a surrogate pair, an undefined, a number that is not
  *    finite) is refused before: a row or a frame reads back as what was written.
  * 2. Equal values have equal bytes.
- * 3. The bytes are of exactly this value, in memory of their own: whoever keeps them keeps no more.
+ * 3. Small ones share their memory with others that were packed about then (small-bytes.ts): whoever keeps
+ *    them for long copies them.
  */
 import type { Plain } from "./fields.ts";
 import { Packer } from "./packer.ts";

@@ -12,6 +12,7 @@
  */
 import { assert, broken } from "./assert.ts";
 import type { Plain } from "./fields.ts";
+import { newBytes } from "./small-bytes.ts";
 
 const KEPT_BYTES = 16 * 1024;
 /** After a value beyond this the memory is given back. */
@@ -43,9 +44,9 @@ export class Packer {
     if (this.#bytes.length > KEPT_BYTES_MAX) this.#use(Buffer.allocUnsafeSlow(KEPT_BYTES));
   }
 
-  /** A copy, in exactly its own memory. */
+  /** A copy. See small-bytes.ts for how long it may be kept. */
   copy(from: number, to: number): Uint8Array {
-    const bytes = new Uint8Array(to - from);
+    const bytes = newBytes(to - from);
     this.copyTo(bytes, 0, from, to);
     return bytes;
   }

@@ -12,14 +12,16 @@
  * 4. Any byte string gives a value or ProtocolError.
  */
 import { ProtocolError, type Plain } from "./fields.ts";
+import { KNOWN_TEXT_BYTES_MAX, knownText } from "./known-texts.ts";
 
 /** Arrays within arrays. The deepest message (a failure's metadata within a replay) has nine. */
 const DEPTH_MAX = 16;
-/** Up to here a loop is quicker than the decoder. */
-const SHORT_TEXT_BYTES = 16;
 
 // `ignoreBOM` means to leave the mark in: the option's name says the opposite of what one reads.
 const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
+
+/** What a double's bytes are put into: a view of each row that is read costs more. */
+const double = new DataView(new ArrayBuffer(8));
 
 /**
  * Reads one value. `valuesMax` bounds how many values it may hold, arrays and their items alike;
@@ -39,14 +41,12 @@ export function unpackValue(
 
 class Reader {
   readonly #bytes: Uint8Array;
-  readonly #view: DataView;
   #at = 0;
   #valuesLeft: number;
 
   constructor(bytes: Uint8Array, valuesMax: number) {
     // A plain array even over a Buffer's memory: so are the views that are handed out.
     this.#bytes = new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-    this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
     this.#valuesLeft = valuesMax;
   }
 
@@ -58,7 +58,7 @@ class Reader {
     if (this.#valuesLeft-- <= 0) {
       throw new ProtocolError("too many values in one frame or message", { tooLarge: true });
     }
-    const head = this.#view.getUint8(this.#skip(1));
+    const head = this.#whole(1);
     if (head < 0x80) return head;
     if (head >= 0xe0) return head - 0x100;
     if (head >= 0xa0 && head < 0xc0) return this.#text(head & 0x1f);
@@ -71,21 +71,21 @@ class Reader {
       case 0xc3:
         return true;
       case 0xc4:
-        return this.#binary(this.#view.getUint8(this.#skip(1)));
+        return this.#binary(this.#whole(1));
       case 0xc5:
-        return this.#binary(this.#view.getUint16(this.#skip(2)));
+        return this.#binary(this.#whole(2));
       case 0xc6:
-        return this.#binary(this.#view.getUint32(this.#skip(4)));
+        return this.#binary(this.#whole(4));
       case 0xd9:
-        return this.#text(this.#view.getUint8(this.#skip(1)));
+        return this.#text(this.#whole(1));
       case 0xda:
-        return this.#text(this.#view.getUint16(this.#skip(2)));
+        return this.#text(this.#whole(2));
       case 0xdb:
-        return this.#text(this.#view.getUint32(this.#skip(4)));
+        return this.#text(this.#whole(4));
       case 0xdc:
-        return this.#array(this.#view.getUint16(this.#skip(2)), depth);
+        return this.#array(this.#whole(2), depth);
       case 0xdd:
-        return this.#array(this.#view.getUint32(this.#skip(4)), depth);
+        return this.#array(this.#whole(4), depth);
       default:
         return this.#number(head);
     }
@@ -94,33 +94,52 @@ class Reader {
   #number(head: number): number {
     switch (head) {
       case 0xca:
-        return this.#finite(this.#view.getFloat32(this.#skip(4)));
+        return this.#finite(this.#float(4));
       case 0xcb:
-        return this.#finite(this.#view.getFloat64(this.#skip(8)));
+        return this.#finite(this.#float(8));
       case 0xcc:
-        return this.#view.getUint8(this.#skip(1));
+        return this.#whole(1);
       case 0xcd:
-        return this.#view.getUint16(this.#skip(2));
+        return this.#whole(2);
       case 0xce:
-        return this.#view.getUint32(this.#skip(4));
+        return this.#whole(4);
       case 0xcf:
-        return this.#safe(this.#view.getUint32(this.#skip(4)));
+        return this.#safe(this.#whole(4));
       case 0xd0:
-        return this.#view.getInt8(this.#skip(1));
+        return this.#signed(1);
       case 0xd1:
-        return this.#view.getInt16(this.#skip(2));
+        return this.#signed(2);
       case 0xd2:
-        return this.#view.getInt32(this.#skip(4));
+        return this.#signed(4);
       case 0xd3:
-        return this.#safe(this.#view.getInt32(this.#skip(4)));
+        return this.#safe(this.#signed(4));
       default:
         throw this.#wrong(head < 0x90 || head >= 0xde ? "a map" : "an extension type");
     }
   }
 
+  /** Big-endian, without a sign. */
+  #whole(size: 1 | 2 | 4): number {
+    const start = this.#skip(size);
+    let value = 0;
+    for (let at = start; at < start + size; at++) value = (value << 8) | (this.#bytes[at] ?? 0);
+    return value >>> 0;
+  }
+
+  #signed(size: 1 | 2 | 4): number {
+    const unused = 32 - 8 * size;
+    return (this.#whole(size) << unused) >> unused;
+  }
+
+  #float(size: 4 | 8): number {
+    const start = this.#skip(size);
+    for (let at = 0; at < size; at++) double.setUint8(at, this.#bytes[start + at] ?? 0);
+    return size === 4 ? double.getFloat32(0) : double.getFloat64(0);
+  }
+
   /** The lower half of an integer of 64 bits whose upper half is `high`. */
   #safe(high: number): number {
-    const value = high * 2 ** 32 + this.#view.getUint32(this.#skip(4));
+    const value = high * 2 ** 32 + this.#whole(4);
     if (!Number.isSafeInteger(value)) throw this.#wrong("an integer beyond 2^53");
     return value;
   }
@@ -132,14 +151,8 @@ class Reader {
 
   #text(length: number): string {
     const start = this.#skip(length);
-    if (length > SHORT_TEXT_BYTES) return this.#decode(start);
-    const units: number[] = [];
-    for (let at = start; at < this.#at; at++) {
-      const byte = this.#view.getUint8(at);
-      if (byte >= 0x80) return this.#decode(start);
-      units.push(byte);
-    }
-    return String.fromCharCode(...units);
+    if (length > KNOWN_TEXT_BYTES_MAX) return this.#decode(start);
+    return knownText(this.#bytes, start, this.#at) ?? this.#decode(start);
   }
 
   #decode(start: number): string {

@@ -76,13 +76,23 @@ describe("a plain value", () => {
     expect(Object.is(unpackValue(hex("cb8000000000000000")), 0)).toBe(true);
   });
 
-  test("is packed into exactly its own memory, before and after a large one", () => {
-    const small = packValue(["a"]);
-    packValue(new Uint8Array(5 * MIB));
-    for (const bytes of [small, packValue(["b", 1]), packValue(new Uint8Array(5 * MIB))]) {
-      expect(bytes.buffer.byteLength).toBe(bytes.length);
-    }
-    expect(unpackValue(small)).toEqual(["a"]);
+  test("beyond a kilobyte is packed into exactly its own memory; a small one keeps 4 KiB at most", () => {
+    const values = [["a"], new Uint8Array(5 * MIB), ["b", 1], new Uint8Array(2_000)];
+    const memory = values.map((value) => {
+      const { buffer, length } = packValue(value);
+      return buffer.byteLength === length ? "its own" : buffer.byteLength;
+    });
+    expect(memory).toEqual([4_096, "its own", 4_096, "its own"]);
+  });
+
+  test("stays as it was packed, whatever is packed after it", () => {
+    const values = fc.array(anyPlain, { minLength: 1, maxLength: 100 });
+    fc.assert(
+      fc.property(values, (list) => {
+        const packed = list.map((value) => packValue(value));
+        expect(packed.map((bytes) => unpackValue(bytes))).toEqual(list);
+      }),
+    );
   });
 
   test("has the same bytes when its first items were packed before", () => {

@@ -70,33 +70,39 @@ export interface Expiry {
   readonly kind: ExpiryKind;
 }
 
-export const invocationKey = (sequence: Sequence): RowKey => `I${u48(sequence)}`;
-export const inputKey = (sequence: Sequence): RowKey => `i${u48(sequence)}`;
-export const outcomeKey = (sequence: Sequence): RowKey => `o${u48(sequence)}`;
-export const journalPrefix = (sequence: Sequence): RowKey => `j${u48(sequence)}`;
+export const invocationKey = (sequence: Sequence): RowKey => `I${numberOf(sequence)}`;
+export const inputKey = (sequence: Sequence): RowKey => `i${numberOf(sequence)}`;
+export const outcomeKey = (sequence: Sequence): RowKey => `o${numberOf(sequence)}`;
+export const journalPrefix = (sequence: Sequence): RowKey => `j${numberOf(sequence)}`;
 export const journalKey = (sequence: Sequence, index: number): RowKey =>
   journalPrefix(sequence) + u32(index);
-export const pendingPrefix = (sequence: Sequence): RowKey => `p${u48(sequence)}`;
+export const pendingPrefix = (sequence: Sequence): RowKey => `p${numberOf(sequence)}`;
 export const pendingKey = (sequence: Sequence, completionId: number): RowKey =>
   pendingPrefix(sequence) + u32(completionId);
-export const runPrefix = (sequence: Sequence): RowKey => `r${u48(sequence)}`;
+export const runPrefix = (sequence: Sequence): RowKey => `r${numberOf(sequence)}`;
 export const runKey = (sequence: Sequence, command: number): RowKey =>
   runPrefix(sequence) + u32(command);
 export const waiterPrefix = (target: Sequence): RowKey => `w${u48(target)}`;
 export const waiterKey = (target: Sequence, waiter: Sequence, completionId: number): RowKey =>
   waiterPrefix(target) + u48(waiter) + u32(completionId);
 
-export const lockKey = (service: string, key: string): RowKey => `k${text(service)}${text(key)}`;
+export const lockKey = (service: string, key: string): RowKey => addressOf(service, key).lock;
 export const inboxPrefix = (service: string, key: string): RowKey =>
-  `q${text(service)}${text(key)}`;
+  `q${addressOf(service, key).text}`;
 export const inboxKey = (service: string, key: string, order: number): RowKey =>
   inboxPrefix(service, key) + u48(order);
 export const statePrefix = (service: string, key: string): RowKey =>
-  `s${text(service)}${text(key)}`;
+  `s${addressOf(service, key).text}`;
 export const stateBytesKey = (service: string, key: string): RowKey =>
-  `b${text(service)}${text(key)}`;
-export const stateKey = (service: string, key: string, name: string): RowKey =>
-  statePrefix(service, key) + utf8(name);
+  `b${addressOf(service, key).text}`;
+export const stateKey = (service: string, key: string, name: string): RowKey => {
+  const address = addressOf(service, key);
+  if (address.stateName !== name || address.state === undefined) {
+    address.stateName = name;
+    address.state = statePrefix(service, key) + utf8(name);
+  }
+  return address.state;
+};
 export const workflowKey = (service: string, key: string): RowKey =>
   `W${text(service)}${text(key)}`;
 export const promisePrefix = (service: string, key: string): RowKey =>
@@ -141,7 +147,7 @@ export const parkedPrefix = (service: string, key: string): RowKey =>
 export const parkedKey = (service: string, key: string, sequence: Sequence): RowKey =>
   parkedPrefix(service, key) + u48(sequence);
 export const ACTIVE = "a";
-export const activeKey = (sequence: Sequence): RowKey => `a${u48(sequence)}`;
+export const activeKey = (sequence: Sequence): RowKey => `a${numberOf(sequence)}`;
 export const INVOCATIONS = "I";
 export const DEPLOYMENTS = "d";
 export const deploymentKey = (version: string): RowKey => `d${utf8(version)}`;
@@ -153,6 +159,50 @@ export const OPEN_COUNT: RowKey = "C";
 export const NEXT_SEQUENCE: RowKey = "n";
 /** Highest time that a batch has seen; written by the loop with each batch. */
 export const CLOCK_HIGH_WATER: RowKey = "h";
+
+/** Of an object. */
+interface Address {
+  readonly service: string;
+  readonly key: string;
+  readonly text: string;
+  readonly lock: RowKey;
+  /** The state row that was asked for last. */
+  stateName: string;
+  state: RowKey | undefined;
+}
+
+/**
+ * One step asks for the rows of one object a dozen times: it gets the same strings, which are put together
+ * and hashed once (docs/performance.md).
+ */
+let lastAddress: Address | undefined;
+
+function addressOf(service: string, key: string): Address {
+  if (lastAddress?.key === key && lastAddress.service === service) return lastAddress;
+  const both = text(service) + text(key);
+  const address = {
+    service,
+    key,
+    text: both,
+    lock: `k${both}`,
+    stateName: "",
+    state: undefined,
+  };
+  lastAddress = address;
+  return address;
+}
+
+/** In the same way, of an invocation. */
+let lastSequence: Sequence = 0;
+let lastNumber = u48(0);
+
+function numberOf(sequence: Sequence): string {
+  if (sequence !== lastSequence) {
+    lastNumber = u48(sequence);
+    lastSequence = sequence;
+  }
+  return lastNumber;
+}
 
 /** The smallest key above every key that starts with `prefix`. */
 export function prefixEnd(prefix: RowKey): RowKey {

@@ -17,8 +17,9 @@ import { newBytes } from "./small-bytes.ts";
 const KEPT_BYTES = 16 * 1024;
 /** After a value beyond this the memory is given back. */
 const KEPT_BYTES_MAX = 1024 * 1024;
-/** Up to here a loop is quicker than a call into the encoder. */
+/** Up to here a loop is quicker than a call into the encoder, or to copy. */
 const SHORT_TEXT = 40;
+const SHORT_BYTES = 40;
 /** A UTF-16 unit takes no more bytes of UTF-8. */
 const BYTES_PER_UNIT_MAX = 3;
 
@@ -47,7 +48,8 @@ export class Packer {
   /** A copy. See small-bytes.ts for how long it may be kept. */
   copy(from: number, to: number): Uint8Array {
     const bytes = newBytes(to - from);
-    this.copyTo(bytes, 0, from, to);
+    if (to - from > SHORT_BYTES) this.copyTo(bytes, 0, from, to);
+    else for (let at = from; at < to; at++) bytes[at - from] = this.#bytes[at] ?? 0;
     return bytes;
   }
 

@@ -50,7 +50,7 @@ export function complete(
   completionId: CompletionId,
   result: CompletionResult,
 ): boolean {
-  if (!removePending(step, invocation, completionId)) return false;
+  if (!takePending(step, invocation, completionId)) return false;
   answer(step, invocation, completionId, result);
   return true;
 }
@@ -74,6 +74,16 @@ export function removePending(
   invocation: Invocation,
   completionId: CompletionId,
 ): FoundPending | undefined {
+  const row = takePending(step, invocation, completionId);
+  return row && readPending(row);
+}
+
+/** Gives its row: mostly it is enough that there is one. */
+function takePending(
+  step: Step,
+  invocation: Invocation,
+  completionId: CompletionId,
+): Uint8Array | undefined {
   if (invocation.pending === 0) return undefined;
   const key = pendingKey(invocation.sequence, completionId);
   const row = step.tx.get(key);
@@ -81,7 +91,7 @@ export function removePending(
   step.tx.remove(key);
   invocation.pending--;
   changed(step, invocation);
-  return readPending(row);
+  return row;
 }
 
 export function asCompletion(result: Result): CompletionResult {

@@ -1,11 +1,12 @@
 /**
  * What an attempt keeps of the history of its invocation, so that sealing that reads no row and decodes
- * none: mostly the end comes soon after the beginning, and to read and take apart what was put together a
- * moment ago cost a tenth of an invocation (docs/performance.md).
+ * none: mostly the end comes soon after the beginning, and to read and take apart what was put together, or
+ * read for a replay, a moment ago cost a tenth of an invocation (docs/performance.md).
  *
- * 1. The entries are all of its journal, or nothing is kept of it: an attempt that began on a journal, or
- *    whose journal has grown beyond what is sealed, keeps none.
+ * 1. The entries are all of its journal, in their order, or nothing is kept of it: an attempt whose journal
+ *    has grown beyond what is sealed keeps none.
  * 2. Nothing rests on it: without it the rows are read.
+ * 3. What is kept is small, and so is the memory that it is a view of.
  */
 import type { Sequence } from "./keys.ts";
 import type { InputRow } from "./rows.ts";
@@ -21,16 +22,16 @@ export interface KeptEntry {
 /** Beyond these a journal is not sealed: see seal.ts. */
 export const KEPT_ENTRIES_MAX = 64;
 export const KEPT_BYTES_MAX = 3_200;
+/** What was read may be a view of a whole batch, which must not live as long as an attempt. */
+const VIEW_BYTES_MAX = 8 * 1024;
 
 export class KeptHistory {
   readonly input: InputRow | undefined;
-  #entries: KeptEntry[] | undefined;
+  #entries: KeptEntry[] | undefined = [];
   #bytes = 0;
 
-  /** `entries`: how many its journal has as the attempt begins. */
-  constructor(input: InputRow | undefined, entries: number) {
-    this.input = input && input.parameter.length <= KEPT_BYTES_MAX ? input : undefined;
-    this.#entries = entries === 0 ? [] : undefined;
+  constructor(input: InputRow | undefined) {
+    this.input = input && keptInput(input);
   }
 
   /** All of them; undefined when that is not known. */
@@ -45,8 +46,22 @@ export class KeptHistory {
     if (this.#bytes > KEPT_BYTES_MAX || this.#entries.length > KEPT_ENTRIES_MAX) this.giveUp();
   }
 
+  /** The next entry of the journal on which the attempt begins. */
+  addRead(row: Uint8Array, { atMs, child }: Pick<KeptEntry, "atMs" | "child">): void {
+    if (this.#entries !== undefined) this.add({ row: ownMemory(row), atMs, child });
+  }
+
   /** An entry was appended that is not kept: a large value (large-values.ts). */
   giveUp(): void {
     this.#entries = undefined;
   }
+}
+
+function keptInput({ parameter, headers }: InputRow): InputRow | undefined {
+  if (parameter.length > KEPT_BYTES_MAX) return undefined;
+  return { parameter: ownMemory(parameter), headers };
+}
+
+function ownMemory(bytes: Uint8Array): Uint8Array {
+  return bytes.buffer.byteLength <= VIEW_BYTES_MAX ? bytes : new Uint8Array(bytes);
 }

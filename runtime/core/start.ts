@@ -22,9 +22,9 @@ import { invocationIdOf, setStatus, type Invocation } from "./invocation.ts";
 import { activeKey, bytesOf, inputKey, parseName, prefixEnd, statePrefix } from "./keys.ts";
 import { KeptHistory } from "./kept-history.ts";
 import type { KeyState, StateEntry } from "./key-cache.ts";
-import { readJournal } from "./journal.ts";
+import { journalRows } from "./journal.ts";
 import { countOffRoom } from "./room.ts";
-import { decodeInput, type InputRow, type Run } from "./rows.ts";
+import { decodeInput, decodeJournalEntry, type InputRow, type Run } from "./rows.ts";
 import { readRuns } from "./run-rows.ts";
 import { noneAlong } from "./state-along.ts";
 import { largeStateBytes } from "./state-size.ts";
@@ -56,7 +56,7 @@ export function startAttempt(
       ...following,
       stateBytes,
       along: null,
-      input: undefined,
+      kept: new KeptHistory(undefined),
     });
     return;
   }
@@ -71,8 +71,8 @@ export function startAttempt(
   const mayLead = handover?.followers.length === 0 && state.complete && journal.length === 0;
   const chain = mayLead ? chooseFollowers(step, connection, invocation, handover) : NO_CHAIN;
   const along = state.along && invocation.mode === "exclusive" ? noneAlong() : null;
-  const { input } = needed;
-  const known = { handle, stateBytes: state.bytes, along, input, followers: chain.announced };
+  const { kept } = needed;
+  const known = { handle, stateBytes: state.bytes, along, kept, followers: chain.announced };
   const attempt = begin(step, connection, invocation, known);
   sendStart(step, attempt, needed, chain.sent);
   sendReplay(step, attempt, journal);
@@ -84,9 +84,7 @@ function begin(
   step: Step,
   connection: Connection,
   invocation: Invocation,
-  known: Pick<Attempt, "handle" | "stateBytes" | "along" | "followers"> & {
-    readonly input: InputRow | undefined;
-  },
+  known: Pick<Attempt, "handle" | "stateBytes" | "along" | "kept" | "followers">,
 ): Attempt {
   setStatus(invocation, "running", step.nowMs);
   invocation.attempts++;
@@ -94,7 +92,7 @@ function begin(
   invocation.deployment = connection.version;
   invocation.startedAtMs ??= step.nowMs;
   changed(step, invocation);
-  const { handle, stateBytes, along, input, followers } = known;
+  const { handle, stateBytes, along, kept, followers } = known;
   const attempt: Attempt = {
     connection,
     handle,
@@ -104,7 +102,7 @@ function begin(
     progressed: false,
     stateBytes,
     along,
-    kept: new KeptHistory(input, invocation.commands + invocation.deliveries),
+    kept,
     followers,
     shortRows: undefined,
   };
@@ -120,22 +118,37 @@ interface Needed {
   readonly state: EagerState;
   readonly journal: readonly ReplayEntry[];
   readonly runs: readonly (readonly [number, Run])[];
+  readonly kept: KeptHistory;
 }
 
 /** @throws DamagedRowError when any of it is not what was written; nothing has been changed then */
 function readNeeded(step: Step, connection: Connection, invocation: Invocation): Needed {
   const row = step.tx.get(inputKey(invocation.sequence));
   assert(row !== undefined, `${invocationIdOf(invocation)} has no input`);
+  const input = decodeInput(row);
+  const kept = new KeptHistory(input);
   return {
-    input: decodeInput(row),
+    input,
     state: eagerState(step, connection, invocation),
-    journal: [...readJournal(step.tx, invocation)].map((entry) =>
-      entry.kind === "command"
-        ? { kind: "command", command: entry.command }
-        : { kind: "delivery", delivery: entry.delivery },
-    ),
+    journal: readReplay(step, invocation, kept),
     runs: readRuns(step, invocation),
+    kept,
   };
+}
+
+function readReplay({ tx }: Step, invocation: Invocation, kept: KeptHistory): ReplayEntry[] {
+  const entries: ReplayEntry[] = [];
+  for (const row of journalRows(tx, invocation)) {
+    const entry = decodeJournalEntry(row);
+    if (entry.kind === "command") {
+      entries.push({ kind: "command", command: entry.command });
+      kept.addRead(row, entry);
+    } else {
+      entries.push({ kind: "delivery", delivery: entry.delivery });
+      kept.addRead(row, { atMs: entry.atMs, child: undefined });
+    }
+  }
+  return entries;
 }
 
 /** Forgets the attempt; what becomes of the invocation is the caller's business. */

@@ -127,7 +127,10 @@ export interface Memory {
   readonly keys: KeyCache;
   /** Connections that looked at as many ready rows as one step may, and go on in the next one. */
   readonly refill: Set<Connection>;
-  /** Earliest timer; undefined when there is none, "unknown" when it must be looked up. */
+  /**
+   * Earliest timer, or a time that has come when some may be due; undefined when there is none, "unknown"
+   * when it must be looked up.
+   */
   nextDueAtMs: number | undefined | "unknown";
   /** No timer has a lower key. */
   timersFrom: RowKey;

@@ -61,7 +61,8 @@ export function* takeDueTimers(step: Step): Generator<Timer> {
     step.tx.remove(key);
     yield parseTimerKey(key);
   }
-  memory.nextDueAtMs = "unknown";
+  // Others may be due as well: the next step looks at them anyway, so nobody looks in between.
+  memory.nextDueAtMs = rows.length < DUE_MAX ? "unknown" : step.nowMs;
 }
 
 export function nextDueAtMs(tx: ReadTx, memory: Memory): number | undefined {

@@ -16,6 +16,7 @@ import { messageToPlain } from "./encode-message.ts";
 import { Fields, ProtocolError, type Plain } from "./fields.ts";
 import type { Replay, RuntimeMessage, WorkerMessage } from "./message.ts";
 import { packValue, unpackValue } from "./pack.ts";
+import { PackedReplay } from "./packed-replay.ts";
 import { Packer } from "./packer.ts";
 import {
   PIECE_BYTES_MIN,
@@ -71,7 +72,8 @@ class FrameWriter {
   add(message: Message): void {
     const at = packer.length;
     const valuesAt = packer.values;
-    packer.add(messageToPlain(message));
+    if (message instanceof PackedReplay) message.packInto(packer);
+    else packer.add(messageToPlain(message));
     if (packer.length - at + FRAME_HEAD_BYTES > this.#frameBytesMax) {
       this.#closeAt(at, valuesAt);
       this.#addLarge(message, at);

@@ -87,8 +87,9 @@ export class Packer {
     this.#arrayHead(length);
   }
 
-  /** What has been packed before. */
-  addPacked(bytes: Uint8Array): void {
+  /** What has been packed before; `values`: how many values that are. */
+  addPacked(bytes: Uint8Array, values = 0): void {
+    this.#values += values;
     this.#room(bytes.length);
     this.#bytes.set(bytes, this.#at);
     this.#at += bytes.length;

@@ -137,10 +137,12 @@ function readCompletion(fields: Fields): CompletionResult {
   }
 }
 
+export const REPLAY_ENTRY_CODE = { command: 1, delivery: 2 } as const;
+
 export function replayEntryToPlain(entry: ReplayEntry): Plain {
   return entry.kind === "command"
-    ? [1, commandToPlain(entry.command)]
-    : [2, deliveryToPlain(entry.delivery)];
+    ? [REPLAY_ENTRY_CODE.command, commandToPlain(entry.command)]
+    : [REPLAY_ENTRY_CODE.delivery, deliveryToPlain(entry.delivery)];
 }
 
 export function replayEntryFromPlain(plain: Plain): ReplayEntry {
@@ -148,8 +150,12 @@ export function replayEntryFromPlain(plain: Plain): ReplayEntry {
   const kind = fields.u32();
   const value = fields.next();
   fields.end();
-  if (kind === 1) return { kind: "command", command: commandFromPlain(value) };
-  if (kind === 2) return { kind: "delivery", delivery: deliveryFromPlain(value) };
+  if (kind === REPLAY_ENTRY_CODE.command) {
+    return { kind: "command", command: commandFromPlain(value) };
+  }
+  if (kind === REPLAY_ENTRY_CODE.delivery) {
+    return { kind: "delivery", delivery: deliveryFromPlain(value) };
+  }
   throw new ProtocolError(`a replay entry of the unknown kind ${kind}`);
 }
 

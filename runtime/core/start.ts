@@ -6,8 +6,8 @@
  * 3. A handle is taken from the connection's own counter, so it means nothing on another one.
  */
 import { assert, broken } from "../../protocol/assert.ts";
-import type { ReplayEntry } from "../../protocol/command.ts";
 import type { Follower } from "../../protocol/message.ts";
+import { PackedReplay, type PackedEntry } from "../../protocol/packed-replay.ts";
 import { countPinned } from "./counts.ts";
 import { pauseDamaged, tryRead } from "./damage.ts";
 import {
@@ -24,10 +24,11 @@ import { KeptHistory } from "./kept-history.ts";
 import type { KeyState, StateEntry } from "./key-cache.ts";
 import { journalRows } from "./journal.ts";
 import { countOffRoom } from "./room.ts";
-import { decodeInput, decodeJournalEntry, type InputRow, type Run } from "./rows.ts";
+import { decodeInput, type InputRow, type Run } from "./rows.ts";
 import { readRuns } from "./run-rows.ts";
 import { noneAlong } from "./state-along.ts";
 import { largeStateBytes } from "./state-size.ts";
+import { openEntry } from "./stored-entry.ts";
 import { changed, tell, type Attempt, type Connection, type Step } from "./step.ts";
 import { DamagedRow, DamagedRowError } from "./tx.ts";
 
@@ -116,7 +117,7 @@ function begin(
 interface Needed {
   readonly input: InputRow;
   readonly state: EagerState;
-  readonly journal: readonly ReplayEntry[];
+  readonly journal: readonly PackedEntry[];
   readonly runs: readonly (readonly [number, Run])[];
   readonly kept: KeptHistory;
 }
@@ -136,17 +137,12 @@ function readNeeded(step: Step, connection: Connection, invocation: Invocation):
   };
 }
 
-function readReplay({ tx }: Step, invocation: Invocation, kept: KeptHistory): ReplayEntry[] {
-  const entries: ReplayEntry[] = [];
+function readReplay({ tx }: Step, invocation: Invocation, kept: KeptHistory): PackedEntry[] {
+  const entries: PackedEntry[] = [];
   for (const row of journalRows(tx, invocation)) {
-    const entry = decodeJournalEntry(row);
-    if (entry.kind === "command") {
-      entries.push({ kind: "command", command: entry.command });
-      kept.addRead(row, entry);
-    } else {
-      entries.push({ kind: "delivery", delivery: entry.delivery });
-      kept.addRead(row, { atMs: entry.atMs, child: undefined });
-    }
+    const entry = openEntry(row);
+    entries.push(entry);
+    kept.addRead(row, entry);
   }
   return entries;
 }
@@ -193,10 +189,10 @@ function sendStart(
   );
 }
 
-function sendReplay(step: Step, attempt: Attempt, journal: readonly ReplayEntry[]): void {
+function sendReplay(step: Step, attempt: Attempt, journal: readonly PackedEntry[]): void {
   for (let at = 0; at < journal.length; at += REPLAY_ENTRIES_PER_MESSAGE) {
     const entries = journal.slice(at, at + REPLAY_ENTRIES_PER_MESSAGE);
-    tell(step, attempt, { kind: "replay", attempt: attempt.handle, entries }, "now");
+    tell(step, attempt, new PackedReplay(attempt.handle, entries), "now");
   }
 }
 

@@ -195,11 +195,26 @@ describe("damage", () => {
     const { id } = started(h);
     h.lose(1);
     h.connect(2);
+    const again = h.attempt(2);
+    again.issue({ kind: "set-state", key: "large", value: new Uint8Array(300) }, { after: 1 });
     const entry = journalKey(sequenceOf(id), 1);
     tx.damage(entry);
+    again.end("8");
+    expect(rowsOf(h, id)).toBe("Ijjjj");
+    expect(view(h, id)?.journal).toHaveLength(3);
+  });
+
+  test("of rows that the attempt has replayed is gone with them: they are not read again", () => {
+    const tx = new DamagedTx(new Map(), []);
+    const h = new CoreHarness({}, { tx });
+    h.connect(1);
+    const { id } = started(h);
+    h.lose(1);
+    h.connect(2);
+    for (const index of [0, 1, 2]) tx.damage(journalKey(sequenceOf(id), index));
     h.attempt(2).end("8");
-    expect(rowsOf(h, id)).toBe("Ijjj");
-    expect(view(h, id)?.journal).toHaveLength(2);
+    expect(rowsOf(h, id)).toBe("I");
+    expect(view(h, id)?.journal).toHaveLength(3);
   });
 
   test("of rows that the attempt has kept is gone with them: they are not read", () => {

@@ -57,7 +57,16 @@ export const RECORD_BUGS: readonly SeededBug[] = [
   bug(
     "an attempt that begins on a journal keeps what comes for the whole of it",
     "rule 6",
-    edit(core("kept-history"), "entries === 0 ? [] : undefined", "entries >= 0 ? [] : undefined"),
+    edit(core("start"), "    kept.addRead(row, entry);\n", ""),
+  ),
+  bug(
+    "a replay tells a cancellation of what has begun as a result without a value",
+    "rule 7",
+    edit(
+      core("stored-entry"),
+      'return { kind: "delivery", bytes, values, atMs, child: undefined };',
+      'return { kind: "delivery", bytes: values === 2 ? Uint8Array.of(0x93, 1, 1, 0) : bytes, values, atMs, child: undefined };',
+    ),
   ),
   bug(
     "a failure is put behind, and only memory knows",

@@ -60,12 +60,12 @@ export const RECORD_BUGS: readonly SeededBug[] = [
     edit(core("start"), "    kept.addRead(row, entry);\n", ""),
   ),
   bug(
-    "a replay tells a cancellation of what has begun as a result without a value",
-    "rule 7",
+    "a replay leaves its last entry out",
+    "rule 6",
     edit(
-      core("stored-entry"),
-      'return { kind: "delivery", bytes, values, atMs, child: undefined };',
-      'return { kind: "delivery", bytes: values === 2 ? Uint8Array.of(0x93, 1, 1, 0) : bytes, values, atMs, child: undefined };',
+      "protocol/packed-replay.ts",
+      "packer.addArrayHead(this.#entries.length);\n    for (const { kind, bytes, values } of this.#entries) {",
+      "packer.addArrayHead(this.#entries.length - 1);\n    for (const { kind, bytes, values } of this.#entries.slice(0, -1)) {",
     ),
   ),
   bug(

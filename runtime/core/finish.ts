@@ -59,6 +59,7 @@ function holdsKey(invocation: Invocation): boolean {
 }
 
 function removeAllPending(step: Step, invocation: Invocation): void {
+  if (invocation.pending === 0) return;
   for (const [completionId, pending] of pendingsOf(step.tx, invocation)) {
     removePending(step, invocation, completionId);
     forgetSource(step, invocation, completionId, pending);

@@ -22,6 +22,7 @@ export function grantGos(
   attempt: Attempt,
   runs: readonly (readonly [number, Run])[],
 ): void {
+  if (runs.length === 0) return;
   const open: (readonly [number, Run])[] = [];
   const cutOff: (readonly [number, Run])[] = [];
   for (const [index, run] of runs) {

@@ -53,14 +53,16 @@ function line(step: Step, invocation: Invocation, handover?: Handover): void {
     park(step, invocation);
     return;
   }
-  const queue = queueOf(invocation);
+  const { queues } = step.memory;
   const connection = pickConnection(step, invocation, handover);
-  if (connection && !step.memory.queues.mayHold(queue)) {
+  // Mostly nobody stands anywhere: then no name of a queue is put together.
+  if (connection && (queues.allEmpty || !queues.mayHold(queueOf(invocation)))) {
     startAttempt(step, connection, invocation, handover);
     return;
   }
+  const queue = queueOf(invocation);
   step.tx.insert(readyKeyOf(invocation), EMPTY);
-  step.memory.queues.added(queue, invocation.sequence);
+  queues.added(queue, invocation.sequence);
   // Others may stand in the queue before it: who has room takes them in their order.
   if (connection) step.freed.add(connection);
   else askForRoomFor(step, invocation);

@@ -43,7 +43,10 @@ export function fields<T extends readonly Plain[]>(row: Uint8Array, count: numbe
   return value as unknown as T;
 }
 
-const binaryOf = (bytes: Uint8Array): string => String.fromCharCode(...bytes);
+/** `apply` takes an array-like as it is; a spread would go through an iterator, at ten times the cost. */
+function binaryOf(bytes: Uint8Array): string {
+  return String.fromCharCode.apply(null, bytes as ArrayLike<number> as number[]);
+}
 
 /** What never changes stands first, and is packed once: a record is written at every step. */
 export function encodeInvocation(it: Invocation): Uint8Array {

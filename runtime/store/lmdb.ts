@@ -22,6 +22,7 @@
  */
 import { mkdirSync } from "node:fs";
 import { open, type Database, type RootDatabase, type RootDatabaseOptionsWithPath } from "lmdb";
+import { newBytes } from "../../protocol/small-bytes.ts";
 import { DamagedRow, type Range, type ReadTx, type Row, type RowKey } from "../core/tx.ts";
 import type { Position, StoredWrite } from "./batch.ts";
 import {
@@ -240,8 +241,22 @@ function positionIn(meta: Table): Position {
 }
 
 function getFrom(rows: Table, chunks: Table, key: RowKey): Uint8Array | undefined {
-  const stored = rows.getBinary(Buffer.from(key, "latin1"));
+  const stored = copyOf(rows, Buffer.from(key, "latin1"));
   return stored === undefined ? undefined : markedValueOf(chunks, key, stored);
+}
+
+/**
+ * `getBinary` makes a piece of memory for each value, which costs as much again as to find it. What
+ * `getBinaryFast` gives is overwritten by the next read.
+ */
+function copyOf(rows: Table, key: Buffer): Uint8Array | undefined {
+  const found = rows.getBinaryFast(key);
+  if (found === undefined) return undefined;
+  const { lastSize } = rows as Table & { readonly lastSize: number };
+  const stored = newBytes(lastSize);
+  // Not by its length or a method of its own: that is of memory which all reads share.
+  stored.set(new Uint8Array(found.buffer, found.byteOffset, lastSize));
+  return stored;
 }
 
 function rangeFrom(rows: Table, chunks: Table, range: Range): Row[] {
@@ -261,7 +276,7 @@ function rangeOf(rows: Table, { from, to, limit }: Range): (readonly [RowKey, Bu
 }
 
 /** A damaged row is marked and not thrown: one flipped bit must not end everything else. */
-function markedValueOf(chunks: Table, key: RowKey, stored: Buffer): Uint8Array {
+function markedValueOf(chunks: Table, key: RowKey, stored: Uint8Array): Uint8Array {
   try {
     return valueOf(chunks, key, stored);
   } catch (error) {
@@ -271,7 +286,7 @@ function markedValueOf(chunks: Table, key: RowKey, stored: Buffer): Uint8Array {
 }
 
 /** @throws CorruptRowError when it is not what was written */
-function valueOf(chunks: Table, key: RowKey, stored: Buffer): Uint8Array {
+function valueOf(chunks: Table, key: RowKey, stored: Uint8Array): Uint8Array {
   if (chunkCount(stored) === 0) return openRow(key, stored);
   return joinChunks(key, stored, (chunk) => chunks.getBinary(chunk));
 }

@@ -186,7 +186,9 @@ class PartitionLoop implements Loop {
     if (input.kind === "worker-lost") this.#outlet.forgetWaits(input.connection);
     if (input.kind !== "worker-message") return input;
     const diskWaitMs = this.#outlet.takeWaitedMs(input.connection, input.message.attempt);
-    return diskWaitMs === 0 ? input : { ...input, diskWaitMs };
+    if (diskWaitMs === 0) return input;
+    const { kind, connection, ordinal, message } = input;
+    return { kind, connection, ordinal, message, diskWaitMs };
   }
 
   #fireTimers(): void {

@@ -3,7 +3,7 @@ import { FailureCode } from "../../protocol/failure.ts";
 import { parseAwakeableId, parseInvocationId } from "../../protocol/ids.ts";
 import type { AwakeableId } from "../../protocol/ids.ts";
 import type { Result } from "../../protocol/payload.ts";
-import { admit } from "./admit.ts";
+import { admit, type Admission } from "./admit.ts";
 import { completeAwakeableById } from "./commands/others.ts";
 import { damagedRefusal, quarantineOf, tryRead } from "./damage.ts";
 import { readOutcome } from "./history.ts";
@@ -16,7 +16,7 @@ import { DamagedRowError } from "./tx.ts";
 
 export function onInvoke(step: Step, invoke: Invoke): void {
   const { request, mode } = invoke;
-  const admitted = admit(step, { ...invoke, parent: null, external: true });
+  const admitted = admit(step, admissionOf(invoke));
   if (admitted.kind === "refused") {
     refuse(step, request, admitted);
     return;
@@ -37,6 +37,12 @@ export function onInvoke(step: Step, invoke: Invoke): void {
   } else {
     awaitOutcome(step, request, invocation);
   }
+}
+
+function admissionOf(invoke: Invoke): Admission {
+  const { target, parameter, headers, idempotencyKey, delayMs, entropy } = invoke;
+  const parent = null;
+  return { target, parameter, headers, idempotencyKey, delayMs, entropy, parent, external: true };
 }
 
 export function onAttach(step: Step, request: RequestId, ref: InvocationRef): void {

@@ -15,7 +15,7 @@ import { damagedRefusal, quarantineOf, readOr, tryRead } from "./damage.ts";
 import { enqueue, nextSequence, readLock } from "./inbox.ts";
 import { isWorkflowRun, noTimeSpent, type Invocation } from "./invocation.ts";
 import { readInput } from "./history.ts";
-import { idempotencyKey, inputKey, lockKey, utf8, workflowKey } from "./keys.ts";
+import { idempotencyKey, inputKey, utf8, workflowKey } from "./keys.ts";
 import { purgeInOneGo } from "./purge.ts";
 import { KNOWN_AGAIN } from "./registry.ts";
 import { decodeLock, decodeNumber, encodeInput, encodeNumber } from "./rows.ts";
@@ -207,7 +207,9 @@ function roomFor(
   }
   const queues = addressed.serviceKind === "object" && addressed.handler.mode === "exclusive";
   const lock =
-    queues && delayMs <= 0 ? readLock(step, lockKey(target.service, target.key ?? "")) : undefined;
+    queues && delayMs <= 0
+      ? readLock(step, step.memory.keys.lockOf(target.service, target.key ?? ""))
+      : undefined;
   // How many wait for a damaged lock is not known; it is counted when it is released.
   const waiting = lock === undefined ? 0 : readOr(() => decodeLock(lock).waiting, 0);
   if (lock === undefined || waiting < limits.inboxLengthMax) return undefined;
@@ -284,6 +286,7 @@ function create(step: Step, admission: Admission, addressed: Addressed): Invocat
     lag: 0,
     sealed: undefined,
     id: undefined,
+    changed: false,
     row: undefined,
     packed: undefined,
   };
@@ -292,7 +295,10 @@ function create(step: Step, admission: Admission, addressed: Addressed): Invocat
   changed(step, invocation);
   countOpened(step);
   const { parameter, headers } = admission;
-  step.tx.insert(inputKey(sequence), encodeInput({ parameter, headers }));
+  const input = { parameter, headers };
+  step.tx.insert(inputKey(sequence), encodeInput(input));
+  // What a handler sends may be a view of a frame: that is not held on to.
+  if (admission.external) step.admitted = { sequence, input };
   nameIt(step, invocation);
   if (scheduledForMs === null) enqueue(step, invocation);
   else setTimer(step, { dueAtMs: scheduledForMs, sequence, kind: "start", id: 0 });

@@ -79,13 +79,11 @@ export function onCompleteAwakeable(
 
 /** The client went away. */
 export function forgetRequest(step: Step, request: RequestId): void {
-  const { waitsFor, waiting } = step.memory;
-  const sequence = waitsFor.get(request);
-  if (sequence === undefined) return;
-  waitsFor.delete(request);
-  const others = waiting.get(sequence);
-  others?.delete(request);
-  if (others?.size === 0) waiting.delete(sequence);
+  const found = step.memory.waitsFor.delete(request);
+  if (found === undefined) return;
+  const { sequence, requests } = found;
+  requests.splice(requests.indexOf(request), 1);
+  if (requests.length === 0) step.memory.waiting.delete(sequence);
 }
 
 const NOT_FOUND = { code: FailureCode.notFound, message: "invocation not found" } as const;
@@ -96,10 +94,14 @@ function awaitOutcome(step: Step, request: RequestId, invocation: Invocation): v
     return;
   }
   const { waiting, waitsFor } = step.memory;
-  const others = waiting.get(invocation.sequence);
-  if (others) others.add(request);
-  else waiting.set(invocation.sequence, new Set([request]));
-  waitsFor.set(request, invocation.sequence);
+  const { sequence } = invocation;
+  let found = waiting.get(sequence);
+  if (found === undefined) {
+    found = { sequence, requests: [] };
+    waiting.set(sequence, found);
+  }
+  found.requests.push(request);
+  waitsFor.set(request, found);
 }
 
 function answerOutcome(step: Step, request: RequestId, invocation: Invocation): void {

@@ -5,7 +5,7 @@
  * 2. All that a start needs is read before anything is changed: damage among it starts nothing.
  * 3. A handle is taken from the connection's own counter, so it means nothing on another one.
  */
-import { assert, broken } from "../../protocol/assert.ts";
+import { broken } from "../../protocol/assert.ts";
 import type { ReplayEntry } from "../../protocol/command.ts";
 import type { Follower } from "../../protocol/message.ts";
 import { countPinned } from "./counts.ts";
@@ -124,18 +124,28 @@ interface Needed {
 
 /** @throws DamagedRowError when any of it is not what was written; nothing has been changed then */
 function readNeeded(step: Step, connection: Connection, invocation: Invocation): Needed {
-  const row = step.tx.get(inputKey(invocation.sequence));
-  assert(row !== undefined, `${invocationIdOf(invocation)} has no input`);
   return {
-    input: decodeInput(row),
+    input: inputOf(step, invocation),
     state: eagerState(step, connection, invocation),
-    journal: [...readJournal(step.tx, invocation)].map((entry) =>
-      entry.kind === "command"
-        ? { kind: "command", command: entry.command }
-        : { kind: "delivery", delivery: entry.delivery },
-    ),
-    runs: readRuns(step, invocation),
+    journal: journalOf(step, invocation),
+    runs: invocation.runs === 0 ? [] : readRuns(step, invocation),
   };
+}
+
+function inputOf({ tx, admitted }: Step, invocation: Invocation): InputRow {
+  if (admitted?.sequence === invocation.sequence) return admitted.input;
+  const row = tx.get(inputKey(invocation.sequence));
+  if (row === undefined) broken(`${invocationIdOf(invocation)} has no input`);
+  return decodeInput(row);
+}
+
+function journalOf({ tx }: Step, invocation: Invocation): readonly ReplayEntry[] {
+  if (invocation.commands + invocation.deliveries === 0) return [];
+  return [...readJournal(tx, invocation)].map((entry) =>
+    entry.kind === "command"
+      ? { kind: "command", command: entry.command }
+      : { kind: "delivery", delivery: entry.delivery },
+  );
 }
 
 /** Forgets the attempt; what becomes of the invocation is the caller's business. */

@@ -15,7 +15,7 @@ import { damagedRefusal, quarantineOf, readOr, tryRead } from "./damage.ts";
 import { enqueue, nextSequence, readLock } from "./inbox.ts";
 import { isWorkflowRun, noTimeSpent, type Invocation } from "./invocation.ts";
 import { readInput } from "./history.ts";
-import { idempotencyKey, inputKey, utf8, workflowKey } from "./keys.ts";
+import { idempotencyKey, inputKey, lockKey, utf8, workflowKey } from "./keys.ts";
 import { purgeInOneGo } from "./purge.ts";
 import { KNOWN_AGAIN } from "./registry.ts";
 import { decodeLock, decodeNumber, encodeInput, encodeNumber } from "./rows.ts";
@@ -207,9 +207,7 @@ function roomFor(
   }
   const queues = addressed.serviceKind === "object" && addressed.handler.mode === "exclusive";
   const lock =
-    queues && delayMs <= 0
-      ? readLock(step, step.memory.keys.lockOf(target.service, target.key ?? ""))
-      : undefined;
+    queues && delayMs <= 0 ? readLock(step, lockKey(target.service, target.key ?? "")) : undefined;
   // How many wait for a damaged lock is not known; it is counted when it is released.
   const waiting = lock === undefined ? 0 : readOr(() => decodeLock(lock).waiting, 0);
   if (lock === undefined || waiting < limits.inboxLengthMax) return undefined;

@@ -12,7 +12,7 @@ import { assert } from "../../protocol/assert.ts";
 import { isQuarantined, readOr, tryRead, warnDamage } from "./damage.ts";
 import { voidFollowers, withdrawFollower, type Handover } from "./followers.ts";
 import { invocationIdOf, setStatus, takesKey, type Invocation } from "./invocation.ts";
-import { inboxKey, inboxPrefix, NEXT_SEQUENCE, prefixEnd, readU48 } from "./keys.ts";
+import { inboxKey, inboxPrefix, lockKey, NEXT_SEQUENCE, prefixEnd, readU48 } from "./keys.ts";
 import { makeReady } from "./ready.ts";
 import { decodeLock, decodeNumber, encodeLock, encodeNumber } from "./rows.ts";
 import { changed, load, takeSequence, type Step } from "./step.ts";
@@ -27,7 +27,7 @@ export function enqueue(step: Step, invocation: Invocation): void {
     return;
   }
   const { service, key } = addressOf(invocation);
-  const lock = step.memory.keys.lockOf(service, key);
+  const lock = lockKey(service, key);
   const row = readLock(step, lock);
   if (row === undefined) {
     step.memory.keys.setFree(lock, false);
@@ -48,7 +48,7 @@ export function enqueue(step: Step, invocation: Invocation): void {
 /** The holder is done: the next in the inbox takes the key. */
 export function releaseKey(step: Step, invocation: Invocation, handover?: Handover): void {
   const { service, key } = addressOf(invocation);
-  const lock = step.memory.keys.lockOf(service, key);
+  const lock = lockKey(service, key);
   const row = step.tx.get(lock);
   assert(row !== undefined, `${invocationIdOf(invocation)} releases a key that nobody holds`);
   const held = readOr(() => decodeLock(row), undefined);
@@ -90,7 +90,7 @@ function takeNext(
 function takeFirst(step: Step, service: string, key: string): Invocation | undefined {
   const prefix = inboxPrefix(service, key);
   const { keys } = step.memory;
-  const lock = keys.lockOf(service, key);
+  const lock = lockKey(service, key);
   const from = inboxKey(service, key, keys.inboxFrom(lock));
   const [first] = step.tx.range({ from, to: prefixEnd(prefix), limit: 1 });
   assert(first !== undefined, "invocations wait for a key whose inbox is empty");
@@ -156,7 +156,7 @@ export function leaveInbox(step: Step, invocation: Invocation): void {
   // Damage can have taken its place from it.
   if (step.tx.get(place) === undefined) return;
   step.tx.remove(place);
-  const lock = step.memory.keys.lockOf(service, key);
+  const lock = lockKey(service, key);
   const row = step.tx.get(lock);
   assert(row !== undefined, "a key with an inbox is held");
   addWaiting(step, lock, row, -1);

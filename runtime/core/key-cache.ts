@@ -50,32 +50,19 @@ export class KeyCache {
   #young = new Map<RowKey, Facts>();
   #old = new Map<RowKey, Facts>();
   #bytes = 0;
-  #lastService = "";
-  #lastKey = "";
-  #lastLock: RowKey = lockKey("", "");
   /** What was asked for last, so that it is found without a look. */
   #lastFound: { readonly lock: RowKey; readonly facts: Facts } | undefined;
 
-  /** The key of its lock row. In a step many ask, mostly for the same: the last one is remembered. */
-  lockOf(service: string, key: string): RowKey {
-    if (key !== this.#lastKey || service !== this.#lastService) {
-      this.#lastKey = key;
-      this.#lastService = service;
-      this.#lastLock = lockKey(service, key);
-    }
-    return this.#lastLock;
-  }
-
   /** All of its state, if it is known. */
   stateOf(service: string, key: string): KeyState | undefined {
-    const facts = this.#get(this.lockOf(service, key));
+    const facts = this.#get(lockKey(service, key));
     return facts?.state && { entries: facts.state, bytes: facts.stateBytes };
   }
 
   /** The rows of its state, all of them, in their order. */
   keepState(service: string, key: string, { entries, bytes }: KeyState): void {
     if (bytes > STATE_BYTES_MAX) return;
-    const facts = this.#getOrMake(this.lockOf(service, key));
+    const facts = this.#getOrMake(lockKey(service, key));
     facts.state = entries.map(([name, value]) => [name, ownCopy(value)] as const);
     facts.stateBytes = bytes;
     this.#grow(bytes);
@@ -84,12 +71,12 @@ export class KeyCache {
   /** A row of its state was written, or removed. */
   setState(service: string, key: string, name: string, value: Uint8Array | undefined): void {
     if (value !== undefined && value.length > STATE_BYTES_MAX) {
-      const facts = this.#getOrMake(this.lockOf(service, key));
+      const facts = this.#getOrMake(lockKey(service, key));
       facts.state = undefined;
       facts.large = { name, bytes: value.length };
       return;
     }
-    const facts = this.#get(this.lockOf(service, key));
+    const facts = this.#get(lockKey(service, key));
     if (facts === undefined) return;
     if (facts.large?.name === name) facts.large = undefined;
     if (facts.state === undefined) return;
@@ -105,7 +92,7 @@ export class KeyCache {
 
   /** Rows of its state were written or removed, whichever. */
   forgetState(service: string, key: string): void {
-    const facts = this.#get(this.lockOf(service, key));
+    const facts = this.#get(lockKey(service, key));
     if (facts === undefined) return;
     facts.state = undefined;
     facts.large = undefined;
@@ -113,7 +100,7 @@ export class KeyCache {
 
   /** The size of a value that is too large to be kept, if it was the last of its key to be written. */
   largeBytesOf(service: string, key: string, name: string): number | undefined {
-    const large = this.#get(this.lockOf(service, key))?.large;
+    const large = this.#get(lockKey(service, key))?.large;
     return large?.name === name ? large.bytes : undefined;
   }
 

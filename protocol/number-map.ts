@@ -58,6 +58,15 @@ export class NumberMap<V extends object> {
     return value;
   }
 
+  clear(): void {
+    if (this.#size === 0) return;
+    this.#size = 0;
+    if (this.#keys.length > PLACES_MIN) this.#keys = places(PLACES_MIN, 0);
+    if (this.#values.length > PLACES_MIN)
+      this.#values = places<V | undefined>(PLACES_MIN, undefined);
+    else this.#values.fill(undefined);
+  }
+
   keys(): number[] {
     return this.#keys.filter((_, place) => this.#values[place] !== undefined).sort((a, b) => a - b);
   }

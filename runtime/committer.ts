@@ -63,6 +63,11 @@ export class Committer {
     return this.#inFlight + this.#queue.length > 0;
   }
 
+  /** Somebody waits for the open batch, and nothing stands in its way. */
+  get due(): boolean {
+    return this.#demanded && this.#slotFree();
+  }
+
   get full(): boolean {
     return this.#options.overlay.openBytes >= BATCH_BYTES_MAX;
   }

@@ -10,7 +10,9 @@
  * 3. A failed commit, or a machine that throws, ends everything: `onFatal` once, then nothing is
  *    applied or performed any more.
  * 4. Time never goes back, also across a restart: the highest time seen is part of each batch.
- * 5. Nothing here is quick because it hopes so: a commit may take seconds, and several may be in
+ * 5. Requests from outside are applied in their order, and so is what workers say. Between the two there is
+ *    none: what goes on goes before what begins, see seal-time.ts.
+ * 6. Nothing here is quick because it hopes so: a commit may take seconds, and several may be in
  *    flight one day.
  */
 import type { Clock } from "./clock.ts";
@@ -20,13 +22,15 @@ import type { Effect } from "./core/effect.ts";
 import type { Input } from "./core/input.ts";
 import { CLOCK_HIGH_WATER } from "./core/keys.ts";
 import { decodeNumber, encodeNumber } from "./core/rows.ts";
+import { InputQueue, isRequest } from "./input-queue.ts";
 import type { Machine } from "./machine.ts";
 import { Outlet } from "./outlet.ts";
+import { SealTime } from "./seal-time.ts";
 import { Overlay } from "./store/overlay.ts";
 import type { Store } from "./store/store.ts";
 
 /**
- * Inputs of one turn, so that frames leave and commits are noticed in between: workers are at the first of
+ * Inputs of one turn from each of the two queues, so that frames leave and commits are noticed in between: workers are at the first of
  * a thousand starts while the others are made.
  */
 const INPUTS_PER_TURN_MAX = 128;
@@ -53,7 +57,7 @@ export interface LoopOptions {
 }
 
 export interface Loop {
-  /** Queues an input; it is applied in a later turn, in order. */
+  /** Queues an input; it is applied in a later turn, in the order of its kind: see above. */
   submit(input: Input): void;
   /** Recovers, and resolves when what recovery wrote is durable; rejects if that failed. Once. */
   start(): Promise<void>;
@@ -74,7 +78,11 @@ class PartitionLoop implements Loop {
   readonly #overlay: Overlay;
   readonly #committer: Committer;
   readonly #outlet: Outlet;
-  #inputs: Input[] = [];
+  /** From outside, by HTTP mostly: what may begin something. */
+  readonly #requests = new InputQueue();
+  /** From workers, and what the process itself has to say: what goes on. */
+  readonly #news = new InputQueue();
+  readonly #sealTime = new SealTime();
   #nowMs: number;
   #highWaterMs: number;
   #watermark: number;
@@ -101,7 +109,10 @@ class PartitionLoop implements Loop {
       overlay: this.#overlay,
       partition: options.partition ?? 0,
       commitsInFlightMax: options.commitsInFlightMax ?? 1,
-      onSeal: () => this.#keepHighWater(),
+      onSeal: () => {
+        this.#keepHighWater();
+        this.#sealTime.sealed();
+      },
       onDurable: (number) => this.#onDurable(number),
       onFatal: (error) => this.#die(error),
     });
@@ -114,7 +125,8 @@ class PartitionLoop implements Loop {
 
   submit(input: Input): void {
     if (this.#phase === "closing" || this.#phase === "dead") return;
-    this.#inputs.push(input);
+    if (isRequest(input)) this.#requests.push(input);
+    else this.#news.push(input);
     this.#scheduleTurn();
   }
 
@@ -158,27 +170,48 @@ class PartitionLoop implements Loop {
   /** Take, apply, perform what may run ahead, commit what somebody waits for. */
   #turn(): void {
     this.#readClock();
-    let taken = 0;
-    while (taken < this.#inputs.length && taken < INPUTS_PER_TURN_MAX && !this.#overloaded()) {
-      const input = this.#inputs[taken++];
-      if (input === undefined) break;
-      const told = this.#withDiskWait(input);
-      const bytesBefore = this.#overlay.openBytes;
-      this.#takeEffects(this.#options.machine.apply(this.#overlay, told, this.#nowMs));
-      this.#committer.afterInput(this.#overlay.openBytes - bytesBefore);
-    }
-    this.#inputs.splice(0, taken);
+    const news = this.#take(this.#news, () => false);
+    this.#takeRequests();
     this.#fireTimers();
     this.#options.afterPerform?.();
     // Only for what is written: a batch without writes would be waited for like any other, and another
     // demanded meanwhile, for ever.
     if (this.#phase === "closing" && this.#overlay.openWrites > 0) this.#committer.demand();
-    this.#committer.commitIfDue();
+    if (this.#committer.due && this.#sealTime.waits(news)) this.#scheduleTurn();
+    else this.#committer.commitIfDue();
     this.#confirm();
     this.#setPressure(this.#overloaded());
     this.#setAlarm();
-    if (this.#inputs.length > 0 && !this.#overloaded()) this.#scheduleTurn();
+    if (this.#inputsWait && !this.#overloaded()) this.#scheduleTurn();
     this.#checkIdle();
+  }
+
+  get #inputsWait(): boolean {
+    return this.#news.length + this.#requests.length > 0;
+  }
+
+  #takeRequests(): void {
+    const crowded = (): boolean => this.#sealTime.crowded && !this.#committer.busy;
+    const hold = this.#committer.due || crowded();
+    if (!hold) this.#take(this.#requests, crowded);
+    else if (!this.#sealTime.holdsBack()) this.#take(this.#requests, () => false);
+  }
+
+  /** Applies what waits in a queue, up to a bound or until it is `enough`; gives how many there were. */
+  #take(queue: InputQueue, enough: () => boolean): number {
+    const { machine } = this.#options;
+    let taken = 0;
+    while (taken < INPUTS_PER_TURN_MAX && !this.#overloaded() && !enough()) {
+      const input = queue.take();
+      if (input === undefined) break;
+      taken++;
+      const told = this.#withDiskWait(input);
+      const bytesBefore = this.#overlay.openBytes;
+      this.#sealTime.took(input);
+      this.#takeEffects(machine.apply(this.#overlay, told, this.#nowMs));
+      this.#committer.afterInput(this.#overlay.openBytes - bytesBefore);
+    }
+    return taken;
   }
 
   /** Only this side knows how long the disk held an attempt back: the machine learns it as a fact. */
@@ -186,7 +219,9 @@ class PartitionLoop implements Loop {
     if (input.kind === "worker-lost") this.#outlet.forgetWaits(input.connection);
     if (input.kind !== "worker-message") return input;
     const diskWaitMs = this.#outlet.takeWaitedMs(input.connection, input.message.attempt);
-    return diskWaitMs === 0 ? input : { ...input, diskWaitMs };
+    if (diskWaitMs === 0) return input;
+    const { kind, connection, ordinal, message } = input;
+    return { kind, connection, ordinal, message, diskWaitMs };
   }
 
   #fireTimers(): void {
@@ -203,6 +238,7 @@ class PartitionLoop implements Loop {
     // Without a write the open batch is what was sealed last: nothing newer was read.
     const batch = openWrites > 0 ? openNumber : openNumber - 1;
     for (const effect of effects) {
+      this.#sealTime.made(effect);
       const waitsFor = effect.when === "now" ? this.#outlet.now(effect) : batch;
       if (effect.when === "durable") {
         if (batch > this.#watermark) this.#outlet.untilDurable(effect, batch);
@@ -238,7 +274,8 @@ class PartitionLoop implements Loop {
     this.#watermark = number;
     this.#guard(() => {
       this.#outlet.release(number);
-      this.#committer.commitIfDue();
+      // Else the turn that is scheduled below says when.
+      if (!this.#sealTime.pays) this.#committer.commitIfDue();
     });
     this.#setPressure(this.#overloaded());
     this.#scheduleTurn();
@@ -285,7 +322,7 @@ class PartitionLoop implements Loop {
   #isSettled(): boolean {
     const { openWrites } = this.#overlay;
     // Before the start is through, inputs only gather.
-    const taken = this.#inputs.length === 0 || this.#phase === "new";
+    const taken = !this.#inputsWait || this.#phase === "new";
     const quiet = taken && !this.#committer.busy && openWrites === 0;
     return quiet && this.#outlet.empty;
   }

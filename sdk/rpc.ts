@@ -62,7 +62,7 @@ export function makeClient<Result>(
 ): Readonly<Record<string, (...args: unknown[]) => Result>> {
   const service = requireDefinition(expected, definition);
   if (expected !== "service") requireKey(key, service);
-  return new Proxy(Object.freeze(Object.create(null) as object), {
+  return new Proxy(NO_MEMBERS, {
     get(_target, handler) {
       // A client may be returned from an async function: it must not look like a promise.
       if (typeof handler !== "string" || handler === "then") return undefined;
@@ -72,39 +72,47 @@ export function makeClient<Result>(
   }) as Readonly<Record<string, (...args: unknown[]) => Result>>; // what `get` answers
 }
 
+/** What all clients stand in front of: nobody can put anything into it. */
+const NO_MEMBERS: object = Object.freeze(Object.create(null) as object);
+
 /** How a handler of a definition in the same program encodes; JSON when its code lives elsewhere. */
 export function serdesOf(
   definition: AnyDefinition,
   handler: string,
 ): { readonly input: Serde<unknown>; readonly output: Serde<unknown> } {
   const registered = definition[REGISTRATION]?.handlers.get(handler);
-  return registered ?? { input: serde.json, output: serde.json };
+  return registered ?? JSON_SERDES;
 }
+
+const JSON_SERDES = { input: serde.json, output: serde.json };
+
+const NO_OPTIONS: CallOptions & SendOptions = {};
 
 function requestOf(
   definition: AnyDefinition,
-  target: Pick<RpcRequest, "service" | "key" | "handler">,
+  { service, key, handler }: Pick<RpcRequest, "service" | "key" | "handler">,
   args: readonly unknown[],
 ): RpcRequest {
-  const last = args.at(-1);
+  const last = args.length === 0 ? undefined : args[args.length - 1];
   const isOptions = last instanceof CallOptionsHolder || last instanceof SendOptionsHolder;
-  const options: CallOptions & SendOptions = isOptions ? last.options : {};
-  const parameters = isOptions ? args.slice(0, -1) : args;
-  const where = `${target.service}.${target.handler}`;
-  if (parameters.length > 1) {
+  const options: CallOptions & SendOptions = isOptions ? last.options : NO_OPTIONS;
+  const count = isOptions ? args.length - 1 : args.length;
+  if (count > 1) {
     throw new TypeError(
-      `${where} was called with ${parameters.length} arguments, a handler takes one: pass an object, and options as rpc.opts({ ... })`,
+      `${service}.${handler} was called with ${count} arguments, a handler takes one: pass an object, and options as rpc.opts({ ... })`,
     );
   }
   const registration = definition[REGISTRATION];
-  if (registration !== undefined && !registration.handlers.has(target.handler)) {
+  if (registration !== undefined && !registration.handlers.has(handler)) {
     const names = [...registration.handlers.keys()].join(", ");
-    throw new TypeError(`${where} does not exist: ${target.service} has ${names}`);
+    throw new TypeError(`${service}.${handler} does not exist: ${service} has ${names}`);
   }
-  const serdes = serdesOf(definition, target.handler);
+  const serdes = serdesOf(definition, handler);
   return {
-    ...target,
-    parameter: parameters[0],
+    service,
+    handler,
+    key,
+    parameter: count === 0 ? undefined : args[0],
     input: options.input ?? serdes.input,
     output: options.output ?? serdes.output,
     options,

@@ -284,6 +284,7 @@ function create(step: Step, admission: Admission, addressed: Addressed): Invocat
     lag: 0,
     sealed: undefined,
     id: undefined,
+    changed: false,
     row: undefined,
     packed: undefined,
   };
@@ -292,7 +293,10 @@ function create(step: Step, admission: Admission, addressed: Addressed): Invocat
   changed(step, invocation);
   countOpened(step);
   const { parameter, headers } = admission;
-  step.tx.insert(inputKey(sequence), encodeInput({ parameter, headers }));
+  const input = { parameter, headers };
+  step.tx.insert(inputKey(sequence), encodeInput(input));
+  // What a handler sends may be a view of a frame: that is not held on to.
+  if (admission.external) step.admitted = { sequence, input };
   nameIt(step, invocation);
   if (scheduledForMs === null) enqueue(step, invocation);
   else setTimer(step, { dueAtMs: scheduledForMs, sequence, kind: "start", id: 0 });

@@ -11,6 +11,7 @@
  * 4. What can be known without the row goes on without it.
  */
 import { FailureCode, type Failure } from "../../protocol/failure.ts";
+import { changed } from "./changed.ts";
 import { invocationIdOf, setStatus, type Invocation } from "./invocation.ts";
 import type { Sequence } from "./keys.ts";
 import type { Step } from "./step.ts";
@@ -109,7 +110,7 @@ export function pauseDamaged(step: Step, invocation: Invocation, { message }: Er
   invocation.pauseReason = "damaged";
   invocation.nextAttemptAtMs = null;
   invocation.lastFailure = { failure, stack: "", command: null, atMs: step.nowMs };
-  step.changed.add(invocation);
+  changed(step, invocation);
   const warning = `${invocationIdOf(invocation)} is paused: ${failure.message}`;
   const facts = { invocation: invocationIdOf(invocation) };
   step.effects.push({ kind: "warn", when: "durable", demand: false, message: warning, facts });

@@ -18,7 +18,6 @@ import { changed, load, respond, type Step } from "./step.ts";
 import { clearTimer } from "./timers.ts";
 import type { HandlerManifest } from "../../protocol/manifest.ts";
 import type { Result } from "../../protocol/payload.ts";
-import type { RequestId } from "./input.ts";
 
 export interface Finish {
   readonly result: Result;
@@ -132,12 +131,12 @@ function answerRequests(
   result: Result,
   contentType: string,
 ): void {
-  const requests: Iterable<RequestId> = step.memory.waiting.get(invocation.sequence) ?? [];
-  step.memory.waiting.delete(invocation.sequence);
+  const found = step.memory.waiting.delete(invocation.sequence);
+  if (found === undefined) return;
   const invocationId = invocationIdOf(invocation);
-  for (const request of requests) {
+  for (const request of found.requests) {
     step.memory.waitsFor.delete(request);
-    const answer = { kind: "completed", invocationId, result, contentType } as const;
-    respond(step, request, { ...answer, expiresAtMs: null });
+    const expiresAtMs = null;
+    respond(step, request, { kind: "completed", invocationId, result, contentType, expiresAtMs });
   }
 }

@@ -18,7 +18,7 @@ import {
   writeServicePause,
 } from "./pauses.ts";
 import { makeReady, unpark } from "./ready.ts";
-import { load, type Attempt, type Step } from "./step.ts";
+import { free, load, type Attempt, type Step } from "./step.ts";
 
 /** Parked invocations of one key that one step lets go. */
 const UNPARKED_PER_STEP_MAX = 256;
@@ -54,7 +54,7 @@ export function pauseService(step: Step, service: string): Held {
 export function resumeService(step: Step, service: string): Held {
   if (!step.memory.pauses.services.has(service)) return "not-paused";
   forgetServicePause(step, service);
-  for (const connection of step.memory.connections.values()) step.freed.add(connection);
+  for (const connection of step.memory.connections.values()) free(step, connection);
   return "resumed";
 }
 
@@ -63,7 +63,7 @@ export function continueHeld(step: Step): void {
   for (const { service, key } of [...step.memory.pauses.resuming.values()]) {
     letGo(step, service, key);
   }
-  for (const connection of step.memory.refill) step.freed.add(connection);
+  for (const connection of step.memory.refill) free(step, connection);
   step.memory.refill.clear();
 }
 

@@ -174,6 +174,8 @@ export interface Invocation {
   id: InvocationId | undefined;
   /** Entries of its journal that the record on its way to the disk may not tell of: see catch-up.ts. Not in the row. */
   lag: number;
+  /** Of `changed` and `flush` in step.ts: its record is written with this step. Not in the row. */
+  changed: boolean;
   /** Of `flush` and nobody else: how this object is written. Not in the row. */
   row: LateRow | undefined;
   /** Of `encodeInvocation` and nobody else: the fields that never change. Not in the row. */

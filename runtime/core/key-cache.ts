@@ -50,6 +50,8 @@ export class KeyCache {
   #young = new Map<RowKey, Facts>();
   #old = new Map<RowKey, Facts>();
   #bytes = 0;
+  /** What was asked for last, so that it is found without a look. */
+  #lastFound: { readonly lock: RowKey; readonly facts: Facts } | undefined;
 
   /** All of its state, if it is known. */
   stateOf(service: string, key: string): KeyState | undefined {
@@ -135,8 +137,14 @@ export class KeyCache {
   }
 
   #get(lock: RowKey): Facts | undefined {
-    const young = this.#young.get(lock);
-    if (young) return young;
+    if (this.#lastFound?.lock === lock) return this.#lastFound.facts;
+    const facts = this.#young.get(lock) ?? this.#takeOver(lock);
+    this.#lastFound = facts && { lock, facts };
+    return facts;
+  }
+
+  /** From the old generation into the young one. */
+  #takeOver(lock: RowKey): Facts | undefined {
     const old = this.#old.get(lock);
     if (old === undefined) return undefined;
     this.#young.set(lock, old);
@@ -163,6 +171,7 @@ export class KeyCache {
   #grow(bytes: number): void {
     this.#bytes += bytes;
     if (this.#bytes <= BYTES_PER_GENERATION && this.#young.size <= KEYS_PER_GENERATION) return;
+    this.#lastFound = undefined;
     this.#old = this.#young;
     this.#young = new Map();
     this.#bytes = 0;

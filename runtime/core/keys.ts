@@ -295,12 +295,15 @@ export function bytesOf(binary: string): Uint8Array {
 
 /** UTF-8 as a binary string. Names are checked for lone surrogates where they enter. */
 export function utf8(value: string): string {
-  for (let i = 0; i < value.length; i++) {
-    if (value.charCodeAt(i) > 127) return unescape(encodeURIComponent(value));
-  }
-  return value;
+  return isAscii(value) ? value : unescape(encodeURIComponent(value));
+}
+
+function isAscii(text: string): boolean {
+  for (let i = 0; i < text.length; i++) if (text.charCodeAt(i) > 127) return false;
+  return true;
 }
 
 function fromUtf8(bytes: string): string {
+  if (isAscii(bytes)) return bytes;
   return decodeURIComponent(escape(bytes));
 }

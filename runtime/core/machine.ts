@@ -43,30 +43,59 @@ export function createMachine(
   options: MachineOptions,
 ): Machine & { readonly quarantined: () => number } {
   const memory = emptyMemory(options);
+  const steps = new Steps(memory);
   return {
-    recover: (tx, nowMs) => run(memory, tx, nowMs, recover),
-    apply: (tx, input, nowMs) => run(memory, tx, nowMs, (step) => applyInput(step, input)),
+    recover: (tx, nowMs) => steps.run(tx, nowMs, recover),
+    apply: (tx, input, nowMs) => steps.run(tx, nowMs, (step) => applyInput(step, input)),
     nextDueAtMs: (tx) => earlier(nextDueAtMs(tx, memory), nextPurgeAtMs(tx, memory)),
     quarantined: () => memory.damage.records.size,
   };
 }
 
-function run(memory: Memory, tx: Tx, nowMs: number, act: (step: Step) => void): Effect[] {
-  const step: Step = {
+/** One object for all steps, since what it collects is empty between them: four steps make an `add`. */
+class Steps {
+  readonly #memory: Memory;
+  #idle: OwnStep | undefined;
+
+  constructor(memory: Memory) {
+    this.#memory = memory;
+  }
+
+  run(tx: Tx, nowMs: number, act: (step: Step) => void): Effect[] {
+    const step = this.#idle ?? emptyStep(this.#memory, tx);
+    // One that was broken off in its middle is not used again.
+    this.#idle = undefined;
+    const effects: Effect[] = [];
+    step.tx = tx;
+    step.nowMs = nowMs;
+    step.effects = effects;
+    act(step);
+    fillFreed(step);
+    flush(step);
+    step.loaded.clear();
+    step.admitted = undefined;
+    step.stateRead = undefined;
+    step.timersCleared = 0;
+    this.#idle = step;
+    return effects;
+  }
+}
+
+type OwnStep = { -readonly [Name in keyof Step]: Step[Name] };
+
+function emptyStep(memory: Memory, tx: Tx): OwnStep {
+  return {
     tx,
-    nowMs,
+    nowMs: 0,
     memory,
     effects: [],
-    loaded: new Map(),
-    changed: new Set(),
-    freed: new Set(),
+    loaded: new NumberMap(),
+    changed: [],
+    freed: [],
+    admitted: undefined,
     stateRead: undefined,
     timersCleared: 0,
   };
-  act(step);
-  fillFreed(step);
-  flush(step);
-  return step.effects;
 }
 
 function earlier(a: number | undefined, b: number | undefined): number | undefined {
@@ -84,7 +113,7 @@ function emptyMemory({ epoch, limits, idempotencyPayloadCheck = true }: MachineO
     manifests: new Map(),
     counts: noCounts(),
     waiting: new NumberMap(),
-    waitsFor: new Map(),
+    waitsFor: new NumberMap(),
     queues: new ReadyQueues(),
     pauses: noPauses(),
     damage: noDamage(),

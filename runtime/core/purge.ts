@@ -8,6 +8,7 @@
  * 3. A name goes only if it still names this invocation: it may have been given away meanwhile.
  * 4. State and promises of a workflow go before its name, so that the next run finds none of them.
  */
+import { forget } from "./changed.ts";
 import { assert } from "../../protocol/assert.ts";
 import { isQuarantined, readOr } from "./damage.ts";
 import { isWorkflowRun, type Invocation } from "./invocation.ts";
@@ -115,8 +116,7 @@ function removeAll(step: Step, invocation: Invocation, expiry: Expiry, budget: B
   if (invocation.sealed?.input == null) removeRow(step, inputKey(sequence), budget);
   if (invocation.sealed?.outcome == null) removeRow(step, outcomeKey(sequence), budget);
   removeRow(step, invocationKey(sequence), budget);
-  step.changed.delete(invocation);
-  step.loaded.delete(sequence);
+  forget(step, invocation);
   removeRow(step, expiryKey(expiry), budget);
   return true;
 }

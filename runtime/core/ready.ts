@@ -21,7 +21,7 @@ import { parkedKey, readyPrefix, u48 } from "./keys.ts";
 import { heldBy, isKeyPaused } from "./pauses.ts";
 import { askForRoom, isFull } from "./room.ts";
 import { startAttempt } from "./start.ts";
-import { changed, load, type Connection, type ReadyQueue, type Step } from "./step.ts";
+import { changed, free, load, type Connection, type ReadyQueue, type Step } from "./step.ts";
 import { renewTries } from "./tries.ts";
 
 const EMPTY = new Uint8Array(0);
@@ -64,7 +64,7 @@ function line(step: Step, invocation: Invocation, handover?: Handover): void {
   step.tx.insert(readyKeyOf(invocation), EMPTY);
   queues.added(queue, invocation.sequence);
   // Others may stand in the queue before it: who has room takes them in their order.
-  if (connection) step.freed.add(connection);
+  if (connection) free(step, connection);
   else askForRoomFor(step, invocation);
 }
 

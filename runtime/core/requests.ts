@@ -3,7 +3,7 @@ import { FailureCode } from "../../protocol/failure.ts";
 import { parseAwakeableId, parseInvocationId } from "../../protocol/ids.ts";
 import type { AwakeableId } from "../../protocol/ids.ts";
 import type { Result } from "../../protocol/payload.ts";
-import { admit } from "./admit.ts";
+import { admit, type Admission } from "./admit.ts";
 import { completeAwakeableById } from "./commands/others.ts";
 import { damagedRefusal, quarantineOf, tryRead } from "./damage.ts";
 import { readOutcome } from "./history.ts";
@@ -16,7 +16,7 @@ import { DamagedRowError } from "./tx.ts";
 
 export function onInvoke(step: Step, invoke: Invoke): void {
   const { request, mode } = invoke;
-  const admitted = admit(step, { ...invoke, parent: null, external: true });
+  const admitted = admit(step, admissionOf(invoke));
   if (admitted.kind === "refused") {
     refuse(step, request, admitted);
     return;
@@ -37,6 +37,12 @@ export function onInvoke(step: Step, invoke: Invoke): void {
   } else {
     awaitOutcome(step, request, invocation);
   }
+}
+
+function admissionOf(invoke: Invoke): Admission {
+  const { target, parameter, headers, idempotencyKey, delayMs, entropy } = invoke;
+  const parent = null;
+  return { target, parameter, headers, idempotencyKey, delayMs, entropy, parent, external: true };
 }
 
 export function onAttach(step: Step, request: RequestId, ref: InvocationRef): void {
@@ -73,13 +79,11 @@ export function onCompleteAwakeable(
 
 /** The client went away. */
 export function forgetRequest(step: Step, request: RequestId): void {
-  const { waitsFor, waiting } = step.memory;
-  const sequence = waitsFor.get(request);
-  if (sequence === undefined) return;
-  waitsFor.delete(request);
-  const others = waiting.get(sequence);
-  others?.delete(request);
-  if (others?.size === 0) waiting.delete(sequence);
+  const found = step.memory.waitsFor.delete(request);
+  if (found === undefined) return;
+  const { sequence, requests } = found;
+  requests.splice(requests.indexOf(request), 1);
+  if (requests.length === 0) step.memory.waiting.delete(sequence);
 }
 
 const NOT_FOUND = { code: FailureCode.notFound, message: "invocation not found" } as const;
@@ -90,10 +94,14 @@ function awaitOutcome(step: Step, request: RequestId, invocation: Invocation): v
     return;
   }
   const { waiting, waitsFor } = step.memory;
-  const others = waiting.get(invocation.sequence);
-  if (others) others.add(request);
-  else waiting.set(invocation.sequence, new Set([request]));
-  waitsFor.set(request, invocation.sequence);
+  const { sequence } = invocation;
+  let found = waiting.get(sequence);
+  if (found === undefined) {
+    found = { sequence, requests: [] };
+    waiting.set(sequence, found);
+  }
+  found.requests.push(request);
+  waitsFor.set(request, found);
 }
 
 function answerOutcome(step: Step, request: RequestId, invocation: Invocation): void {

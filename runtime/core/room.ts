@@ -8,7 +8,7 @@
  * 2. `roomAsked` is how many attempts the worker still means to suspend, or less. It counts off each one
  *    that leaves by itself; here too, also where the attempt had been given up before.
  */
-import { tellWorker, type Connection, type Step } from "./step.ts";
+import { free, tellWorker, type Connection, type Step } from "./step.ts";
 
 /** Asks for one more attempt to leave, unless all are asked to already. */
 export function askForRoom(step: Step, connection: Connection): void {
@@ -21,7 +21,7 @@ export function askForRoom(step: Step, connection: Connection): void {
 /** An attempt has left: who still stands in a queue asks again, when the connection is filled. */
 export function countOffRoom(step: Step, connection: Connection): void {
   if (connection.roomAsked > 0) connection.roomAsked--;
-  step.freed.add(connection);
+  free(step, connection);
 }
 
 export function isFull({ attempts, concurrency }: Connection): boolean {

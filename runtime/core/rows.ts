@@ -197,6 +197,7 @@ export function decodeInvocation(sequence: Sequence, row: Uint8Array): Invocatio
     lag: 0,
     sealed: undefined,
     id: undefined,
+    changed: false,
     row: undefined,
     packed: undefined,
   };

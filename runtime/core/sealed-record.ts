@@ -197,6 +197,7 @@ export function decodeSealed(sequence: Sequence, row: Uint8Array): Invocation {
     signalsKept: 0,
     waitedFor: false,
     id: undefined,
+    changed: false,
     row: undefined,
     packed: undefined,
   };

@@ -5,7 +5,7 @@
  * 2. All that a start needs is read before anything is changed: damage among it starts nothing.
  * 3. A handle is taken from the connection's own counter, so it means nothing on another one.
  */
-import { assert, broken } from "../../protocol/assert.ts";
+import { broken } from "../../protocol/assert.ts";
 import type { Follower } from "../../protocol/message.ts";
 import { PackedReplay, type PackedEntry } from "../../protocol/packed-replay.ts";
 import { countPinned } from "./counts.ts";
@@ -124,21 +124,27 @@ interface Needed {
 
 /** @throws DamagedRowError when any of it is not what was written; nothing has been changed then */
 function readNeeded(step: Step, connection: Connection, invocation: Invocation): Needed {
-  const row = step.tx.get(inputKey(invocation.sequence));
-  assert(row !== undefined, `${invocationIdOf(invocation)} has no input`);
-  const input = decodeInput(row);
+  const input = inputOf(step, invocation);
   const kept = new KeptHistory(input);
   return {
     input,
     state: eagerState(step, connection, invocation),
     journal: readReplay(step, invocation, kept),
-    runs: readRuns(step, invocation),
+    runs: invocation.runs === 0 ? [] : readRuns(step, invocation),
     kept,
   };
 }
 
+function inputOf({ tx, admitted }: Step, invocation: Invocation): InputRow {
+  if (admitted?.sequence === invocation.sequence) return admitted.input;
+  const row = tx.get(inputKey(invocation.sequence));
+  if (row === undefined) broken(`${invocationIdOf(invocation)} has no input`);
+  return decodeInput(row);
+}
+
 function readReplay({ tx }: Step, invocation: Invocation, kept: KeptHistory): PackedEntry[] {
   const entries: PackedEntry[] = [];
+  if (invocation.commands + invocation.deliveries === 0) return entries;
   for (const row of journalRows(tx, invocation)) {
     const entry = openEntry(row);
     entries.push(entry);

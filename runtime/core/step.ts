@@ -11,6 +11,7 @@ import type { InvocationIdParts } from "../../protocol/ids.ts";
 import type { ServiceManifest } from "../../protocol/manifest.ts";
 import type { RuntimeMessage } from "../../protocol/message.ts";
 import type { NumberMap } from "../../protocol/number-map.ts";
+import { changed } from "./changed.ts";
 import type { Counts } from "./counts.ts";
 import { LAG_MAX, readRecord } from "./catch-up.ts";
 import { quarantine, tryRead, type Damage } from "./damage.ts";
@@ -23,9 +24,11 @@ import type { Invocation } from "./invocation.ts";
 import type { ShortRows } from "./large-values.ts";
 import type { Limits } from "./limits.ts";
 import type { Pauses } from "./pauses.ts";
-import { encodeInvocation, type Run } from "./rows.ts";
+import { encodeInvocation, type InputRow, type Run } from "./rows.ts";
 import type { ReadyQueues } from "./ready-queues.ts";
 import { DamagedRowError, type LateRow, type RowKey, type Tx } from "./tx.ts";
+
+export { changed };
 
 /** A go that a run holds. */
 export interface Granted {
@@ -105,6 +108,13 @@ export interface ServiceEntry {
   readonly version: string;
 }
 
+/** Requests that wait for the outcome of an invocation. */
+export interface Waiting {
+  readonly sequence: Sequence;
+  /** In the order in which they came. */
+  readonly requests: RequestId[];
+}
+
 export interface Memory {
   readonly limits: Limits;
   /** An idempotency key used with another payload is refused. */
@@ -118,8 +128,9 @@ export interface Memory {
   readonly manifests: Map<string, ReadonlyMap<string, ServiceManifest>>;
   readonly counts: Counts;
   /** Requests that wait for an outcome, by invocation. */
-  readonly waiting: NumberMap<Set<RequestId>>;
-  readonly waitsFor: Map<RequestId, Sequence>;
+  readonly waiting: NumberMap<Waiting>;
+  /** The same by request. */
+  readonly waitsFor: NumberMap<Waiting>;
   /** Of all that a connection serves. */
   readonly queues: ReadyQueues;
   readonly pauses: Pauses;
@@ -150,14 +161,17 @@ export interface Step {
   readonly nowMs: number;
   readonly memory: Memory;
   readonly effects: Effect[];
-  readonly loaded: Map<Sequence, Invocation>;
-  readonly changed: Set<Invocation>;
+  readonly loaded: NumberMap<Invocation>;
+  /** Each once: `changed` says so on the invocation. */
+  readonly changed: Invocation[];
+  /** What was accepted from outside: a start in the same step need not decode it from its row. */
+  admitted: { readonly sequence: Sequence; readonly input: InputRow } | undefined;
   /** See state-value.ts. */
   stateRead: { readonly row: RowKey; readonly value: Uint8Array | undefined } | undefined;
   /** How many timers were taken back in this step. */
   timersCleared: number;
   /** Connections that lost an attempt in this step: they may have room now. */
-  readonly freed: Set<Connection>;
+  readonly freed: Connection[];
 }
 
 /** Undefined when it is not there, or is quarantined: see damage.ts. */
@@ -182,9 +196,9 @@ export function find(step: Step, id: InvocationIdParts): Invocation | undefined 
   return invocation.purging ? undefined : invocation;
 }
 
-/** Its record is written with this step. */
-export function changed(step: Step, invocation: Invocation): void {
-  step.changed.add(invocation);
+/** A connection may have room now. */
+export function free(step: Step, connection: Connection): void {
+  if (!step.freed.includes(connection)) step.freed.push(connection);
 }
 
 /** An entry was appended that says all that has changed in the record: see catch-up.ts. */
@@ -194,11 +208,14 @@ export function lag(step: Step, invocation: Invocation): void {
 }
 
 export function flush(step: Step): void {
-  for (const invocation of step.changed) {
+  const { changed: invocations } = step;
+  for (const invocation of invocations) {
+    if (!invocation.changed) continue;
     step.tx.putLate(rowOf(invocation));
     invocation.lag = 0;
+    invocation.changed = false;
   }
-  step.changed.clear();
+  invocations.length = 0;
 }
 
 /** One for each object: while it is marked in a batch, marking it again costs nothing. */

@@ -27,7 +27,15 @@ import { refusal, register } from "./registry.ts";
 import { countOffRoom } from "./room.ts";
 import { onRunFailed, onRunNotDone, onRunResult } from "./runs.ts";
 import { dropAttempt } from "./start.ts";
-import { changed, tell, tellWorker, type Attempt, type Connection, type Step } from "./step.ts";
+import {
+  changed,
+  free,
+  tell,
+  tellWorker,
+  type Attempt,
+  type Connection,
+  type Step,
+} from "./step.ts";
 
 export function onHello(step: Step, id: ConnectionId, hello: Hello): void {
   const reason =
@@ -86,7 +94,7 @@ export function onCongestion(step: Step, id: ConnectionId, congested: boolean): 
   const connection = step.memory.connections.get(id);
   if (connection === undefined) return;
   connection.congested = congested;
-  if (!congested) step.freed.add(connection);
+  if (!congested) free(step, connection);
 }
 
 export function onLost(step: Step, id: ConnectionId): void {
@@ -94,7 +102,6 @@ export function onLost(step: Step, id: ConnectionId): void {
   if (connection === undefined) return;
   step.memory.connections.delete(id);
   for (const attempt of connection.attempts.values()) loseAttempt(step, attempt);
-  step.freed.delete(connection);
   step.memory.refill.delete(connection);
 }
 
@@ -124,10 +131,12 @@ function isLeaving({ kind }: AttemptMessage): boolean {
 
 /** After each input: attempts that ended made room for what waits. */
 export function fillFreed(step: Step): void {
-  for (const connection of step.freed) {
+  const { freed } = step;
+  // More may be added while one is filled.
+  for (const connection of freed) {
     if (step.memory.connections.get(connection.id) === connection) fillConnection(step, connection);
   }
-  step.freed.clear();
+  freed.length = 0;
 }
 
 function onAttemptMessage(step: Step, attempt: Attempt, message: AttemptMessage): void {

@@ -17,6 +17,7 @@ import { ClientSignal } from "./client-signal.ts";
 import { closeGently } from "./gentle-close.ts";
 import type { HttpLimits } from "./http-limits.ts";
 import { servePlainFirst, type PlainConnections } from "./plain-listener.ts";
+import { promised } from "./promised.ts";
 import { toHttpRequest, type HttpRequest } from "./request.ts";
 import { ResponseWatch } from "./response-watch.ts";
 import { writeAnswer } from "./write-answer.ts";
@@ -79,16 +80,13 @@ function serverFor(options: ListenOptions): { server: Server; plain: PlainConnec
   // Node drops what is beyond in silence, so that one more than allowed can still be noticed.
   server.maxHeadersCount = limits.headersMax + 1;
   const open: OpenRequests = { count: 0 };
+  const over = (): void => void open.count--;
   serveByNode(server, options, open);
   const plain = servePlainFirst(server, {
     limits,
-    serve: async (request) => {
+    serve: (request) => {
       open.count++;
-      try {
-        return await answerOf(options, open, request);
-      } finally {
-        open.count--;
-      }
+      return answerOf(options, open, { request, gone: nobody, over });
     },
     onError: (error) => app.onError(error),
   });
@@ -126,7 +124,9 @@ function serveByNode(server: Server, { app, limits }: ListenOptions, open: OpenR
     broken.track({ message, response });
     const reading = { limits, receiving, signal };
     const request = (): HttpRequest => toHttpRequest(message, response, reading);
-    const answer = await answerOf({ app, limits }, open, request);
+    // It counts as open until its response is over: see above.
+    const asking = { request, gone: nobody, over: nobody };
+    const answer = await answerOf({ app, limits }, open, asking);
     if (answer) writeAnswer({ message, response }, answer, limits.lingerMs);
   };
   const onRequest = (message: IncomingMessage, response: ServerResponse): void => {
@@ -161,23 +161,43 @@ export interface Served {
   readonly limits: Pick<HttpLimits, "requestsMax">;
 }
 
-/** What the app answers, whatever happens in it; `undefined`: there is nobody to answer. */
-export async function answerOf(
+export interface Asking<Gone> {
+  readonly request: () => HttpRequest;
+  /** Answers in the place of the app when there is nobody to answer. */
+  readonly gone: () => Gone;
+  /** Once it is answered, or there is nobody to answer. */
+  readonly over: () => void;
+}
+
+/** What the app answers, whatever happens in it. */
+export function answerOf<Gone>(
   { app, limits }: Served,
   open: OpenRequests,
-  request: () => HttpRequest,
-): Promise<Answer | undefined> {
-  if (open.count > limits.requestsMax) return app.problem(overloaded());
-  try {
-    return await app.handle(request());
-  } catch (error) {
-    if (error instanceof ClientGoneError) return undefined;
-    if (error instanceof HttpProblem) return app.problem(error);
-    app.onError(error);
-    const message = "internal error; the log of the runtime says more";
-    return app.problem(new HttpProblem(500, message));
-  }
+  { request, gone, over }: Asking<Gone>,
+): Promise<Answer | Gone> {
+  const act = (): Promise<Answer> | Answer =>
+    open.count > limits.requestsMax ? app.problem(overloaded()) : app.handle(request());
+  return promised(act).then(
+    (answer) => {
+      over();
+      return answer;
+    },
+    (error: unknown) => {
+      over();
+      return error instanceof ClientGoneError ? gone() : problemOf(app, error);
+    },
+  );
 }
+
+function problemOf(app: HttpApp, error: unknown): Answer {
+  if (error instanceof HttpProblem) return app.problem(error);
+  app.onError(error);
+  const message = "internal error; the log of the runtime says more";
+  return app.problem(new HttpProblem(500, message));
+}
+
+/** There is nobody to answer. */
+const nobody = (): undefined => undefined;
 
 export interface OpenServer {
   readonly host: string;

@@ -85,10 +85,18 @@ export class PlainConnection {
     this.#quietLooks = 0;
     const client = new ClientSignal();
     this.#client = client;
-    this.#host.serve(request, client).then(this.#answer).catch(this.#fail);
+    this.#host.serve(request, client).then(this.#answer, this.#fail);
   }
 
   readonly #answer = (answer: Answer | undefined): void => {
+    try {
+      this.#give(answer);
+    } catch (error) {
+      this.#fail(error);
+    }
+  };
+
+  #give(answer: Answer | undefined): void {
     this.#client = undefined;
     const { socket } = this;
     if (answer === undefined || socket.destroyed || socket.writableEnded) return;
@@ -97,7 +105,7 @@ export class PlainConnection {
     writePlainAnswer(socket, answer, { closes, keepAliveMs: limits.keepAliveMs });
     if (closes) this.#close();
     else if (this.#held.length > 0) this.#onDrain();
-  };
+  }
 
   readonly #fail = (error: unknown): void => {
     this.#host.onError(error);

@@ -73,8 +73,10 @@ function toHttpRequest(request: PlainRequest, signal: ClientSignal): HttpRequest
     query,
     fields,
     // It has come already: there is nothing to count.
-    body: (bytesMax) =>
-      body.length <= bytesMax ? Promise.resolve(body) : Promise.reject(tooLarge(bytesMax)),
+    body: (bytesMax) => {
+      if (body.length > bytesMax) throw tooLarge(bytesMax);
+      return body;
+    },
     signal,
   };
 }

@@ -10,8 +10,8 @@ import { readTarget, type RequestTarget } from "./target.ts";
 export interface HttpRequest extends RequestTarget {
   readonly method: string;
   readonly fields: HeaderFields;
-  /** Reads the body, once. Rejects with a 413 problem beyond `bytesMax`. */
-  body(bytesMax: number): Promise<Uint8Array>;
+  /** Reads the body, once; no promise when it has come. Throws, or rejects with, a 413 problem beyond `bytesMax`. */
+  body(bytesMax: number): Promise<Uint8Array> | Uint8Array;
   /** Aborts when the client goes away before it was answered. */
   readonly signal: Departure;
 }
@@ -30,9 +30,12 @@ export function toHttpRequest(
   if (message.headers.host === undefined && message.httpVersion !== "1.0") {
     throw new HttpProblem(400, "the request has no Host header; HTTP/1.1 asks for one");
   }
+  const { path, segments, query } = readTarget(message.url ?? "");
   return {
     method: message.method ?? "",
-    ...readTarget(message.url ?? ""),
+    path,
+    segments,
+    query,
     fields: readHeaderFields(message.rawHeaders, limits.headersMax),
     body: (bytesMax) => {
       if (expectsContinue(message) && Number(message.headers["content-length"] ?? 0) <= bytesMax) {

@@ -9,7 +9,7 @@ import type { AskIngress, IngressAnswer, IngressRequest } from "../../protocol/i
 import { NO_BODY, type Answer } from "../http/answer.ts";
 import { tooLarge } from "../http/body.ts";
 import type { Departure } from "../http/client-signal.ts";
-import { readHeaderFields } from "../http/header-fields.ts";
+import { addField, checkHeaderCount, type HeaderFields } from "../http/header-fields.ts";
 import type { HttpLimits } from "../http/http-limits.ts";
 import { answerOf, type HttpApp, type OpenRequests } from "../http/listen.ts";
 import type { HttpRequest } from "../http/request.ts";
@@ -27,35 +27,44 @@ export function createInProcessIngress(
   limits: Pick<HttpLimits, "headersMax" | "requestsMax">,
 ): AskIngress {
   const open: OpenRequests = { count: 0 };
-  return async (request) => {
-    request.signal?.throwIfAborted();
+  const over = (): void => void open.count--;
+  return (request) => {
+    const { signal } = request;
+    if (signal?.aborted) return Promise.reject(signal.reason);
+    const gone = (): never => {
+      throw signal?.reason;
+    };
     open.count++;
-    try {
-      const answer = await answerOf({ app, limits }, open, () =>
-        toHttpRequest(request, limits.headersMax),
-      );
-      if (answer !== undefined) return withOwnBody(answer);
-      throw request.signal?.reason;
-    } finally {
-      open.count--;
-    }
+    const asked = () => toHttpRequest(request, limits.headersMax);
+    return answerOf({ app, limits }, open, { request: asked, gone, over }).then(withOwnBody);
   };
 }
 
 function toHttpRequest(request: IngressRequest, headersMax: number): HttpRequest {
-  const { method, body = NO_BODY, signal } = request;
+  const { method, headers, body = NO_BODY, signal } = request;
+  const { path, segments, query } = readTarget(request.path);
   return {
     method,
-    ...readTarget(request.path),
-    fields: readHeaderFields(Object.entries(request.headers).flat(), headersMax),
+    path,
+    segments,
+    query,
+    fields: fieldsOf(headers, headersMax),
     body: (bytesMax) => {
-      if (body.length > bytesMax) return Promise.reject(tooLarge(bytesMax));
-      return Promise.resolve(new Uint8Array(body));
+      if (body.length > bytesMax) throw tooLarge(bytesMax);
+      return new Uint8Array(body);
     },
     signal: signal ?? NEVER,
   };
 }
 
-function withOwnBody(answer: Answer): IngressAnswer {
-  return { ...answer, body: new Uint8Array(answer.body) };
+function fieldsOf(headers: Readonly<Record<string, string>>, headersMax: number): HeaderFields {
+  const names = Object.keys(headers);
+  checkHeaderCount(names.length, headersMax);
+  const fields = new Map<string, string>();
+  for (const name of names) addField(fields, name.toLowerCase(), headers[name] ?? "");
+  return fields;
+}
+
+function withOwnBody({ status, headers, body }: Answer): IngressAnswer {
+  return { status, headers, body: new Uint8Array(body) };
 }

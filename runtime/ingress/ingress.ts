@@ -17,6 +17,7 @@ import { HttpProblem, type Answer } from "../http/answer.ts";
 import { ClientGoneError } from "../http/body.ts";
 import { crossOriginHeaders, preflight, type CrossOrigin } from "../http/cross-origin.ts";
 import type { HttpApp } from "../http/listen.ts";
+import { promised } from "../http/promised.ts";
 import type { HttpRequest } from "../http/request.ts";
 import { dispatch } from "../http/route.ts";
 import { EXPIRES_HEADER, ID_HEADER, problemAnswer, SOURCE_HEADER } from "./answers.ts";
@@ -69,24 +70,26 @@ export function createIngress(options: IngressOptions): HttpApp {
     if (answer === undefined) throw new HttpProblem(400, BAD_PATH);
     return answer;
   };
-  const answerOf = async (request: HttpRequest): Promise<Answer> => {
-    try {
-      return await serve(request);
-    } catch (error) {
-      return problemFor(error, request, onError);
-    }
-  };
+  const answerOf = (request: HttpRequest): Promise<Answer> =>
+    promised(() => serve(request)).catch((error: unknown) => problemFor(error, request, onError));
   return {
     problem: problemAnswer,
     onError,
-    handle: async (request) => {
-      const headers = crossOriginHeaders(request, crossOrigin);
-      const answer = preflight(request, crossOrigin, headers) ?? (await answerOf(request));
-      // Mostly there are none: nothing is copied then.
-      for (const _ in headers) return { ...answer, headers: { ...answer.headers, ...headers } };
-      return answer;
-    },
+    handle: (request) =>
+      promised(() => {
+        const headers = crossOriginHeaders(request, crossOrigin);
+        const early = preflight(request, crossOrigin, headers);
+        if (early !== undefined) return withHeaders(early, headers);
+        const answer = answerOf(request);
+        // Mostly there are none.
+        for (const _ in headers) return answer.then((it) => withHeaders(it, headers));
+        return answer;
+      }),
   };
+}
+
+function withHeaders(answer: Answer, headers: Readonly<Record<string, string>>): Answer {
+  return { ...answer, headers: { ...answer.headers, ...headers } };
 }
 
 function problemFor(

@@ -4,7 +4,7 @@ import type { Question } from "../ask.ts";
 import type { Response } from "../core/effect.ts";
 import type { Limits } from "../core/limits.ts";
 import { HttpProblem, type Answer } from "../http/answer.ts";
-import { askOrRefuse } from "../http/ask-or-refuse.ts";
+import { askAndRead, askOrRefuse } from "../http/ask-or-refuse.ts";
 import type { HttpRequest } from "../http/request.ts";
 import type { Call } from "../http/route.ts";
 import { answerFor } from "./answers.ts";
@@ -14,7 +14,7 @@ import { asciiValue, journaledHeaders } from "./journaled-headers.ts";
 import { checkTarget } from "./names.ts";
 import { checkIdempotencyKey } from "./refs.ts";
 
-export async function invoke(
+export function invoke(
   call: Call<IngressApi>,
   mode: "call" | "send",
   target: Target,
@@ -26,19 +26,22 @@ export async function invoke(
   const delayMs = delayOf(request, mode, limits);
   const idempotencyKey = idempotencyKeyOf(request, limits);
   const headers = journaledHeaders(request, limits.headerBytesMax);
-  const parameter = await request.body(Math.min(limits.bodyBytesMax, limits.payloadBytesMax));
-  const entropy = api.entropy();
-  const response = await askFor(call, {
-    kind: "invoke",
-    mode,
-    target,
-    parameter,
-    headers,
-    idempotencyKey,
-    delayMs,
-    entropy,
-  });
-  return answerFor(response);
+  const ask = (parameter: Uint8Array): Promise<Answer> => {
+    const entropy = api.entropy();
+    const question: Question = {
+      kind: "invoke",
+      mode,
+      target,
+      parameter,
+      headers,
+      idempotencyKey,
+      delayMs,
+      entropy,
+    };
+    return askAndRead(api.ask, question, request.signal, answerFor);
+  };
+  const body = request.body(Math.min(limits.bodyBytesMax, limits.payloadBytesMax));
+  return body instanceof Promise ? body.then(ask) : ask(body);
 }
 
 /** Asks the machine, for as long as the client waits. */

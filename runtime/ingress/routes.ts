@@ -112,7 +112,7 @@ function target(call: IngressCall): Target {
 }
 
 function keyed(call: IngressCall): Target {
-  return { ...target(call), key: call.part("key") };
+  return { service: call.part("service"), key: call.part("key"), handler: call.part("handler") };
 }
 
 function workflow(call: IngressCall): InvocationRef {

@@ -202,9 +202,17 @@ export class Attempt {
         const output = await handler.call(context, input);
         this.#end({ ok: true, value: encode(handler.output, output) });
       } catch (error) {
-        this.#handlerThrew(error);
+        this.#guard(() => this.#handlerThrew(error), warn);
       }
-    }).catch((error: unknown) => warn(`an attempt broke: ${stackOf(error)}`));
+    });
+  }
+
+  #guard(act: () => void, warn: (message: string) => void): void {
+    try {
+      act();
+    } catch (error) {
+      warn(`an attempt broke: ${stackOf(error)}`);
+    }
   }
 
   #handlerThrew(error: unknown): void {

@@ -17,6 +17,12 @@ export type StartTimer = (durationMs: number) => Timer;
 
 type Executor<T> = (resolve: (value: T) => void, reject: (reason: unknown) => void) => void;
 
+/** What a promise waits for in its turn. */
+function isThenable(value: unknown): boolean {
+  if (typeof value !== "function" && (typeof value !== "object" || value === null)) return false;
+  return typeof (value as { readonly then?: unknown }).then === "function";
+}
+
 export class JournalPromise<T> extends Promise<T> implements ContextPromise<T> {
   static {
     // `.then` gives a plain promise: only the call itself stands in the journal. And `await` takes this
@@ -27,10 +33,17 @@ export class JournalPromise<T> extends Promise<T> implements ContextPromise<T> {
   readonly #startTimer: StartTimer;
 
   constructor(startTimer: StartTimer, executor: Executor<T>) {
-    super(executor);
+    let hasValue = false;
+    super((resolve, reject) => {
+      executor((value) => {
+        hasValue = !isThenable(value);
+        resolve(value);
+      }, reject);
+    });
     this.#startTimer = startTimer;
-    // A promise of ctx that nobody looks at must not end the process when it rejects.
-    this.catch(() => undefined);
+    // A promise of ctx that nobody looks at must not end the process when it rejects. One that has its
+    // value never does: that spares a promise for each state that is read.
+    if (!hasValue) this.catch(() => undefined);
   }
 
   orTimeout(duration: Duration): ContextPromise<T> {

@@ -16,7 +16,7 @@ import { makeClient, serdesOf, type RpcRequest } from "../rpc.ts";
 import { type Serde, serde as serdes } from "../serde.ts";
 import type { IngressClient, IngressSendClient, IngressWorkflowClient } from "./client-types.ts";
 import { fetchIngress } from "./fetch-ingress.ts";
-import { request, type HttpOptions, type RetryPolicy } from "./http.ts";
+import { request, type HttpOptions, type HttpRequest, type RetryPolicy } from "./http.ts";
 import type { ClientCallOptions, ClientSendOptions } from "./options.ts";
 
 export interface ConnectOptions {
@@ -133,9 +133,10 @@ export function connect(options: ConnectOptions | ConnectRuntime): Ingress {
     },
     result: async <T>(it: Send<T> | { readonly invocationId: string }) => {
       const path = `/restate/invocation/${encodeURIComponent(it.invocationId)}/attach`;
-      const { body } = await request(http, { method: "GET", path, repeatable: true });
       const output = "output" in it ? it.output : undefined;
-      return output === undefined ? serdes.json.deserialize<T>(body) : output.deserialize(body);
+      return await request(http, { method: "GET", path, repeatable: true }, ({ body }) =>
+        output === undefined ? serdes.json.deserialize<T>(body) : output.deserialize(body),
+      );
     },
   };
 }
@@ -161,50 +162,71 @@ function genericRequest(it: AnyCall): RpcRequest {
   };
 }
 
+/** Nothing in it is changed by percent-encoding, and none of it is a dot. */
+const PLAIN_PART = /^[A-Za-z0-9_-]+$/;
+
+function pathPart(text: string): string {
+  return PLAIN_PART.test(text) ? text : encodeURIComponent(text);
+}
+
 /** A URL takes a part of one or two dots for a step, percent-encoded as well. */
 function keyPart(key: string): string {
-  if (key !== "." && key !== "..") return encodeURIComponent(key);
+  if (key !== "." && key !== "..") return pathPart(key);
   throw new TypeError(
     `the key ${JSON.stringify(key)} cannot stand in a URL, which takes it for a step: use another key, or call it from a handler`,
   );
 }
 
 function pathOf({ service, key, handler }: RpcRequest): string {
-  const [first, last] = [encodeURIComponent(service), encodeURIComponent(handler)];
-  return key === undefined ? `/${first}/${last}` : `/${first}/${keyPart(key)}/${last}`;
+  return key === undefined
+    ? `/${pathPart(service)}/${pathPart(handler)}`
+    : `/${pathPart(service)}/${keyPart(key)}/${pathPart(handler)}`;
 }
 
 type Extra = Pick<ClientCallOptions, "timeout" | "signal">;
 
-function requestOf(it: RpcRequest, path: string) {
+function requestOf(it: RpcRequest, path: string): HttpRequest {
   const { idempotencyKey, headers, timeout, signal } = it.options as RpcRequest["options"] & Extra;
   const body = it.input.serialize(it.parameter);
-  const type = it.input.contentType;
+  const type = body.length > 0 ? it.input.contentType : undefined;
   return {
     method: "POST",
     path,
     body,
-    headers: {
-      ...(body.length > 0 && type !== undefined ? { "content-type": type } : {}),
-      ...headers,
-      ...(idempotencyKey === undefined ? {} : { "idempotency-key": idempotencyKey }),
-    },
+    headers: headersOf(type, headers, idempotencyKey),
     timeoutMs: timeout === undefined ? undefined : durationToMs(timeout, "timeout"),
     signal,
     repeatable: idempotencyKey !== undefined,
-  } as const;
+  };
 }
 
-async function callOf(http: HttpOptions, it: RpcRequest): Promise<unknown> {
-  const { body } = await request(http, requestOf(it, pathOf(it)));
-  return it.output.deserialize(body);
+const NO_HEADERS = {};
+
+function headersOf(
+  type: string | undefined,
+  given: Readonly<Record<string, string>> | undefined,
+  idempotencyKey: string | undefined,
+): Readonly<Record<string, string>> {
+  const typed: Readonly<Record<string, string>> =
+    type === undefined ? NO_HEADERS : { "content-type": type };
+  if (given === undefined && idempotencyKey === undefined) return typed;
+  const key = idempotencyKey === undefined ? NO_HEADERS : { "idempotency-key": idempotencyKey };
+  return { ...typed, ...given, ...key };
+}
+
+function callOf(http: HttpOptions, it: RpcRequest): Promise<unknown> {
+  try {
+    return request(http, requestOf(it, pathOf(it)), ({ body }) => it.output.deserialize(body));
+  } catch (error) {
+    return Promise.reject(error);
+  }
 }
 
 async function sendOf(http: HttpOptions, it: RpcRequest): Promise<Send> {
   const { delay, idempotencyKey } = it.options;
   const query = delay === undefined ? "" : `?delay=${durationToMs(delay, "delay")}ms`;
-  const answer = await request(http, requestOf(it, `${pathOf(it)}/send${query}`));
-  return { ...acceptedOf(answer), attachable: idempotencyKey !== undefined, output: it.output };
+  const accepted = await request(http, requestOf(it, `${pathOf(it)}/send${query}`), acceptedOf);
+  return { ...accepted, attachable: idempotencyKey !== undefined, output: it.output };
 }
 
 function acceptedOf({ body }: IngressAnswer): Pick<Send, "invocationId" | "status"> {
@@ -224,20 +246,16 @@ function workflowClient(http: HttpOptions, definition: AnyDefinition, key: strin
       return { ...(await sender["run"]?.(...args)), attachable: true };
     },
     workflowAttach: async () => {
-      const { body } = await request(http, {
-        method: "GET",
-        path: `${at}/attach`,
-        repeatable: true,
-      });
-      return output.deserialize(body);
+      const path = `${at}/attach`;
+      return await request(http, { method: "GET", path, repeatable: true }, ({ body }) =>
+        output.deserialize(body),
+      );
     },
     workflowOutput: async () => {
-      const { status, body } = await request(http, {
-        method: "GET",
-        path: `${at}/output`,
-        repeatable: true,
-      });
-      return outputOf(status, () => output.deserialize(body));
+      const path = `${at}/output`;
+      return await request(http, { method: "GET", path, repeatable: true }, ({ status, body }) =>
+        outputOf(status, () => output.deserialize(body)),
+      );
     },
   };
   return new Proxy(handlers, {
@@ -262,5 +280,5 @@ async function completeAwakeable(
   body: Uint8Array,
 ): Promise<void> {
   const path = `/restate/awakeables/${encodeURIComponent(id)}/${how}`;
-  await request(http, { method: "POST", path, body, repeatable: true });
+  await request(http, { method: "POST", path, body, repeatable: true }, () => undefined);
 }

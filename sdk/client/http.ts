@@ -52,15 +52,36 @@ export interface HttpRequest {
 
 const RETRIED_STATUSES = new Set([408, 425, 429]);
 
-export async function request(options: HttpOptions, it: HttpRequest): Promise<IngressAnswer> {
+/** What `read` makes of the answer. */
+export function request<T>(
+  options: HttpOptions,
+  it: HttpRequest,
+  read: (answer: IngressAnswer) => T,
+): Promise<T> {
   const policy = it.repeatable ? options.retry : undefined;
-  const attemptsMax = policy === undefined ? 1 : (policy.maxAttempts ?? 6);
   const signal = signalOf(it);
-  const giveUpAtMs = performance.now() + durationToMs(policy?.maxDuration ?? 60_000, "maxDuration");
+  if (policy !== undefined) return repeated(options, it, { policy, signal }).then(read);
+  // Nearly all are asked once: one promise, and no function that waits.
+  return asked(options, it, signal).then((answer) => read(requireSuccess(answer)));
+}
+
+interface Repeating {
+  readonly policy: RetryPolicy;
+  /** One for all tries: a time limit is for the call, however often it is tried. */
+  readonly signal: AbortSignal | undefined;
+}
+
+async function repeated(
+  options: HttpOptions,
+  it: HttpRequest,
+  { policy, signal }: Repeating,
+): Promise<IngressAnswer> {
+  const attemptsMax = policy.maxAttempts ?? 6;
+  const giveUpAtMs = performance.now() + durationToMs(policy.maxDuration ?? 60_000, "maxDuration");
   for (let attempt = 1; ; attempt++) {
     const outcome = await once(options, it, signal);
     if (outcome.kind === "answer") return outcome.answer;
-    const waitMs = Math.max(delayMs(policy ?? {}, attempt), outcome.retryAfterMs);
+    const waitMs = Math.max(delayMs(policy, attempt), outcome.retryAfterMs);
     const last = attempt >= attemptsMax || performance.now() + waitMs > giveUpAtMs;
     if (!outcome.retryable || last) throw outcome.error;
     await pause(waitMs, signal);
@@ -91,37 +112,48 @@ type Outcome =
     };
 
 async function once(
-  { ask, headers }: HttpOptions,
+  options: HttpOptions,
   it: HttpRequest,
   signal: AbortSignal | undefined,
 ): Promise<Outcome> {
   try {
-    const { method, path, body } = it;
-    const merged =
-      headers === undefined ? (it.headers ?? NO_HEADERS) : { ...headers, ...it.headers };
-    const answer = await ask({
-      method,
-      path,
-      headers: asCarried(merged),
-      body,
-      signal,
-    });
+    const answer = await asked(options, it, signal);
+    if (isSuccess(answer)) return { kind: "answer", answer };
     const { status } = answer;
-    if ((status >= 200 && status <= 299) || status === 470) return { kind: "answer", answer };
-    const error = new HttpCallError(status, new TextDecoder().decode(answer.body));
     const byInvocation = answer.headers["x-restate-error-source"] === "invocation";
     const retryable = !byInvocation && (status >= 500 || RETRIED_STATUSES.has(status));
     const retryAfterMs = 1_000 * Number(answer.headers["retry-after"] ?? 0) || 0;
-    return { kind: "failed", error, retryable, retryAfterMs };
+    return { kind: "failed", error: callError(answer), retryable, retryAfterMs };
   } catch (error) {
     const retryable = signal?.aborted !== true;
     return { kind: "failed", error, retryable, retryAfterMs: 0 };
   }
 }
 
+function asked(
+  { ask, headers }: HttpOptions,
+  { method, path, body, headers: own = NO_HEADERS }: HttpRequest,
+  signal: AbortSignal | undefined,
+): Promise<IngressAnswer> {
+  const merged = headers === undefined ? own : { ...headers, ...own };
+  return ask({ method, path, headers: asCarried(merged), body, signal });
+}
+
+function isSuccess({ status }: IngressAnswer): boolean {
+  return (status >= 200 && status <= 299) || status === 470;
+}
+
+function requireSuccess(answer: IngressAnswer): IngressAnswer {
+  if (isSuccess(answer)) return answer;
+  throw callError(answer);
+}
+
+function callError({ status, body }: IngressAnswer): HttpCallError {
+  return new HttpCallError(status, new TextDecoder().decode(body));
+}
+
 const NO_HEADERS: Readonly<Record<string, string>> = {};
 
-/** One for all tries: a time limit is for the call, however often it is tried. */
 function signalOf({ signal, timeoutMs }: HttpRequest): AbortSignal | undefined {
   if (timeoutMs === undefined) return signal;
   const timeout = AbortSignal.timeout(timeoutMs);

@@ -230,6 +230,27 @@ describe("attach and output", () => {
     h.attempt(1).end("hi");
     expect(h.responses.get(request)).toBeUndefined();
   });
+
+  test.each([0, 1, 2])(
+    "of three that wait for one outcome, number %i goes away: the others are answered",
+    (gone) => {
+      const h = new CoreHarness();
+      h.connect(1);
+      const invocationId = h.admittedId(h.invoke("greeter/greet", { mode: "send" }));
+      const ref = { kind: "id", invocationId } as const;
+      const requests: number[] = [];
+      for (let i = 0; i < 3; i++) {
+        h.ask((request) => {
+          requests.push(request);
+          return { kind: "attach", request, ref };
+        });
+      }
+      h.apply({ kind: "forget-request", request: requests[gone] ?? 0 });
+      h.attempt(1).end("hi");
+      const answered = requests.map((request) => h.responses.has(request));
+      expect(answered).toEqual([0, 1, 2].map((at) => at !== gone));
+    },
+  );
 });
 
 describe("awakeables", () => {

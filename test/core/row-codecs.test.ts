@@ -98,6 +98,7 @@ const anyInvocation: fc.Arbitrary<Invocation> = fc.record({
   id: fc.constant(undefined),
   sealed: fc.constant(undefined),
   row: fc.constant(undefined),
+  changed: fc.constant(false),
   packed: fc.constant(undefined),
 });
 

@@ -4,7 +4,10 @@ import { NumberMap } from "../../protocol/number-map.ts";
 
 const keys = [0, 1, 2, 3, 16, 17, 2 ** 31, 2 ** 32, 2 ** 32 + 1, 2 ** 48 - 1, 2 ** 53 - 1, -1];
 const act = fc.record({
-  act: fc.constantFrom("set" as const, "set" as const, "delete" as const),
+  act: fc.oneof(
+    { weight: 60, arbitrary: fc.constantFrom("set" as const, "set" as const, "delete" as const) },
+    { weight: 1, arbitrary: fc.constant("clear" as const) },
+  ),
   key: fc.oneof(fc.constantFrom(...keys), fc.nat(200)),
 });
 
@@ -18,6 +21,9 @@ test("a map of numbers holds what JavaScript's own map would", () => {
         if (what === "set") {
           map.set(key, value);
           model.set(key, value);
+        } else if (what === "clear") {
+          map.clear();
+          model.clear();
         } else {
           expect(map.delete(key)).toBe(model.get(key));
           model.delete(key);

@@ -16,6 +16,7 @@ import { QUEUE_BUGS } from "./queue-bugs.ts";
 import { RECORD_BUGS } from "./record-bugs.ts";
 import { RUNTIME_BUGS } from "./runtime-bugs.ts";
 import { SDK_BUGS } from "./sdk-bugs.ts";
+import { STEP_BUGS } from "./step-bugs.ts";
 
 const BUGS = [
   ...RUNTIME_BUGS,
@@ -25,6 +26,7 @@ const BUGS = [
   ...QUEUE_BUGS,
   ...LARGE_VALUE_BUGS,
   ...RECORD_BUGS,
+  ...STEP_BUGS,
 ];
 const FROM = Number(process.env["SEEDED_BUGS_FROM"] ?? 5_000_000);
 /** A fraction of the 10,000 that each commit runs. */

@@ -1,0 +1,23 @@
+import { expect, test } from "vitest";
+import { JournalPromise } from "../../sdk/attempt/journal-promise.ts";
+
+const noTimer = (): never => {
+  throw new Error("no timer is wanted here");
+};
+
+test.each([
+  ["a rejection", (_: unknown, reject: (reason: Error) => void) => reject(new Error("no"))],
+  [
+    "a value that is a promise and rejects",
+    (resolve: (value: unknown) => void) => resolve(Promise.reject(new Error("no"))),
+  ],
+])("%s that nobody looks at ends nothing", async (_what, act) => {
+  const heard: unknown[] = [];
+  const listen = (reason: unknown): void => void heard.push(reason);
+  process.on("unhandledRejection", listen);
+  const promise = new JournalPromise<unknown>(noTimer, act);
+  await new Promise((resolve) => setTimeout(resolve, 20));
+  process.off("unhandledRejection", listen);
+  expect(heard).toEqual([]);
+  await expect(promise).rejects.toThrow("no");
+});

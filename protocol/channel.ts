@@ -6,7 +6,8 @@
  * 3. `send` after a close does nothing.
  */
 export interface ChannelHandlers<In> {
-  onMessage(message: In): void;
+  /** `more`: others came with it, in the same frame, and follow at once. */
+  onMessage(message: In, more?: boolean): void;
   /** `code` is a WebSocket close code; 1006 when the peer vanished. */
   onClose(code: number, reason: string): void;
 }

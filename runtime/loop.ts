@@ -205,23 +205,21 @@ class PartitionLoop implements Loop {
       const input = queue.take();
       if (input === undefined) break;
       taken++;
-      const told = this.#withDiskWait(input);
+      this.#tellDiskWait(input);
       const bytesBefore = this.#overlay.openBytes;
       this.#sealTime.took(input);
-      this.#takeEffects(machine.apply(this.#overlay, told, this.#nowMs));
+      this.#takeEffects(machine.apply(this.#overlay, input, this.#nowMs));
       this.#committer.afterInput(this.#overlay.openBytes - bytesBefore);
     }
     return taken;
   }
 
   /** Only this side knows how long the disk held an attempt back: the machine learns it as a fact. */
-  #withDiskWait(input: Input): Input {
+  #tellDiskWait(input: Input): void {
     if (input.kind === "worker-lost") this.#outlet.forgetWaits(input.connection);
-    if (input.kind !== "worker-message") return input;
+    if (input.kind !== "worker-message") return;
     const diskWaitMs = this.#outlet.takeWaitedMs(input.connection, input.message.attempt);
-    if (diskWaitMs === 0) return input;
-    const { kind, connection, ordinal, message } = input;
-    return { kind, connection, ordinal, message, diskWaitMs };
+    if (diskWaitMs > 0) input.diskWaitMs = diskWaitMs;
   }
 
   #fireTimers(): void {

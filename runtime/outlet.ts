@@ -14,28 +14,12 @@
  *    time is kept until it is taken, or the attempt is aborted or its connection lost.
  */
 import { assert } from "../protocol/assert.ts";
-import { NumberMap } from "../protocol/number-map.ts";
 import type { Effect } from "./core/effect.ts";
 import type { ConnectionId } from "./core/input.ts";
+import { Lanes, type Held, type Lane } from "./lanes.ts";
 
-/** Times of attempts that nobody has asked for yet. */
+/** Times of attempts that nobody has asked for yet: beyond that they are forgotten, and all of them. */
 const WAITS_MAX = 10_000;
-
-export interface Held {
-  effect: Effect;
-  /** The batch it waits for; that of its predecessor in the lane if it could have gone at once. */
-  readonly batch: number;
-  readonly lane: Lane | undefined;
-  ready: boolean;
-}
-
-interface Lane {
-  readonly connection: ConnectionId;
-  readonly attempt: number;
-  readonly queue: Held[];
-  /** When the first of those that it holds without a break was held; infinite once nobody asks. */
-  sinceMs: number;
-}
 
 export class Outlet {
   readonly #perform: (effect: Effect) => void;
@@ -44,10 +28,9 @@ export class Outlet {
   #byBatch: Held[] = [];
   #head = 0;
   #unconfirmed: Held[] = [];
-  /** Those on their way out of each lane, first to last. */
   readonly #lanes = new Lanes();
-  /** How long lanes of attempts held something, not yet taken. */
-  readonly #waitedMs = new Map<string, number>();
+  /** How many lanes know of a time that is not yet taken. */
+  #waits = 0;
   #held = 0;
 
   constructor(perform: (effect: Effect) => void, nowMs: () => number) {
@@ -120,29 +103,35 @@ export class Outlet {
 
   /** How long an attempt has waited for the disk since this was last asked. */
   takeWaitedMs(connection: ConnectionId, attempt: number): number {
-    if (this.#waitedMs.size === 0) return 0;
-    const lane = laneName(connection, attempt);
-    const waitedMs = this.#waitedMs.get(lane) ?? 0;
-    this.#waitedMs.delete(lane);
-    return waitedMs;
+    if (this.#waits === 0) return 0;
+    const lane = this.#lanes.find(connection, attempt);
+    return lane === undefined ? 0 : this.#takeWait(lane);
   }
 
   /** The connection has ended: nobody will ask for its attempts any more. */
   forgetWaits(connection: ConnectionId): void {
-    const prefix = laneName(connection, "");
-    for (const lane of this.#waitedMs.keys()) {
-      if (lane.startsWith(prefix)) this.#waitedMs.delete(lane);
-    }
     for (const lane of this.#lanes.ofConnection(connection)) {
       lane.sinceMs = Number.POSITIVE_INFINITY;
+      this.#takeWait(lane);
     }
+  }
+
+  #takeWait(lane: Lane): number {
+    const { waitedMs } = lane;
+    if (waitedMs === 0) return 0;
+    lane.waitedMs = 0;
+    this.#waits--;
+    this.#lanes.closeIfEmpty(lane);
+    return waitedMs;
   }
 
   #hold(effect: Effect, batch: number, ready: boolean): Held {
     this.#held++;
-    const lane = this.#lanes.of(effect) ?? this.#lanes.open(effect, this.#nowMs);
+    const lane = this.#lanes.of(effect) ?? this.#lanes.open(effect);
     const it = { effect, batch, lane, ready };
-    lane?.queue.push(it);
+    if (lane === undefined) return it;
+    if (lane.queue.length === 0) lane.sinceMs = this.#nowMs();
+    lane.queue.push(it);
     return it;
   }
 
@@ -161,21 +150,20 @@ export class Outlet {
       if (last) this.#leave(last);
     }
     if (lane.queue.length > 0) return;
-    this.#lanes.close(lane);
     if (last) this.#keepWait(lane, last.effect, this.#nowMs() - lane.sinceMs);
+    this.#lanes.closeIfEmpty(lane);
   }
 
   /** Of a clock that was set back nothing is kept. */
-  #keepWait({ connection, attempt }: Lane, last: Effect, waitedMs: number): void {
+  #keepWait(lane: Lane, last: Effect, waitedMs: number): void {
     if (last.kind !== "message" || last.attempt === 0) return;
-    const lane = laneName(connection, attempt);
-    const before = this.#waitedMs.get(lane) ?? 0;
-    this.#waitedMs.delete(lane);
-    if (last.message.kind === "abort" || before + Math.max(waitedMs, 0) === 0) return;
-    this.#waitedMs.set(lane, before + Math.max(waitedMs, 0));
-    // An attempt may have ended with something still in its lane, and then nobody asks.
-    const [oldest] = this.#waitedMs.keys();
-    if (this.#waitedMs.size > WAITS_MAX && oldest !== undefined) this.#waitedMs.delete(oldest);
+    if (last.message.kind === "abort") this.#takeWait(lane);
+    else if (waitedMs > 0) {
+      if (lane.waitedMs === 0) this.#waits++;
+      lane.waitedMs += waitedMs;
+      // An attempt may have ended with something still in its lane, and then nobody asks.
+      if (this.#waits > WAITS_MAX) for (const it of this.#lanes.all()) this.#takeWait(it);
+    }
   }
 
   #leave(it: Held): void {
@@ -186,42 +174,4 @@ export class Outlet {
 
 function isAck(effect: Effect): boolean {
   return effect.kind === "message" && effect.message.kind === "ack";
-}
-
-/** Those that hold something, by connection and attempt. */
-class Lanes {
-  readonly #byConnection = new Map<ConnectionId, NumberMap<Lane>>();
-
-  /** The lane of an effect, if it holds something. */
-  of(effect: Effect): Lane | undefined {
-    if (effect.kind !== "message" && effect.kind !== "close-connection") return undefined;
-    const attempt = effect.kind === "message" ? effect.attempt : 0;
-    return this.#byConnection.get(effect.connection)?.get(attempt);
-  }
-
-  ofConnection(connection: ConnectionId): readonly Lane[] {
-    return this.#byConnection.get(connection)?.values() ?? [];
-  }
-
-  /** Undefined for an effect that needs none. */
-  open(effect: Effect, nowMs: () => number): Lane | undefined {
-    if (effect.kind !== "message" && effect.kind !== "close-connection") return undefined;
-    const { connection } = effect;
-    const attempt = effect.kind === "message" ? effect.attempt : 0;
-    const lane: Lane = { connection, attempt, queue: [], sinceMs: nowMs() };
-    const lanes = this.#byConnection.get(connection) ?? new NumberMap<Lane>();
-    this.#byConnection.set(connection, lanes);
-    lanes.set(attempt, lane);
-    return lane;
-  }
-
-  close({ connection, attempt }: Lane): void {
-    const lanes = this.#byConnection.get(connection);
-    lanes?.delete(attempt);
-    if (lanes?.size === 0) this.#byConnection.delete(connection);
-  }
-}
-
-function laneName(connection: ConnectionId, attempt: number | ""): string {
-  return `${connection}/${attempt}`;
 }

@@ -92,11 +92,14 @@ export type Input =
   | {
       readonly kind: "worker-message";
       readonly connection: ConnectionId;
-      /** Counts the messages of this connection, from 1 (the hello). Acknowledgements speak of it. */
+      /**
+       * Counts the messages of this connection, from 1 (the hello). Acknowledgements speak of it. 0 when
+       * others came with it and follow at once: the acknowledgement of the last one covers it.
+       */
       readonly ordinal: number;
       readonly message: AttemptMessage;
-      /** How long its attempt was held back by the disk since its last message; absent for none. */
-      readonly diskWaitMs?: number;
+      /** How long its attempt was held back by the disk since its last message. The loop says so. */
+      diskWaitMs?: number;
     }
   | { readonly kind: "worker-drain"; readonly connection: ConnectionId; readonly ordinal: number }
   /**

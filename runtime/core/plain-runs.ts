@@ -8,13 +8,15 @@
  */
 import { broken } from "../../protocol/assert.ts";
 import type { Command } from "../../protocol/command.ts";
-import { invocationIdOf, type Invocation } from "./invocation.ts";
+import { invocationIdOf, type Invocation, type PlainRun } from "./invocation.ts";
 import { journalKey } from "./keys.ts";
 import { decodeJournalEntry, type Run } from "./rows.ts";
 import type { ReadTx } from "./tx.ts";
 
 /** They stand in the record, which stays small: the others have rows. */
 const PLAIN_MAX = 16;
+
+const NONE: readonly PlainRun[] = [];
 
 export type RunCommand = Command & { readonly kind: "run" };
 
@@ -48,6 +50,11 @@ export function addPlain(invocation: Invocation, command: number): boolean {
 export function removePlain(invocation: Invocation, command: number): boolean {
   const { plainRuns } = invocation;
   if (plainRuns.length === 0) return false;
+  // Mostly there is the one.
+  if (plainRuns.length === 1 && plainRuns[0]?.command === command) {
+    invocation.plainRuns = NONE;
+    return true;
+  }
   const left = plainRuns.filter((it) => it.command !== command);
   invocation.plainRuns = left;
   return left.length < plainRuns.length;

@@ -261,5 +261,6 @@ function closeConnection(step: Step, id: ConnectionId, code: number, reason: str
 }
 
 function acknowledge(step: Step, id: ConnectionId, upTo: number): void {
+  if (upTo === 0) return;
   tellWorker(step, id, { kind: "ack", upTo }, { when: "durable", demand: false });
 }

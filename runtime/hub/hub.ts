@@ -128,7 +128,7 @@ class Connection implements ChannelHandlers<WorkerMessage> {
     return found?.handlers.some((it) => it.name === handler) ?? false;
   }
 
-  onMessage(message: WorkerMessage): void {
+  onMessage(message: WorkerMessage, more = false): void {
     if (this.#phase === "closed") return;
     this.#ordinal++;
     this.#watchFlood();
@@ -151,7 +151,10 @@ class Connection implements ChannelHandlers<WorkerMessage> {
     } else if (message.kind === "drain") {
       this.#manifest = undefined;
       submit({ kind: "worker-drain", connection, ordinal: this.#ordinal });
-    } else submit({ kind: "worker-message", connection, ordinal: this.#ordinal, message });
+    } else {
+      const ordinal = more ? 0 : this.#ordinal;
+      submit({ kind: "worker-message", connection, ordinal, message, diskWaitMs: 0 });
+    }
   }
 
   onClose(code: number, reason: string): void {

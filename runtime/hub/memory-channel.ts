@@ -45,7 +45,10 @@ class End<Out, In> implements Channel<Out> {
   #deliver(): void {
     const messages = this.#queue;
     this.#queue = [];
-    for (const message of messages) if (this.#open) this.handlers?.onMessage(message);
+    const last = messages.length - 1;
+    for (const [at, message] of messages.entries()) {
+      if (this.#open) this.handlers?.onMessage(message, at < last);
+    }
   }
 
   #closed(code: number, reason: string): void {

@@ -171,7 +171,8 @@ class WorkerSocket implements Channel<RuntimeMessage> {
       try {
         if (!isBinary) throw new ProtocolError("frames are binary");
         const { messages } = this.#decoder.decode(bytesOf(data));
-        for (const message of messages) handlers.onMessage(message);
+        const last = messages.length - 1;
+        for (const [at, message] of messages.entries()) handlers.onMessage(message, at < last);
       } catch (error) {
         this.#refuse(error);
       }

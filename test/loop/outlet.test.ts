@@ -182,6 +182,18 @@ describe("the time that an attempt is held back", () => {
     outlet.release(8);
     expect(outlet.takeWaitedMs(2, 1)).toBe(0);
   });
+
+  test("is forgotten for all when nobody asks for very many", () => {
+    const many = 10_001;
+    for (let attempt = 1; attempt <= many; attempt++) outlet.untilDurable(go(1, attempt), 5);
+    nowMs += 10;
+    outlet.release(5);
+    expect([outlet.takeWaitedMs(1, 1), outlet.takeWaitedMs(1, many)]).toEqual([0, 0]);
+    outlet.untilDurable(go(1, 1), 6);
+    nowMs += 3;
+    outlet.release(6);
+    expect(outlet.takeWaitedMs(1, 1)).toBe(3);
+  });
 });
 
 test("a confirmation answers those that waited when it was asked for, and no later ones", () => {

@@ -282,6 +282,7 @@ function create(step: Step, admission: Admission, addressed: Addressed): Invocat
     waitedFor: false,
     plainRuns: [],
     lag: 0,
+    told: 0,
     sealed: undefined,
     id: undefined,
     changed: false,

@@ -11,6 +11,7 @@
  */
 import { broken } from "../../protocol/assert.ts";
 import { invocationIdOf, type Invocation } from "./invocation.ts";
+import { entriesIn } from "./joined-rows.ts";
 import { journalKey, journalPrefix, prefixEnd, type Sequence } from "./keys.ts";
 import { addPlain, findPlain, removePlain } from "./plain-runs.ts";
 import { decodeInvocation, decodeJournalEntry } from "./rows.ts";
@@ -34,13 +35,13 @@ export function catchUp(tx: ReadTx, invocation: Invocation): void {
     limit: LAG_MAX,
   };
   for (const [, row] of tx.range(range)) {
-    take(tx, invocation, row);
-    invocation.journalBytes += row.length;
+    for (const entry of entriesIn(row)) take(tx, invocation, entry);
   }
 }
 
 function take(tx: ReadTx, invocation: Invocation, row: Uint8Array): void {
   const entry = decodeJournalEntry(row);
+  invocation.journalBytes += row.length;
   if (entry.kind === "command" && entry.command.kind === "run") {
     const { index, completionId } = entry.command;
     invocation.commands++;

@@ -22,7 +22,8 @@ import { finish, forgetSource } from "./finish.ts";
 import { withdrawFollower } from "./followers.ts";
 import { setStatus, type Invocation } from "./invocation.ts";
 import { appendDelivery, journalRows } from "./journal.ts";
-import { journalKey, pendingKey, pendingPrefix, readU32, type Sequence } from "./keys.ts";
+import { readEntry } from "./joined-rows.ts";
+import { pendingKey, pendingPrefix, readU32, type Sequence } from "./keys.ts";
 import { leaveStatus } from "./leave-status.ts";
 import { pendingsOf, readPending } from "./pendings.ts";
 import { makeReady } from "./ready.ts";
@@ -69,7 +70,7 @@ export function cancel(step: Step, invocation: Invocation): Controlled {
 function endsWithCancellation({ tx }: Step, invocation: Invocation): boolean {
   const { cancelledAt, deliveries, commands, sequence } = invocation;
   if (cancelledAt === 0 || cancelledAt !== deliveries) return false;
-  const row = tx.get(journalKey(sequence, commands + deliveries - 1));
+  const row = readEntry(tx, sequence, commands + deliveries - 1);
   const last = row && readOr(() => decodeJournalEntry(row), undefined);
   return last?.kind === "delivery" && last.delivery.kind === "cancellation";
 }

@@ -4,6 +4,7 @@
  */
 import type { Invocation } from "./invocation.ts";
 import { inputKey, journalKey, outcomeKey } from "./keys.ts";
+import { readEntries } from "./joined-rows.ts";
 import { decodeInput, decodeOutcome, type InputRow, type OutcomeRow } from "./rows.ts";
 import { unpackInput, unpackJournal, unpackOutcome } from "./sealed-history.ts";
 import type { ReadTx } from "./tx.ts";
@@ -24,19 +25,7 @@ export function readOutcome(tx: ReadTx, invocation: Invocation): OutcomeRow | un
   return row && decodeOutcome(row);
 }
 
-/** So few are read by their keys: a range costs more than they do, and sorts what is not on the disk yet. */
-const ONE_BY_ONE_MAX = 8;
-
-function rowsOneByOne(tx: ReadTx, sequence: number, from: number, to: number): Uint8Array[] {
-  const rows: Uint8Array[] = [];
-  for (let index = from; index < to; index++) {
-    const row = tx.get(journalKey(sequence, index));
-    if (row !== undefined) rows.push(row);
-  }
-  return rows;
-}
-
-/** The rows of a journal from one index up to another; those of a sealed one are made again. */
+/** The entries of a journal from one index up to another, as rows; those of a sealed one are made again. */
 export type JournalReader = (from: number, to: number) => readonly Uint8Array[];
 
 export function journalReader(tx: ReadTx, invocation: Invocation): JournalReader {
@@ -45,11 +34,7 @@ export function journalReader(tx: ReadTx, invocation: Invocation): JournalReader
     const rows = unpackJournal(sealed.journal, invocation);
     return (from, to) => rows.slice(from, to);
   }
-  return (from, to) => {
-    if (to - from <= ONE_BY_ONE_MAX) return rowsOneByOne(tx, sequence, from, to);
-    const range = { from: journalKey(sequence, from), to: journalKey(sequence, to) };
-    return tx.range({ ...range, limit: Math.max(0, to - from) }).map(([, row]) => row);
-  };
+  return (from, to) => readEntries(tx, sequence, from, to);
 }
 
 /** A journal whose retention is over is removed from its beginning: what is left of it is none. */

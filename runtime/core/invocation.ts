@@ -176,6 +176,8 @@ export interface Invocation {
   lag: number;
   /** Of `changed` and `flush` in step.ts: its record is written with this step. Not in the row. */
   changed: boolean;
+  /** How many entries its record told of when its bytes were last made: see joined-rows.ts. Not in the row. */
+  told: number;
   /** Of `flush` and nobody else: how this object is written. Not in the row. */
   row: LateRow | undefined;
   /** Of `encodeInvocation` and nobody else: the fields that never change. Not in the row. */

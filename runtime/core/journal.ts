@@ -3,6 +3,7 @@ import { assert, broken } from "../../protocol/assert.ts";
 import type { Command, Delivery } from "../../protocol/command.ts";
 import { invocationIdOf, type Invocation } from "./invocation.ts";
 import { journalReader, type JournalReader } from "./history.ts";
+import { joinRows } from "./joined-rows.ts";
 import { journalKey, type Sequence } from "./keys.ts";
 import { appendLarge, isLarge } from "./large-values.ts";
 import { decodeJournalEntry, encodeJournalEntry, type JournalEntry } from "./rows.ts";
@@ -40,25 +41,41 @@ export function appendDelivery(step: Step, invocation: Invocation, delivery: Del
 
 /** Of a run that has no row. */
 export function appendResult(step: Step, invocation: Invocation, result: Delivery): void {
-  append(step, invocation, { kind: "delivery", delivery: result, atMs: step.nowMs });
+  const index = invocation.commands + invocation.deliveries;
+  const entry = { kind: "delivery", delivery: result, atMs: step.nowMs } as const;
+  const row = append(step, invocation, entry);
+  const kept = step.memory.attempts.get(invocation.sequence)?.kept;
+  if (kept && row) kept.result = { index, row };
   invocation.deliveries++;
   lag(step, invocation);
 }
 
-function append(step: Step, invocation: Invocation, entry: JournalEntry): void {
+/** Gives the row that it has, or would have by itself; none of a large one. */
+function append(step: Step, invocation: Invocation, entry: JournalEntry): Uint8Array | undefined {
   const index = invocation.commands + invocation.deliveries;
   const kept = step.memory.attempts.get(invocation.sequence)?.kept;
   if (isLarge(entry)) {
     invocation.journalBytes += appendLarge(step, invocation, index, entry);
     kept?.giveUp();
-    return;
+    return undefined;
   }
   const row = encodeJournalEntry(entry);
-  step.tx.insert(journalKey(invocation.sequence, index), row);
   const { atMs } = entry;
   const child = entry.kind === "command" ? entry.child : undefined;
-  kept?.add({ row, atMs, child });
+  const isRun = entry.kind === "command" && entry.command.kind === "run";
+  const joined = isRun && joinResult(step, invocation, index, row);
+  if (!joined) step.tx.insert(journalKey(invocation.sequence, index), row);
+  kept?.add({ row, atMs, child, joined });
   invocation.journalBytes += row.length;
+  return row;
+}
+
+/** Puts a run into the row of the result before it, if both are of one batch: see joined-rows.ts. */
+function joinResult(step: Step, invocation: Invocation, index: number, row: Uint8Array): boolean {
+  const { sequence, told } = invocation;
+  const result = step.memory.attempts.get(sequence)?.kept.result;
+  if (result === undefined || result.index !== index - 1 || told >= index) return false;
+  return step.tx.replaceInserted(journalKey(sequence, index - 1), joinRows(result.row, row));
 }
 
 /** Bytes of the row that this command would have; a child's number may take less. */

@@ -17,6 +17,14 @@ export interface KeptEntry {
   readonly atMs: number;
   /** Undefined of a delivery. */
   readonly child: Sequence | null | undefined;
+  /** It shares the row of the one before it: see joined-rows.ts. */
+  readonly joined: boolean;
+}
+
+/** The result of a run, at its place in the journal: what comes next may share its row. */
+interface KeptResult {
+  readonly index: number;
+  readonly row: Uint8Array;
 }
 
 /** Beyond these a journal is not sealed: see seal.ts. */
@@ -27,6 +35,8 @@ const VIEW_BYTES_MAX = 8 * 1024;
 
 export class KeptHistory {
   readonly input: InputRow | undefined;
+  /** The last one that was recorded. */
+  result: KeptResult | undefined;
   #entries: KeptEntry[] | undefined = [];
   #bytes = 0;
 
@@ -48,7 +58,8 @@ export class KeptHistory {
 
   /** The next entry of the journal on which the attempt begins. */
   addRead(row: Uint8Array, { atMs, child }: Pick<KeptEntry, "atMs" | "child">): void {
-    if (this.#entries !== undefined) this.add({ row: ownMemory(row), atMs, child });
+    // Whether it shares a row is not known: to remove a row that is not there changes nothing.
+    if (this.#entries !== undefined) this.add({ row: ownMemory(row), atMs, child, joined: false });
   }
 
   /** An entry was appended that is not kept: a large value (large-values.ts). */

@@ -1,7 +1,7 @@
 /**
  * The key space, all of it. A key is a binary string: one character per byte.
  *
- *     I seq                          invocation record          j seq index        journal entry
+ *     I seq                          invocation record          j seq index        journal entry, or two
  *     i seq                          its input                  p seq completion   outstanding completion
  *     o seq                          its outcome                r seq command      outstanding run
  *     (of one that has ended, i, o and j stand in its record when they are small: see seal.ts)

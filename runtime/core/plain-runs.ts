@@ -9,7 +9,7 @@
 import { broken } from "../../protocol/assert.ts";
 import type { Command } from "../../protocol/command.ts";
 import { invocationIdOf, type Invocation, type PlainRun } from "./invocation.ts";
-import { journalKey } from "./keys.ts";
+import { readEntry } from "./joined-rows.ts";
 import { decodeJournalEntry, type Run } from "./rows.ts";
 import type { ReadTx } from "./tx.ts";
 
@@ -74,7 +74,7 @@ export function findPlain(
 
 /** From its command in the journal. @throws DamagedRowError when that is not what was written */
 export function readPlain(tx: ReadTx, invocation: Invocation, entry: number): Run {
-  const row = tx.get(journalKey(invocation.sequence, entry));
+  const row = readEntry(tx, invocation.sequence, entry);
   const found = row && decodeJournalEntry(row);
   if (found?.kind !== "command" || found.command.kind !== "run") {
     broken(`entry ${entry} of ${invocationIdOf(invocation)} is no run`);

@@ -195,6 +195,7 @@ export function decodeInvocation(sequence: Sequence, row: Uint8Array): Invocatio
     waitedFor: f[41],
     plainRuns: plainRunsFrom(f[42]),
     lag: 0,
+    told: f[19] + f[20],
     sealed: undefined,
     id: undefined,
     changed: false,

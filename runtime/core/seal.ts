@@ -13,6 +13,7 @@
 import { assert, broken } from "../../protocol/assert.ts";
 import { damageOf } from "./damage.ts";
 import { invocationIdOf, type Invocation } from "./invocation.ts";
+import { readEntry } from "./joined-rows.ts";
 import { inputKey, journalKey, outcomeKey } from "./keys.ts";
 import { KEPT_ENTRIES_MAX, type KeptHistory } from "./kept-history.ts";
 import { leftOutBytes, type ShortRows } from "./large-values.ts";
@@ -114,7 +115,9 @@ function sealJournal(
     kept === undefined ? packFromRows(tx, invocation, shortRows) : packKept(kept, invocation);
   const sealed = packed && fitting(packed, room);
   if (sealed === null) return null;
-  for (let index = 0; index < entries; index++) tx.remove(journalKey(sequence, index));
+  for (let index = 0; index < entries; index++) {
+    if (!kept?.[index]?.joined) tx.remove(journalKey(sequence, index));
+  }
   return sealed;
 }
 
@@ -123,7 +126,7 @@ function packFromRows(tx: ReadTx, invocation: Invocation, shortRows: ShortRows):
   const entries = invocation.commands + invocation.deliveries;
   const rows: Uint8Array[] = [];
   for (let index = 0; index < entries; index++) {
-    const row = shortRows.get(index)?.row ?? tx.get(journalKey(invocation.sequence, index));
+    const row = shortRows.get(index)?.row ?? readEntry(tx, invocation.sequence, index);
     if (row === undefined) broken(`${invocationIdOf(invocation)} lacks journal entry ${index}`);
     if (damageOf(row) !== undefined) return null;
     rows.push(row);

@@ -186,6 +186,7 @@ export function decodeSealed(sequence: Sequence, row: Uint8Array): Invocation {
     runs: 0,
     plainRuns: [],
     lag: 0,
+    told: 0,
     inboxOrder: 0,
     idleResumes: 0,
     waitsOnlyForOthers: false,

@@ -222,7 +222,10 @@ export function flush(step: Step): void {
 function rowOf(invocation: Invocation): LateRow {
   invocation.row ??= {
     key: invocationKey(invocation.sequence),
-    encode: () => encodeInvocation(invocation),
+    encode: () => {
+      invocation.told = invocation.commands + invocation.deliveries;
+      return encodeInvocation(invocation);
+    },
   };
   return invocation.row;
 }

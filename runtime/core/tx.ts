@@ -60,5 +60,10 @@ export interface Tx extends ReadTx {
   putLate(row: LateRow): void;
   /** A put of a key that is known not to exist: removed again in the same batch, it leaves no trace. */
   insert(key: RowKey, value: Uint8Array): void;
+  /**
+   * Another value for a row that was inserted and can be changed: its batch is open. False, and nothing is
+   * done, when it is not.
+   */
+  replaceInserted(key: RowKey, value: Uint8Array): boolean;
   remove(key: RowKey): void;
 }

@@ -1,7 +1,7 @@
 /**
  * What a data directory is: its format, its partitions, who may read it.
  *
- *     holdfast.json    {"format": 3, "slots": 4096}
+ *     holdfast.json    {"format": 4, "slots": 4096}
  *     lock/            who has the directory (directory-lock.ts)
  *     partitions/0/    the store of partition 0; 0.new/ while it is made
  *

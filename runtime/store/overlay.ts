@@ -87,6 +87,15 @@ export class Overlay implements Tx {
     this.#write(this.#open.get(key), key, value, undefined, true);
   }
 
+  replaceInserted(key: RowKey, value: Uint8Array): boolean {
+    const entry = this.#index.get(key);
+    if (entry?.batch !== this.#openNumber || !entry.inserted) return false;
+    this.#openBytes -= sizeOf(entry);
+    entry.value = value;
+    this.#openBytes += sizeOf(entry);
+    return true;
+  }
+
   remove(key: RowKey): void {
     const before = this.#open.get(key);
     if (before?.inserted === true) {

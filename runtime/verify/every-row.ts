@@ -15,6 +15,7 @@ import {
 } from "../core/rows.ts";
 import type { Invocation } from "../core/invocation.ts";
 import { unpackInput, unpackJournal, unpackOutcome } from "../core/sealed-history.ts";
+import { entriesIn } from "../core/joined-rows.ts";
 import { parseExpiryKey, parseTimerKey, readU48 } from "../core/keys.ts";
 import type { RowKey } from "../core/tx.ts";
 import type { Report } from "./findings.ts";
@@ -40,7 +41,7 @@ const KINDS: Readonly<Record<string, Check>> = {
   I: (value, key) => checkRecord(decodeInvocation(readU48(key, 1), value)),
   i: decodeInput,
   o: decodeOutcome,
-  j: decodeJournalEntry,
+  j: (value) => entriesIn(value).forEach(decodeJournalEntry),
   p: decodePending,
   r: decodeRun,
   w: decodeNumber,

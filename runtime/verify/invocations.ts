@@ -64,10 +64,11 @@ function checkHistory(rows: Rows, it: Invocation, expect: Expect): void {
   expect(outcome > 0 === ended, ended ? "has no outcome" : "has an outcome and has not ended");
   expect(input <= 1 && outcome <= 1, "has a part in its record and in a row too");
   expect(it.attempts > 0 === (it.startedAtMs !== null), "does not know when it started");
-  const entries = rows.count(journalPrefix(sequence)) + sealedEntries(it);
+  const recorded = it.commands + it.deliveries;
+  const entries = rows.countEntries(journalPrefix(sequence), recorded) + sealedEntries(it);
   const [least, most] = journalBounds(rows, it);
   const fits = entries >= least && entries <= most;
-  expect(fits, `has ${entries} journal entries, ${it.commands + it.deliveries} are recorded`);
+  expect(fits, `has ${entries} journal entries, ${recorded} are recorded`);
   const nothingBehind =
     it.failures + it.losses + it.idleResumes === 0 && it.failingSinceMs === null;
   expect(nothingBehind || !lags(rows, it), "got on, and what failed before that still counts");

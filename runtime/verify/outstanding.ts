@@ -92,11 +92,10 @@ function checkPlainRuns(rows: Rows, it: Invocation, report: Report): number {
     const key = runKey(it.sequence, command);
     const expect = expectIn(report, key);
     expect(!rows.has(key), `${named(it)}, run ${command}, has a row and is said to have none`);
-    const place = journalKey(it.sequence, entry);
-    const found = rows.read(place, decodeJournalEntry);
+    const found = rows.journalEntry(it.sequence, entry);
     const isRun =
       found?.kind === "command" && found.command.kind === "run" && found.command.index === command;
-    const asked = found === undefined ? rows.has(place) : isRun;
+    const asked = found === null || isRun;
     expect(asked, `${named(it)} has run ${command}, which entry ${entry} of its journal is not`);
   }
   return it.plainRuns.length;

@@ -6,8 +6,9 @@
  */
 import { catchUp } from "../core/catch-up.ts";
 import { invocationIdOf, type Invocation } from "../core/invocation.ts";
-import { invocationKey, type Sequence } from "../core/keys.ts";
-import { decodeInvocation } from "../core/rows.ts";
+import { entriesIn, readEntry } from "../core/joined-rows.ts";
+import { invocationKey, readU32, type Sequence } from "../core/keys.ts";
+import { decodeInvocation, decodeJournalEntry, type JournalEntry } from "../core/rows.ts";
 import { DamagedRow, DamagedRowError, type ReadTx, type Row, type RowKey } from "../core/tx.ts";
 
 /** Of a row that is there: its value, or why it cannot be read. */
@@ -60,6 +61,28 @@ export class Rows {
     let count = 0;
     for (const _ of this.#source.scan(prefix)) count++;
     return count;
+  }
+
+  /** How many entries the rows of a journal hold. A row that cannot be read holds two where one is missing. */
+  countEntries(prefix: string, recorded: number): number {
+    let count = 0;
+    let unreadable: number | undefined;
+    const missing = (next: number): number =>
+      unreadable !== undefined && next > unreadable + 1 ? 1 : 0;
+    for (const [key, stored] of this.#source.scan(prefix)) {
+      const index = readU32(key, prefix.length);
+      count += missing(index);
+      const readable = "value" in stored;
+      unreadable = readable ? undefined : index;
+      count += readable && entriesIn(stored.value).length === 2 ? 2 : 1;
+    }
+    return count + missing(recorded);
+  }
+
+  /** Undefined when it is not there; null when it cannot be read. */
+  journalEntry(sequence: Sequence, index: number): JournalEntry | null | undefined {
+    const row = readEntry(this.#tx, sequence, index);
+    return row && (attempt(() => decodeJournalEntry(row)) ?? null);
   }
 
   /** One whose journal goes on as it should not stays behind: the number of entries tells of it. */

@@ -14,6 +14,7 @@ import type { Result } from "../../protocol/payload.ts";
 import { readRecord } from "../../runtime/core/catch-up.ts";
 import { idPartsOf, invocationIdOf, type Invocation } from "../../runtime/core/invocation.ts";
 import { readInput, readOutcome } from "../../runtime/core/history.ts";
+import { entriesIn } from "../../runtime/core/joined-rows.ts";
 import { readU32, readU48 } from "../../runtime/core/keys.ts";
 import { decodeInvocation, decodeJournalEntry } from "../../runtime/core/rows.ts";
 import { unpackJournal } from "../../runtime/core/sealed-history.ts";
@@ -202,13 +203,19 @@ export class Durable {
     must(same, `I13: the outcome of ${sequence} was written a second time`);
     if (sealed?.journal != null) {
       const rows = unpackJournal(sealed.journal, { ...rest, sealed });
-      rows.forEach((row, index) => this.#onJournalRow(sequence, index, row, true));
+      rows.forEach((row, index) => this.#onEntry(sequence, index, row, true));
       const known = this.#journals.get(sequence)?.rows.length;
       must(known === rows.length, `I7: the journal of ${sequence} lost entries when it was sealed`);
     } else if (before?.sealed?.journal != null) this.#journals.delete(sequence);
   }
 
-  #onJournalRow(sequence: number, index: number, value: Uint8Array, sealed = false): void {
+  #onJournalRow(sequence: number, index: number, value: Uint8Array): void {
+    const [first, second] = entriesIn(value);
+    this.#onEntry(sequence, index, first);
+    if (second) this.#onEntry(sequence, index + 1, second);
+  }
+
+  #onEntry(sequence: number, index: number, value: Uint8Array, sealed = false): void {
     const journal = this.#journals.get(sequence) ?? emptyJournal();
     this.#journals.set(sequence, journal);
     const name = `invocation ${sequence}`;

@@ -38,6 +38,12 @@ export class PlainTx implements Tx {
     this.rows.set(key, value);
   }
   /** At once: what is written has no batch here. */
+  /** As if all were one batch. */
+  replaceInserted(key: string, value: Uint8Array): boolean {
+    if (!this.rows.has(key)) return false;
+    this.put(key, value);
+    return true;
+  }
   putLate(row: LateRow): void {
     const value = row.encode();
     if (value === undefined) this.remove(row.key);

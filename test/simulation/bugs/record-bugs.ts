@@ -50,6 +50,29 @@ export const RECORD_BUGS: readonly SeededBug[] = [
     ),
   ),
   bug(
+    "a row that is on its way to the disk takes another entry in",
+    "I7: what is recorded is never lost",
+    edit(
+      "runtime/store/overlay.ts",
+      "if (entry?.batch !== this.#openNumber || !entry.inserted) return false;",
+      "if (entry === undefined || !entry.inserted) return false;",
+    ),
+  ),
+  bug(
+    "the second entry of a row is passed over where it is read from its middle",
+    "rule 3",
+    edit(core("joined-rows"), "return before && secondIn(before);", "return undefined;"),
+  ),
+  bug(
+    "what is read of a journal ends before the second entry of its last row",
+    "rule 3",
+    edit(
+      core("joined-rows"),
+      "if (indexOf(at + 1) > indexOf(at) + 1) add(entries, secondIn(row));",
+      "if (at + 1 < rows.length && indexOf(at + 1) > indexOf(at) + 1) add(entries, secondIn(row));",
+    ),
+  ),
+  bug(
     "a record lags further than is read",
     "rule 3",
     edit(core("catch-up"), "limit: LAG_MAX,", "limit: 1,"),

@@ -208,11 +208,7 @@ const LOST: readonly SeededBug[] = [
   bug(
     "what is sealed leaves the rows of its journal behind",
     "I20: a part is in the record or in rows, never in both",
-    edit(
-      core("seal"),
-      "for (let index = 0; index < entries; index++) tx.remove(journalKey(sequence, index));",
-      "",
-    ),
+    edit(core("seal"), "if (!kept?.[index]?.joined) tx.remove(journalKey(sequence, index));", ""),
   ),
   bug(
     "a journal is sealed before what has come last is in it",

@@ -12,9 +12,9 @@
  */
 import { assert } from "./assert.ts";
 import { runtimeMessageFromPlain, workerMessageFromPlain } from "./decode-message.ts";
-import { messageToPlain } from "./encode-message.ts";
 import { Fields, ProtocolError, type Plain } from "./fields.ts";
 import type { Replay, RuntimeMessage, WorkerMessage } from "./message.ts";
+import { packMessage } from "./pack-messages.ts";
 import { packValue, unpackValue } from "./pack.ts";
 import { PackedReplay } from "./packed-replay.ts";
 import { Packer } from "./packer.ts";
@@ -73,7 +73,7 @@ class FrameWriter {
     const at = packer.length;
     const valuesAt = packer.values;
     if (message instanceof PackedReplay) message.packInto(packer);
-    else packer.add(messageToPlain(message));
+    else packMessage(packer, message);
     if (packer.length - at + FRAME_HEAD_BYTES > this.#frameBytesMax) {
       this.#closeAt(at, valuesAt);
       this.#addLarge(message, at);

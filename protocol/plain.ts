@@ -187,6 +187,9 @@ const COMMAND_CODES: Readonly<Record<CommandKind, number>> = {
   "date-here": 24,
   patched: 25,
 };
+/** The number of a run among the command kinds. */
+export const RUN_CODE: number = COMMAND_CODES.run;
+
 const COMMAND_KINDS = new Map(
   Object.entries(COMMAND_CODES).map(([kind, code]) => [code, kind as CommandKind]), // Object.entries loses the key type
 );
@@ -227,7 +230,7 @@ function commandFields(command: Command): Plain[] {
       return [
         command.completionId,
         command.retry && retryToPlain(command.retry),
-        RUN_MODES.indexOf(command.mode),
+        runModeCode(command.mode),
       ];
     case "complete-awakeable":
       return [command.awakeableId, resultToPlain(command.result)];
@@ -432,6 +435,10 @@ function readRetry(outer: Fields): RunRetryPolicy {
 
 /** Their places are their numbers: only added to at the end. */
 const RUN_MODES: readonly RunMode[] = ["at-least-once", "at-most-once", "probe"];
+
+export function runModeCode(mode: RunMode): number {
+  return RUN_MODES.indexOf(mode);
+}
 
 function readRunMode(fields: Fields): RunMode {
   const code = fields.u32();

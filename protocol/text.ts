@@ -4,13 +4,21 @@ const SHORT_BYTES = 32;
 /** The text of a few bytes that are all ASCII; undefined for all others, whatever they are. */
 export function shortAscii(bytes: Uint8Array): string | undefined {
   if (bytes.length > SHORT_BYTES) return undefined;
-  const units: number[] = [];
-  for (let at = 0; at < bytes.length; at++) {
-    const byte = bytes[at] ?? 0;
-    if (byte > 0x7f) return undefined;
-    units.push(byte);
+  for (let at = 0; at < bytes.length; at++) if ((bytes[at] ?? 0) > 0x7f) return undefined;
+  return String.fromCharCode(...bytes);
+}
+
+/** The other way round. */
+export function shortAsciiBytes(text: string): Uint8Array | undefined {
+  const { length } = text;
+  if (length > SHORT_BYTES) return undefined;
+  const bytes = new Uint8Array(length);
+  for (let at = 0; at < length; at++) {
+    const unit = text.charCodeAt(at);
+    if (unit > 0x7f) return undefined;
+    bytes[at] = unit;
   }
-  return String.fromCharCode(...units);
+  return bytes;
 }
 
 /**

@@ -17,6 +17,9 @@ import { KNOWN_TEXT_BYTES_MAX, knownText } from "./known-texts.ts";
 /** Arrays within arrays. The deepest message (a failure's metadata within a replay) has nine. */
 const DEPTH_MAX = 16;
 
+/** Up to here an array has its length before it has its items. */
+const SHORT_ARRAY = 16;
+
 // `ignoreBOM` means to leave the mark in: the option's name says the opposite of what one reads.
 const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
@@ -175,8 +178,9 @@ class Reader {
     if (length > this.#valuesLeft) {
       throw new ProtocolError("too many values in one frame or message", { tooLarge: true });
     }
-    const items: Plain[] = [];
-    for (let i = 0; i < length; i++) items.push(this.value(depth + 1));
+    // One that grows has room for 17 items from the first on: a short one is made as it will be.
+    const items = length > SHORT_ARRAY ? [] : new Array<Plain>(length);
+    for (let i = 0; i < length; i++) items[i] = this.value(depth + 1);
     return items;
   }
 

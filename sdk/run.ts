@@ -4,7 +4,10 @@ import type { Serde } from "./serde.ts";
 
 /** What the closure of `ctx.run` is given. */
 export interface RunContext {
-  /** Aborts when nobody wants the result any more: the attempt is over, or the worker shuts down. */
+  /**
+   * Aborts when nobody wants the result any more: the attempt is over, or the worker shuts down. Made when
+   * it is asked for, so name it: a spread of the whole leaves it out.
+   */
   readonly signal: AbortSignal;
   /**
    * The same for every try of this run, after every crash, and different for every other run. Send it

@@ -7,9 +7,7 @@ import type { Plain } from "../../protocol/fields.ts";
 import { packFrom, packItems, packValue, unpackValue } from "../../protocol/pack.ts";
 import {
   commandFromPlain,
-  commandToPlain,
   deliveryFromPlain,
-  deliveryToPlain,
   failureFromPlain,
   failureToPlain,
   resultFromPlain,
@@ -259,6 +257,8 @@ export function decodeOutcome(row: Uint8Array): OutcomeRow {
   return { result: resultFromPlain(result), contentType };
 }
 
+export { encodeJournalEntry } from "./journal-entry.ts";
+
 /** A journal entry. `child`: the invocation that a call or send created or found. */
 export type JournalEntry =
   | {
@@ -268,12 +268,6 @@ export type JournalEntry =
       readonly child: Sequence | null;
     }
   | { readonly kind: "delivery"; readonly delivery: Delivery; readonly atMs: number };
-
-export function encodeJournalEntry(it: JournalEntry): Uint8Array {
-  return it.kind === "command"
-    ? packValue([0, commandToPlain(it.command), it.atMs, it.child])
-    : packValue([1, deliveryToPlain(it.delivery), it.atMs]);
-}
 
 export function decodeJournalEntry(row: Uint8Array): JournalEntry {
   const f = fields<[0 | 1, Plain, number, ...(number | null)[]]>(row, 3);

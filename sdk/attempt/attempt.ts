@@ -324,13 +324,14 @@ export class Attempt {
   }
 
   #scope(run: string | undefined): Scope {
-    const onUnhandledRejection = (reason: unknown): void => {
-      if (this.#machine.over) return;
-      if (isTerminal(reason)) this.#end({ ok: false, failure: toFailure(reason) });
-      else this.#fail(toFailure(reason), { stack: stackOf(reason), command: null });
-    };
-    return { run, onUnhandledRejection };
+    return { run, onUnhandledRejection: this.#onUnhandledRejection };
   }
+
+  readonly #onUnhandledRejection = (reason: unknown): void => {
+    if (this.#machine.over) return;
+    if (isTerminal(reason)) this.#end({ ok: false, failure: toFailure(reason) });
+    else this.#fail(toFailure(reason), { stack: stackOf(reason), command: null });
+  };
 
   #warnOutside(what: string): void {
     // The code goes on; once it waits again, for whatever it is now, the limits of waiting count anew.

@@ -6,7 +6,7 @@
 import { FailureCode } from "../../protocol/failure.ts";
 import { HEADERS_MAX, NAME_BYTES_MAX, TEXT_BYTES_MAX } from "../../protocol/wire-limits.ts";
 import { TerminalError } from "../errors.ts";
-import { requireString, requireWellFormedTexts } from "../text.ts";
+import { requireString, requireWellFormed, requireWellFormedTexts } from "../text.ts";
 import type { Draft } from "./draft.ts";
 
 type CallDraft = Draft & { readonly kind: "call" | "send" };
@@ -18,7 +18,8 @@ export function checkDraft(draft: Draft, payloadBytesMax: number): void {
   else if (draft.name !== "") checkTextBytes(draft.kind, Buffer.byteLength(draft.name));
   checkName(draft);
   // Names and keys are refused where they are given; this is for all others, and nothing slips by.
-  requireWellFormedTexts(draft, draft.kind);
+  if (draft.kind === "run") requireWellFormed(draft.name, "run.name");
+  else requireWellFormedTexts(draft, draft.kind);
   const { payload, what } = payloadOf(draft);
   if (payload > payloadBytesMax) {
     throw new TerminalError(`${what} has ${payload} bytes, the limit is ${payloadBytesMax}`, {

@@ -23,6 +23,7 @@ import type {
   ReplayEntry,
 } from "../../protocol/command.ts";
 import { CANCELLED, type Failure, FailureCode } from "../../protocol/failure.ts";
+import { NumberMap } from "../../protocol/number-map.ts";
 import type { Result } from "../../protocol/payload.ts";
 import { describe, difference, identityOf, isCompletedLater, type Draft } from "./draft.ts";
 import { Patches } from "./patches.ts";
@@ -75,9 +76,9 @@ export interface IssueOptions {
   /** Told when the completion is delivered; drafts that are answered later, and signals, have one. */
   readonly settle?: Settle;
   /** The form that carries its own answer, if the answer is known on the spot. */
-  readonly here?: () => Draft | undefined;
+  readonly here?: (() => Draft | undefined) | undefined;
   /** Whether the answer on the spot must not be used while a run is outstanding. */
-  readonly durableOnly?: boolean;
+  readonly durableOnly?: boolean | undefined;
 }
 
 export class ReplayMachine {
@@ -85,10 +86,14 @@ export class ReplayMachine {
   readonly #recorded = new RecordedCommands();
   readonly #patches = new Patches();
   readonly #deliveries: Delivery[] = [];
-  /** By command index, in the order of issue. */
-  readonly #outstanding = new Map<number, Outstanding>();
-  readonly #byCompletion = new Map<CompletionId, number>();
-  readonly #openRuns = new Set<number>();
+  /** By command index, in the order of issue. No Map: emptying one takes V8 a new table (docs/performance.md). */
+  readonly #outstanding = new NumberMap<Outstanding>();
+  /** What is not completed, also when nobody waits for it any more. */
+  readonly #byCompletion = new NumberMap<Command>();
+  #openRuns = 0;
+  /** How many of those outstanding are calls and attaches, and how many wait for a signal. */
+  #forOthers = 0;
+  #forSignals = 0;
   readonly #keptSignals = new Map<string, Result[]>();
   /** Identities that were issued from outside the present turn. */
   readonly #outsideNow = new Set<string>();
@@ -167,11 +172,8 @@ export class ReplayMachine {
 
   /** Whether all that is outstanding is up to other invocations: calls and attaches. */
   get waitsOnlyForOthers(): boolean {
-    if (this.#outstanding.size === 0) return false;
-    for (const { command } of this.#outstanding.values()) {
-      if (command.kind !== "call" && command.kind !== "attach") return false;
-    }
-    return true;
+    const { size } = this.#outstanding;
+    return size > 0 && size === this.#forOthers;
   }
 
   /** Commands issued so far, those of earlier attempts included. */
@@ -304,7 +306,7 @@ export class ReplayMachine {
   }
 
   #record(draft: Draft, { here, durableOnly = false }: IssueOptions): Command {
-    const mayAnswerHere = !(durableOnly && this.#openRuns.size > 0);
+    const mayAnswerHere = !(durableOnly && this.#openRuns > 0);
     const body = (mayAnswerHere ? here?.() : undefined) ?? draft;
     const numbers = { index: this.#nextIndex++, after: this.#made, outside: !this.#turnOpen };
     const completion = isCompletedLater(body.kind)
@@ -318,34 +320,48 @@ export class ReplayMachine {
   }
 
   #register(command: Command, settle: Settle | undefined): void {
-    if (command.kind === "run") this.#openRuns.add(command.index);
+    if (command.kind === "run") this.#openRuns++;
     if (command.kind === "withdraw") this.#withdraw(command.completionId);
     if (settle === undefined) return;
     if (command.kind === "await-signal") {
       const kept = this.#keptSignals.get(command.signal)?.shift();
       if (kept) settle(asCompletion(kept));
-      else this.#outstanding.set(command.index, { command, settle });
+      else this.#await({ command, settle });
       return;
     }
     if (!isCompletedLater(command.kind)) return;
     assert("completionId" in command, `a ${command.kind} has a completion id`);
-    this.#outstanding.set(command.index, { command, settle });
-    this.#byCompletion.set(command.completionId, command.index);
+    this.#await({ command, settle });
+    this.#byCompletion.set(command.completionId, command);
+  }
+
+  #await(it: Outstanding): void {
+    this.#outstanding.set(it.command.index, it);
+    this.#count(it.command, 1);
+  }
+
+  #awaitNoMore(index: number): Outstanding | undefined {
+    const it = this.#outstanding.delete(index);
+    if (it) this.#count(it.command, -1);
+    return it;
+  }
+
+  #count({ kind }: Command, change: 1 | -1): void {
+    if (kind === "call" || kind === "attach") this.#forOthers += change;
+    else if (kind === "await-signal") this.#forSignals += change;
   }
 
   /** Nobody waits for it any more, and nothing will come of it. */
   #withdraw(completionId: CompletionId): void {
-    const index = this.#byCompletion.get(completionId);
-    if (index === undefined) return;
-    this.#byCompletion.delete(completionId);
-    this.#outstanding.delete(index);
+    const command = this.#byCompletion.delete(completionId);
+    if (command !== undefined) this.#awaitNoMore(command.index);
   }
 
   #deliverNext(): void {
     const delivery = this.#deliveries.shift();
     assert(delivery !== undefined, "a turn is opened when there is something to deliver");
     this.#made++;
-    this.#outsideNow.clear();
+    if (this.#outsideNow.size > 0) this.#outsideNow.clear();
     switch (delivery.kind) {
       case "completion":
         this.#complete(delivery.completionId, delivery.result);
@@ -360,19 +376,17 @@ export class ReplayMachine {
   }
 
   #complete(completionId: CompletionId, result: CompletionResult): void {
-    const index = this.#byCompletion.get(completionId);
-    if (index === undefined) return;
-    this.#byCompletion.delete(completionId);
-    this.#openRuns.delete(index);
-    const waiting = this.#outstanding.get(index);
-    this.#outstanding.delete(index);
-    waiting?.settle(result);
+    const command = this.#byCompletion.delete(completionId);
+    if (command === undefined) return;
+    if (command.kind === "run") this.#openRuns--;
+    this.#awaitNoMore(command.index)?.settle(result);
   }
 
   #signal(signal: string, result: Result): void {
-    for (const [index, { command, settle }] of this.#outstanding) {
+    const waiting = this.#forSignals > 0 ? this.#outstanding.values() : [];
+    for (const { command, settle } of waiting) {
       if (command.kind !== "await-signal" || command.signal !== signal) continue;
-      this.#outstanding.delete(index);
+      this.#awaitNoMore(command.index);
       settle(asCompletion(result));
       return;
     }
@@ -387,10 +401,10 @@ export class ReplayMachine {
       this.#cancelNext = true;
       return;
     }
-    const waiting = [...this.#outstanding].sort(([a], [b]) => a - b);
-    this.#outstanding.clear();
+    const waiting = this.#outstanding.values();
+    for (const { command } of waiting) this.#awaitNoMore(command.index);
     this.#host.cancelled();
-    for (const [, { settle }] of waiting) settle({ kind: "failure", failure: CANCELLED });
+    for (const { settle } of waiting) settle({ kind: "failure", failure: CANCELLED });
   }
 
   #refuse(recorded: Command, draft: Draft): "mismatch" {

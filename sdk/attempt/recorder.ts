@@ -71,7 +71,8 @@ export class Recorder {
       let early: CompletionResult | undefined;
       try {
         const issued = this.#machine.issue(draft, {
-          ...here,
+          here: here.here,
+          durableOnly: here.durableOnly,
           settle: (result) => {
             // A kept signal answers as it is asked for, before its command is known here.
             if (command === undefined) early = result;

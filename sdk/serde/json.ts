@@ -2,7 +2,7 @@
  * JSON that never changes a value silently: `deserialize(serialize(x))` equals `x`, or `serialize`
  * throws and names the path. What is refused, and why, is in check-json.ts.
  */
-import { shortAscii } from "../../protocol/text.ts";
+import { shortAscii, shortAsciiBytes } from "../../protocol/text.ts";
 import { checkJson } from "./check-json.ts";
 import { writeJson } from "./write-json.ts";
 
@@ -26,7 +26,8 @@ export const json: JsonSerde = {
     if (value === undefined) return new Uint8Array(0);
     const { hasNegativeZero } = checkJson(value);
     // The platform's writer turns -0 into 0 but is several times faster: ours is for that case only.
-    return encoder.encode(hasNegativeZero ? writeJson(value) : JSON.stringify(value));
+    const text = hasNegativeZero ? writeJson(value) : JSON.stringify(value);
+    return shortAsciiBytes(text) ?? encoder.encode(text);
   },
 
   deserialize<T = unknown>(bytes: Uint8Array): T {

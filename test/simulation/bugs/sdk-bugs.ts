@@ -97,8 +97,8 @@ export const SDK_BUGS: readonly SeededBug[] = [
     "I17",
     edit(
       attempt("machine"),
-      'for (const [, { settle }] of waiting) settle({ kind: "failure", failure: CANCELLED });',
-      'const [, first] = waiting[0] ?? [];\n    first?.settle({ kind: "failure", failure: CANCELLED });',
+      'for (const { settle } of waiting) settle({ kind: "failure", failure: CANCELLED });',
+      'waiting[0]?.settle({ kind: "failure", failure: CANCELLED });',
     ),
   ),
   bug(

@@ -46,9 +46,9 @@ class End<Out, In> implements Channel<Out> {
     const messages = this.#queue;
     this.#queue = [];
     const last = messages.length - 1;
-    for (const [at, message] of messages.entries()) {
+    messages.forEach((message, at) => {
       if (this.#open) this.handlers?.onMessage(message, at < last);
-    }
+    });
   }
 
   #closed(code: number, reason: string): void {

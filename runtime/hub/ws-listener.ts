@@ -172,7 +172,7 @@ class WorkerSocket implements Channel<RuntimeMessage> {
         if (!isBinary) throw new ProtocolError("frames are binary");
         const { messages } = this.#decoder.decode(bytesOf(data));
         const last = messages.length - 1;
-        for (const [at, message] of messages.entries()) handlers.onMessage(message, at < last);
+        messages.forEach((message, at) => handlers.onMessage(message, at < last));
       } catch (error) {
         this.#refuse(error);
       }

@@ -88,8 +88,8 @@ export class Overlay implements Tx {
   }
 
   replaceInserted(key: RowKey, value: Uint8Array): boolean {
-    const entry = this.#index.get(key);
-    if (entry?.batch !== this.#openNumber || !entry.inserted) return false;
+    const entry = this.#open.get(key);
+    if (entry?.inserted !== true) return false;
     this.#openBytes -= sizeOf(entry);
     entry.value = value;
     this.#openBytes += sizeOf(entry);

@@ -54,8 +54,8 @@ export const RECORD_BUGS: readonly SeededBug[] = [
     "I7: what is recorded is never lost",
     edit(
       "runtime/store/overlay.ts",
-      "if (entry?.batch !== this.#openNumber || !entry.inserted) return false;",
-      "if (entry === undefined || !entry.inserted) return false;",
+      "const entry = this.#open.get(key);\n    if (entry?.inserted",
+      "const entry = this.#open.get(key) ?? this.#newestSealed(key);\n    if (entry?.inserted",
     ),
   ),
   bug(

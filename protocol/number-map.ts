@@ -15,12 +15,17 @@
 import { assert } from "./assert.ts";
 
 const PLACES_MIN = 16;
+/** Most of those that belong to one attempt hold one value, or none. */
+const FIRST_PLACES = 4;
+/** Of a map that nothing was put into; nothing ever is put into these. */
+const NO_KEYS: number[] = [0];
+const NO_VALUES: undefined[] = [undefined];
 /** 2^32 divided by the golden ratio, odd: numbers in a row land far apart. */
 const SCATTER = 0x9e3779b1;
 
 export class NumberMap<V extends object> {
-  #keys: number[] = places(PLACES_MIN, 0);
-  #values: (V | undefined)[] = places<V | undefined>(PLACES_MIN, undefined);
+  #keys: number[] = NO_KEYS;
+  #values: (V | undefined)[] = NO_VALUES;
   #size = 0;
 
   get size(): number {
@@ -37,6 +42,7 @@ export class NumberMap<V extends object> {
 
   set(key: number, value: V): void {
     assert(Number.isSafeInteger(key), `${key} is no whole number`);
+    if (this.#keys === NO_KEYS) this.#resize(FIRST_PLACES);
     const place = this.#placeOf(key);
     if (this.#values[place] === undefined) {
       this.#size++;

@@ -23,7 +23,7 @@ export function findRuns(
   invocation: Invocation,
 ): (readonly [number, Run | undefined])[] {
   const attempt = step.memory.attempts.get(invocation.sequence);
-  if (attempt) return [...attempt.runs].map(([index, { run }]) => [index, run] as const);
+  if (attempt) return attempt.runs.keys().map((it) => [it, attempt.runs.get(it)?.run] as const);
   return inOrder(
     allOf(step.tx, invocation).map(([index, read]) => [index, readOr(read, undefined)] as const),
   );

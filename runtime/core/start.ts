@@ -7,6 +7,7 @@
  */
 import { broken } from "../../protocol/assert.ts";
 import type { Follower } from "../../protocol/message.ts";
+import { NumberMap } from "../../protocol/number-map.ts";
 import { PackedReplay, type PackedEntry } from "../../protocol/packed-replay.ts";
 import { countPinned } from "./counts.ts";
 import { pauseDamaged, tryRead } from "./damage.ts";
@@ -98,7 +99,7 @@ function begin(
     connection,
     handle,
     invocation,
-    runs: new Map(),
+    runs: new NumberMap(),
     idle: false,
     progressed: false,
     stateBytes,

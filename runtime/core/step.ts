@@ -56,7 +56,7 @@ export interface Attempt {
   readonly handle: number;
   readonly invocation: Invocation;
   /** Runs recorded and not completed, by command index: while there are any, deliveries wait for the disk. */
-  readonly runs: Map<number, OpenRun>;
+  readonly runs: NumberMap<OpenRun>;
   /** It waits, for nothing but calls and attaches. Until its next command or delivery. */
   idle: boolean;
   /** It issued a command or recorded a result: what failed before is behind it. */

@@ -215,7 +215,7 @@ function onIdle(step: Step, attempt: Attempt, deliveries: number): void {
  */
 function onSuspend(step: Step, attempt: Attempt, deliveries: number): void {
   const { invocation } = attempt;
-  const runsNow = [...attempt.runs.values()].some(({ go }) => go !== undefined);
+  const runsNow = attempt.runs.values().some(({ go }) => go !== undefined);
   invocation.waitsOnlyForOthers = attempt.idle;
   if (!attempt.progressed) invocation.idleResumes++;
   dropAttempt(step, attempt);

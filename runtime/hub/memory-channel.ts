@@ -45,10 +45,7 @@ class End<Out, In> implements Channel<Out> {
   #deliver(): void {
     const messages = this.#queue;
     this.#queue = [];
-    const last = messages.length - 1;
-    messages.forEach((message, at) => {
-      if (this.#open) this.handlers?.onMessage(message, at < last);
-    });
+    for (const message of messages) if (this.#open) this.handlers?.onMessage(message);
   }
 
   #closed(code: number, reason: string): void {

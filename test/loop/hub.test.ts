@@ -3,25 +3,25 @@ import { expect, test } from "vitest";
 import type { RuntimeMessage } from "../../protocol/message.ts";
 import type { Input } from "../../runtime/core/input.ts";
 import { createHub } from "../../runtime/hub/hub.ts";
-import { createChannelPair } from "../../runtime/hub/memory-channel.ts";
 import { createLog } from "../../runtime/log.ts";
 import { CoreHarness } from "../support/core-harness.ts";
 import { helloOf } from "../hostile/bare-peer.ts";
 
 const suspend = (attempt: number) => ({ kind: "suspend", attempt, deliveries: 0 }) as const;
-const nextTurn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 
-test("of messages that come together only the last one says how many there were", async () => {
+test("of messages that come together only the last one says how many there were", () => {
   const inputs: Input[] = [];
   const hub = createHub({ submit: (input) => inputs.push(input), log: createLog("silent") });
-  const pair = createChannelPair();
-  pair.attachRuntime(hub.accept(pair.runtime));
-  pair.worker.send(helloOf([]));
-  await nextTurn();
-  for (const attempt of [1, 2, 3]) pair.worker.send(suspend(attempt));
-  await nextTurn();
-  pair.worker.send(suspend(4));
-  await nextTurn();
+  const worker = hub.accept({
+    send: () => undefined,
+    bufferedBytes: () => 0,
+    close: () => undefined,
+  });
+  worker.onMessage(helloOf([]));
+  worker.onMessage(suspend(1), true);
+  worker.onMessage(suspend(2), true);
+  worker.onMessage(suspend(3), false);
+  worker.onMessage(suspend(4));
   const ordinals = inputs.map((it) => (it.kind === "worker-message" ? it.ordinal : it.kind));
   expect(ordinals).toEqual(["worker-hello", 0, 0, 4, 5]);
 });

@@ -165,7 +165,7 @@ export class Attempt {
     if (this.#turnScheduled) return;
     this.#turnScheduled = true;
     this.#clearTimers();
-    this.#turns.ask(this.#turn);
+    this.#turns.ask(this.#turn, !this.#handlerStarted);
   }
 
   readonly #turn: Turn = {

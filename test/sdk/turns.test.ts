@@ -62,3 +62,28 @@ test("of a thousand the first are closed before the last open, and what is asked
   expect(log).toEqual(Array.from({ length: 1_001 }, (_, i) => i));
   expect(openMax).toBeLessThanOrEqual(128);
 });
+
+test("what has begun goes before what has not, and some that begin are always among them", async () => {
+  const turns = new Turns();
+  const opened: string[] = [];
+  const turn = (name: string): Turn => ({
+    open: () => void opened.push(name),
+    close: () => undefined,
+  });
+  for (let i = 0; i < 200; i++) turns.ask(turn("begins"), true);
+  for (let i = 0; i < 200; i++) turns.ask(turn("goes on"));
+  const inTurn = async (): Promise<Record<string, number>> => {
+    const from = opened.length;
+    await iteration();
+    const now = opened.slice(from);
+    return {
+      "goes on": now.filter((it) => it === "goes on").length,
+      begins: now.filter((it) => it === "begins").length,
+    };
+  };
+  expect(await inTurn()).toEqual({ "goes on": 96, begins: 32 });
+  expect(opened[0]).toBe("goes on");
+  expect(await inTurn()).toEqual({ "goes on": 96, begins: 32 });
+  expect(await inTurn()).toEqual({ "goes on": 8, begins: 120 });
+  expect(await inTurn()).toEqual({ "goes on": 0, begins: 16 });
+});

@@ -33,12 +33,12 @@ const UNDER_LOAD: readonly Omit<Failpoint, "phase">[] = [
   {
     name: "before an input is applied",
     file: loop,
-    before: "const told = this.#withDiskWait(input);",
+    before: "this.#tellDiskWait(input);",
   },
   {
     name: "after an input was applied",
     file: loop,
-    after: "this.#takeEffects(this.#options.machine.apply(this.#overlay, told, this.#nowMs));",
+    after: "this.#takeEffects(machine.apply(this.#overlay, input, this.#nowMs));",
   },
   {
     name: "before a batch is submitted",
@@ -58,7 +58,7 @@ const UNDER_LOAD: readonly Omit<Failpoint, "phase">[] = [
   {
     name: "as a group leaves for the rows",
     file: logged,
-    before: "const stored = writes.map(",
+    after: "this.#heldBytes = 0;",
   },
   {
     name: "between two writes of a group",

@@ -177,13 +177,17 @@ class PartitionLoop implements Loop {
     // Only for what is written: a batch without writes would be waited for like any other, and another
     // demanded meanwhile, for ever.
     if (this.#phase === "closing" && this.#overlay.openWrites > 0) this.#committer.demand();
-    if (this.#committer.due && this.#sealTime.waits(news)) this.#scheduleTurn();
+    if (this.#committer.due && this.#keepsOpen(news)) this.#scheduleTurn();
     else this.#committer.commitIfDue();
     this.#confirm();
     this.#setPressure(this.#overloaded());
     this.#setAlarm();
     if (this.#inputsWait && !this.#overloaded()) this.#scheduleTurn();
     this.#checkIdle();
+  }
+
+  #keepsOpen(news: number): boolean {
+    return !this.#committer.overdue && this.#sealTime.waits(news);
   }
 
   get #inputsWait(): boolean {

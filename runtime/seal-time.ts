@@ -10,8 +10,9 @@
  * together, everybody would wait for the disk, and then the disk for everybody.
  *
  * 1. Only attempts that may end at once are waited for: not those that wait for the commit itself (a go).
- * 2. All waiting is bounded by turns of the loop and not by time: with nothing to do a turn takes
- *    microseconds, and a busy one is at the very work that is waited for.
+ * 2. All waiting is bounded by turns of the loop: with nothing to do a turn takes microseconds, and a busy
+ *    one is at the very work that is waited for. Where turns are long (handlers in the same process that
+ *    compute) the loop ends it: no batch stays open for longer than it may, see committer.ts.
  * 3. It decides nothing but the moment: any batch border is correct, and so is any order of a request and
  *    what a worker says.
  */

@@ -115,6 +115,30 @@ describe("a batch that somebody waits for", () => {
     expect.unreachable("it was never closed");
   });
 
+  test("waits no longer than any batch may stay open, however long turns take", async () => {
+    const it = await Turns.ready();
+    const starts = await it.begin(30);
+    for (const start of starts.slice(0, 2)) {
+      it.end(start);
+      it.world.nowMs += 5;
+      await it.turn();
+    }
+    expect(it.batches).toHaveLength(1);
+  });
+
+  test("waits as well when it gathered for long behind a slow disk", async () => {
+    const it = await Turns.ready();
+    it.end(...(await it.begin(1)));
+    await it.turn();
+    const [first] = await it.begin(2);
+    it.end(first);
+    await it.turn();
+    it.world.nowMs += 50;
+    await it.durable();
+    await it.turn();
+    expect(it.batches).toHaveLength(1);
+  });
+
   test("what would begin meanwhile begins in the next one", async () => {
     const it = await Turns.ready();
     const [first, second] = await it.begin(2);

@@ -197,8 +197,9 @@ class PartitionLoop implements Loop {
   #takeRequests(): void {
     const crowded = (): boolean => this.#sealTime.crowded && !this.#committer.busy;
     const hold = this.#committer.due || crowded();
-    if (!hold) this.#take(this.#requests, crowded);
-    else if (!this.#sealTime.holdsBack()) this.#take(this.#requests, () => false);
+    if (this.#requests.length === 0 || (hold && this.#sealTime.holdsBack())) return;
+    const taken = this.#take(this.#requests, hold ? () => false : crowded);
+    if (taken > 0) this.#sealTime.letsIn();
   }
 
   /** Applies what waits in a queue, up to a bound or until it is `enough`; gives how many there were. */

@@ -39,6 +39,7 @@ export class SealTime {
   #open = 0;
   #quietTurns = 0;
   #turns = 0;
+  /** Turns in a row in which nothing that waited began. */
   #turnsHeld = 0;
 
   /** Whether some that began in the open batch are at work. */
@@ -72,11 +73,19 @@ export class SealTime {
     }
   }
 
-  /** There is a reason to leave what would begin now for the next batch. Whether to: not for many turns. */
+  /**
+   * What would begin now had better be left for the next batch. Whether it is: not for many turns in a row, also
+   * where each of them closes a batch.
+   */
   holdsBack(): boolean {
-    const holds = this.#turnsHeld < TURNS_MAX;
-    this.#turnsHeld = holds ? this.#turnsHeld + 1 : 0;
-    return holds;
+    if (this.#turnsHeld === TURNS_MAX) return false;
+    this.#turnsHeld++;
+    return true;
+  }
+
+  /** Some of what waited begins. */
+  letsIn(): void {
+    this.#turnsHeld = 0;
   }
 
   /** The batch is wanted, at the end of a turn with so many inputs of workers. Whether it is kept open. */
@@ -93,7 +102,6 @@ export class SealTime {
     this.#open = 0;
     this.#quietTurns = 0;
     this.#turns = 0;
-    this.#turnsHeld = 0;
   }
 
   #began(connection: ConnectionId, handle: number): void {

@@ -163,6 +163,25 @@ describe("a batch that somebody waits for", () => {
   });
 });
 
+describe("a request", () => {
+  test("waits for a bounded number of turns, although each of them closes a batch for a worker", async () => {
+    const it = await Turns.ready();
+    const [first, ...others] = await it.begin(30);
+    it.end(first);
+    await it.turns(3);
+    await it.durable();
+    it.world.invoke("late");
+    for (const start of others.slice(0, 20)) {
+      it.end(start);
+      await it.turn();
+      // As where the disk is quicker than the handlers: in the next turn there is a slot again.
+      await it.durable();
+    }
+    expect(it.batches.length).toBeGreaterThan(10);
+    expect(it.world.starts).toHaveLength(31);
+  });
+});
+
 describe("as long as the disk has nothing to do", () => {
   test("a bounded number begins, and the rest while that is being written", async () => {
     const it = await Turns.ready();

@@ -47,6 +47,7 @@ export class Committer {
   #sealedBytes = 0;
   #demanded = false;
   #openedAtMs: number | undefined;
+  #slotFreeAtMs = 0;
   #stopped = false;
 
   constructor(options: CommitterOptions) {
@@ -66,6 +67,13 @@ export class Committer {
   /** Somebody waits for the open batch, and nothing stands in its way. */
   get due(): boolean {
     return this.#demanded && this.#slotFree();
+  }
+
+  /** The open batch has stood open as long as it may with a slot free. Of a clock that was set back, too. */
+  get overdue(): boolean {
+    if (this.#openedAtMs === undefined) return false;
+    const ageMs = this.#options.clock.nowMs() - Math.max(this.#openedAtMs, this.#slotFreeAtMs);
+    return ageMs >= BATCH_OPEN_MS_MAX || ageMs < 0;
   }
 
   get full(): boolean {
@@ -158,6 +166,7 @@ export class Committer {
   #settled({ number, bytes }: Sealed): void {
     if (this.#stopped) return;
     this.#inFlight--;
+    this.#slotFreeAtMs = this.#options.clock.nowMs();
     this.#sealedBytes -= bytes.length;
     this.#options.overlay.release(number);
     this.#options.onDurable(number);

@@ -177,13 +177,17 @@ class PartitionLoop implements Loop {
     // Only for what is written: a batch without writes would be waited for like any other, and another
     // demanded meanwhile, for ever.
     if (this.#phase === "closing" && this.#overlay.openWrites > 0) this.#committer.demand();
-    if (this.#committer.due && this.#sealTime.waits(news)) this.#scheduleTurn();
+    if (this.#committer.due && this.#keepsOpen(news)) this.#scheduleTurn();
     else this.#committer.commitIfDue();
     this.#confirm();
     this.#setPressure(this.#overloaded());
     this.#setAlarm();
     if (this.#inputsWait && !this.#overloaded()) this.#scheduleTurn();
     this.#checkIdle();
+  }
+
+  #keepsOpen(news: number): boolean {
+    return !this.#committer.overdue && this.#sealTime.waits(news);
   }
 
   get #inputsWait(): boolean {
@@ -193,8 +197,9 @@ class PartitionLoop implements Loop {
   #takeRequests(): void {
     const crowded = (): boolean => this.#sealTime.crowded && !this.#committer.busy;
     const hold = this.#committer.due || crowded();
-    if (!hold) this.#take(this.#requests, crowded);
-    else if (!this.#sealTime.holdsBack()) this.#take(this.#requests, () => false);
+    if (this.#requests.length === 0 || (hold && this.#sealTime.holdsBack())) return;
+    const taken = this.#take(this.#requests, hold ? () => false : crowded);
+    if (taken > 0) this.#sealTime.letsIn();
   }
 
   /** Applies what waits in a queue, up to a bound or until it is `enough`; gives how many there were. */

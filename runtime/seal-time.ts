@@ -10,8 +10,9 @@
  * together, everybody would wait for the disk, and then the disk for everybody.
  *
  * 1. Only attempts that may end at once are waited for: not those that wait for the commit itself (a go).
- * 2. All waiting is bounded by turns of the loop and not by time: with nothing to do a turn takes
- *    microseconds, and a busy one is at the very work that is waited for.
+ * 2. All waiting is bounded by turns of the loop: with nothing to do a turn takes microseconds, and a busy
+ *    one is at the very work that is waited for. Where turns are long (handlers in the same process that
+ *    compute) the loop ends it: no batch stays open for longer than it may, see committer.ts.
  * 3. It decides nothing but the moment: any batch border is correct, and so is any order of a request and
  *    what a worker says.
  */
@@ -38,6 +39,7 @@ export class SealTime {
   #open = 0;
   #quietTurns = 0;
   #turns = 0;
+  /** Turns in a row in which nothing that waited began. */
   #turnsHeld = 0;
 
   /** Whether some that began in the open batch are at work. */
@@ -71,11 +73,19 @@ export class SealTime {
     }
   }
 
-  /** There is a reason to leave what would begin now for the next batch. Whether to: not for many turns. */
+  /**
+   * What would begin now had better be left for the next batch. Whether it is: not for many turns in a row, also
+   * where each of them closes a batch.
+   */
   holdsBack(): boolean {
-    const holds = this.#turnsHeld < TURNS_MAX;
-    this.#turnsHeld = holds ? this.#turnsHeld + 1 : 0;
-    return holds;
+    if (this.#turnsHeld === TURNS_MAX) return false;
+    this.#turnsHeld++;
+    return true;
+  }
+
+  /** Some of what waited begins. */
+  letsIn(): void {
+    this.#turnsHeld = 0;
   }
 
   /** The batch is wanted, at the end of a turn with so many inputs of workers. Whether it is kept open. */
@@ -92,7 +102,6 @@ export class SealTime {
     this.#open = 0;
     this.#quietTurns = 0;
     this.#turns = 0;
-    this.#turnsHeld = 0;
   }
 
   #began(connection: ConnectionId, handle: number): void {

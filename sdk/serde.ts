@@ -23,7 +23,7 @@ export interface Serde<T> {
   readonly contentType?: string;
   /** @throws any error when the value cannot be carried; say where in the value, and why */
   serialize(value: T): Uint8Array;
-  /** Must not keep `bytes`: they may be part of a larger buffer. */
+  /** `bytes` are its own: it may decode in place. */
   deserialize(bytes: Uint8Array): T;
 }
 

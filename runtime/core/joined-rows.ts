@@ -8,6 +8,8 @@
  * 3. No record of an invocation tells of the first one only: whoever counts what came behind a record
  *    (catch-up.ts) begins with a row.
  * 4. A damaged row says nothing of either.
+ * 5. A large result has a row of its own: it would be held in memory until something follows it, written once
+ *    more then, and read whenever somebody asks for the run.
  */
 import { packValue, unpackValue } from "../../protocol/pack.ts";
 import { journalKey, journalPrefix, readU32, type Sequence } from "./keys.ts";
@@ -15,6 +17,8 @@ import { DamagedRow, type ReadTx, type Row } from "./tx.ts";
 
 /** How an array of two begins; the row of one entry is an array of more. */
 const ARRAY_OF_TWO = 0x92;
+/** A result that takes more is left alone. */
+export const JOINED_BYTES_MAX = 1_024;
 /** So few are read by their keys: a range costs more than they do, and sorts what is not on the disk yet. */
 const ONE_BY_ONE_MAX = 8;
 

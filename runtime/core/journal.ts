@@ -3,7 +3,7 @@ import { assert, broken } from "../../protocol/assert.ts";
 import type { Command, Delivery } from "../../protocol/command.ts";
 import { invocationIdOf, type Invocation } from "./invocation.ts";
 import { journalReader, type JournalReader } from "./history.ts";
-import { joinRows } from "./joined-rows.ts";
+import { JOINED_BYTES_MAX, joinRows } from "./joined-rows.ts";
 import { journalKey, type Sequence } from "./keys.ts";
 import { appendLarge, isLarge } from "./large-values.ts";
 import { decodeJournalEntry, encodeJournalEntry, type JournalEntry } from "./rows.ts";
@@ -45,7 +45,7 @@ export function appendResult(step: Step, invocation: Invocation, result: Deliver
   const entry = { kind: "delivery", delivery: result, atMs: step.nowMs } as const;
   const row = append(step, invocation, entry);
   const kept = step.memory.attempts.get(invocation.sequence)?.kept;
-  if (kept && row) kept.result = { index, row };
+  if (kept && row && row.length <= JOINED_BYTES_MAX) kept.result = { index, row };
   invocation.deliveries++;
   lag(step, invocation);
 }

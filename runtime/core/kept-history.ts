@@ -32,6 +32,11 @@ export const KEPT_ENTRIES_MAX = 64;
 export const KEPT_BYTES_MAX = 3_200;
 /** What was read may be a view of a whole batch, which must not live as long as an attempt. */
 const VIEW_BYTES_MAX = 8 * 1024;
+/**
+ * What an attempt appends within this time lies side by side. Later each entry would be all that is left alive
+ * of a piece of memory (small-bytes.ts), at forty times its size.
+ */
+const TOGETHER_MS = 100;
 
 export class KeptHistory {
   readonly input: InputRow | undefined;
@@ -39,6 +44,8 @@ export class KeptHistory {
   result: KeptResult | undefined;
   #entries: KeptEntry[] | undefined = [];
   #bytes = 0;
+  /** When the attempt appended its first entry. */
+  #sinceMs: number | undefined;
 
   constructor(input: InputRow | undefined) {
     this.input = input && keptInput(input);
@@ -49,17 +56,27 @@ export class KeptHistory {
     return this.#entries;
   }
 
+  /** The attempt has appended it. */
   add(entry: KeptEntry): void {
     if (this.#entries === undefined) return;
-    this.#bytes += entry.row.length;
-    this.#entries.push(entry);
-    if (this.#bytes > KEPT_BYTES_MAX || this.#entries.length > KEPT_ENTRIES_MAX) this.giveUp();
+    const { row, atMs, child, joined } = entry;
+    this.#sinceMs ??= atMs;
+    const alone = atMs - this.#sinceMs > TOGETHER_MS;
+    this.#keep(alone ? { row: new Uint8Array(row), atMs, child, joined } : entry);
   }
 
   /** The next entry of the journal on which the attempt begins. */
   addRead(row: Uint8Array, { atMs, child }: Pick<KeptEntry, "atMs" | "child">): void {
+    if (this.#entries === undefined) return;
     // Whether it shares a row is not known: to remove a row that is not there changes nothing.
-    if (this.#entries !== undefined) this.add({ row: ownMemory(row), atMs, child, joined: false });
+    this.#keep({ row: ownMemory(row), atMs, child, joined: false });
+  }
+
+  #keep(entry: KeptEntry): void {
+    if (this.#entries === undefined) return;
+    this.#bytes += entry.row.length;
+    this.#entries.push(entry);
+    if (this.#bytes > KEPT_BYTES_MAX || this.#entries.length > KEPT_ENTRIES_MAX) this.giveUp();
   }
 
   /** An entry was appended that is not kept: a large value (large-values.ts). */

@@ -21,7 +21,7 @@ import type { Result } from "../../protocol/payload.ts";
 import type { RegisteredHandler } from "../definition.ts";
 import { CancelledError } from "../errors.ts";
 import { isTerminal, retryAfterMsOf, stackOf, toFailure } from "../failure.ts";
-import { encode } from "../serde/encode.ts";
+import { decode, encode } from "../serde/encode.ts";
 import {
   bounded,
   callerLine,
@@ -351,7 +351,7 @@ export class Attempt {
 /** A body that the handler's serde refuses is the caller's mistake: 400, and no retry. */
 function decodeInput(handler: RegisteredHandler, bytes: Uint8Array): unknown {
   try {
-    return handler.input.deserialize(bytes);
+    return decode(handler.input, bytes);
   } catch (error) {
     throw new InputError(toFailure(error).message);
   }

@@ -3,6 +3,7 @@ import { fromFailure } from "../failure.ts";
 import type { ContextPromise } from "../promise.ts";
 import type { RunAction, RunOptions } from "../run.ts";
 import type { Serde } from "../serde.ts";
+import { decode } from "../serde/encode.ts";
 import { readValue } from "./read-value.ts";
 import type { Recorder } from "./recorder.ts";
 import type { RunExecutor } from "./run-executor.ts";
@@ -30,7 +31,7 @@ export function bindRun({ recorder, runs, serde }: RunParts) {
       if (result.kind !== "proposed") return readValue(own)(result, command);
       if (proposal === undefined) throw new Error(`run ${command.index} proposed nothing`);
       if (!proposal.ok) throw fromFailure(proposal.failure);
-      return own.deserialize(proposal.value);
+      return decode(own, proposal.value);
     };
     const draft = { kind: "run", name, retry: retryOf(options), mode: modeOf(options) } as const;
     // A failure that was recorded is given back without a proposal being taken.

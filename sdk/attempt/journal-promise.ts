@@ -33,13 +33,16 @@ export class JournalPromise<T> extends Promise<T> implements ContextPromise<T> {
   readonly #startTimer: StartTimer;
 
   constructor(startTimer: StartTimer, executor: Executor<T>) {
+    let made = false;
     let hasValue = false;
     super((resolve, reject) => {
       executor((value) => {
-        hasValue = !isThenable(value);
+        // Only then: the promise itself looks as well, and what is asked may throw.
+        if (!made) hasValue = !isThenable(value);
         resolve(value);
       }, reject);
     });
+    made = true;
     this.#startTimer = startTimer;
     // A promise of ctx that nobody looks at must not end the process when it rejects. One that has its
     // value never does: that spares a promise for each state that is read.

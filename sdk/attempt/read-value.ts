@@ -1,12 +1,13 @@
 import type { CompletionResult } from "../../protocol/command.ts";
 import { TerminalError } from "../errors.ts";
 import type { Serde } from "../serde.ts";
+import { decode } from "../serde/encode.ts";
 import type { Read } from "./recorder.ts";
 
 /** Reads a payload; no payload at all is an empty one. */
 export function readValue<T>(serde: Serde<T>): Read<T> {
   return (result) => {
-    if (result.kind === "value") return serde.deserialize(result.value);
+    if (result.kind === "value") return decode(serde, result.value);
     if (result.kind === "void") return serde.deserialize(new Uint8Array(0));
     throw unexpected(result);
   };

@@ -3,7 +3,13 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { packValue } from "../../protocol/pack.ts";
 import { LAG_MAX, readRecord } from "../../runtime/core/catch-up.ts";
-import { entriesIn, joinRows, readEntries, readEntry } from "../../runtime/core/joined-rows.ts";
+import {
+  entriesIn,
+  JOINED_BYTES_MAX,
+  joinRows,
+  readEntries,
+  readEntry,
+} from "../../runtime/core/joined-rows.ts";
 import { invocationKey, journalKey } from "../../runtime/core/keys.ts";
 import { decodeInvocation } from "../../runtime/core/rows.ts";
 import { DamagedRow } from "../../runtime/core/tx.ts";
@@ -93,9 +99,9 @@ function begin(tx: PlainTx): { readonly h: CoreHarness; readonly attempt: Script
   return { h, attempt: h.attempt(1) };
 }
 
-function twoSteps(attempt: ScriptedAttempt): void {
+function twoSteps(attempt: ScriptedAttempt, value = "1"): void {
   const first = attempt.issue(run(1));
-  attempt.report(first, { value: "1", deliveries: 0 });
+  attempt.report(first, { value, deliveries: 0 });
   attempt.issue(run(2), { after: 1 });
 }
 
@@ -115,6 +121,13 @@ describe("a result and the run behind it", () => {
   test("have a row each when the result is on its way to the disk", () => {
     const { h, attempt } = begin(new OneBatchEach());
     twoSteps(attempt);
+    expect(journalOf(h)).toEqual([1, 1, 1]);
+    expect(brokenReferences(h.tx)).toEqual([]);
+  });
+
+  test("have a row each when the result is large", () => {
+    const { h, attempt } = begin(new PlainTx());
+    twoSteps(attempt, "x".repeat(JOINED_BYTES_MAX));
     expect(journalOf(h)).toEqual([1, 1, 1]);
     expect(brokenReferences(h.tx)).toEqual([]);
   });

@@ -115,6 +115,30 @@ describe("a batch that somebody waits for", () => {
     expect.unreachable("it was never closed");
   });
 
+  test("waits no longer than any batch may stay open, however long turns take", async () => {
+    const it = await Turns.ready();
+    const starts = await it.begin(30);
+    for (const start of starts.slice(0, 2)) {
+      it.end(start);
+      it.world.nowMs += 5;
+      await it.turn();
+    }
+    expect(it.batches).toHaveLength(1);
+  });
+
+  test("waits as well when it gathered for long behind a slow disk", async () => {
+    const it = await Turns.ready();
+    it.end(...(await it.begin(1)));
+    await it.turn();
+    const [first] = await it.begin(2);
+    it.end(first);
+    await it.turn();
+    it.world.nowMs += 50;
+    await it.durable();
+    await it.turn();
+    expect(it.batches).toHaveLength(1);
+  });
+
   test("what would begin meanwhile begins in the next one", async () => {
     const it = await Turns.ready();
     const [first, second] = await it.begin(2);
@@ -135,6 +159,25 @@ describe("a batch that somebody waits for", () => {
       it.end(start);
       await it.turn();
     }
+    expect(it.world.starts).toHaveLength(31);
+  });
+});
+
+describe("a request", () => {
+  test("waits for a bounded number of turns, although each of them closes a batch for a worker", async () => {
+    const it = await Turns.ready();
+    const [first, ...others] = await it.begin(30);
+    it.end(first);
+    await it.turns(3);
+    await it.durable();
+    it.world.invoke("late");
+    for (const start of others.slice(0, 20)) {
+      it.end(start);
+      await it.turn();
+      // As where the disk is quicker than the handlers: in the next turn there is a slot again.
+      await it.durable();
+    }
+    expect(it.batches.length).toBeGreaterThan(10);
     expect(it.world.starts).toHaveLength(31);
   });
 });

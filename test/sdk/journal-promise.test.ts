@@ -21,3 +21,26 @@ test.each([
   expect(heard).toEqual([]);
   await expect(promise).rejects.toThrow("no");
 });
+
+/** Looking for its `then` is what every promise does with a value: only that may hear of it. */
+const noThen = new Proxy(
+  {},
+  {
+    get: (_, name) => {
+      throw new Error(`it has no ${String(name)}`);
+    },
+  },
+);
+
+test.each(["as it is made", "later"])(
+  "a value that throws when asked for `then` rejects it, %s",
+  async (when) => {
+    let settle = (): void => undefined;
+    const promise = new JournalPromise<unknown>(noTimer, (resolve) => {
+      settle = () => resolve(noThen);
+      if (when === "as it is made") settle();
+    });
+    expect(() => settle()).not.toThrow();
+    await expect(promise).rejects.toThrow("it has no then");
+  },
+);

@@ -37,13 +37,13 @@ export class PlainTx implements Tx {
   put(key: string, value: Uint8Array): void {
     this.rows.set(key, value);
   }
-  /** At once: what is written has no batch here. */
   /** As if all were one batch. */
   replaceInserted(key: string, value: Uint8Array): boolean {
     if (!this.rows.has(key)) return false;
     this.put(key, value);
     return true;
   }
+  /** At once: what is written has no batch here. */
   putLate(row: LateRow): void {
     const value = row.encode();
     if (value === undefined) this.remove(row.key);

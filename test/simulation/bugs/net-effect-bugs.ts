@@ -3,7 +3,7 @@ import { bug, edit, type SeededBug } from "./seeded-bug.ts";
 
 export const NET_EFFECT_BUGS: readonly SeededBug[] = [
   bug(
-    "what is put and removed within a batch leaves nothing behind, as if it had been new",
+    "what is put and removed within a batch leaves nothing behind, as if it were new",
     "rule 1: net effect",
     edit(
       "runtime/store/overlay.ts",

@@ -14,7 +14,7 @@ export const SDK_BUGS: readonly SeededBug[] = [
     ),
     edit(
       attempt("bind-run"),
-      "return own.deserialize(proposal.value);",
+      "return decode(own, proposal.value);",
       "return (proposal as never as { raw: unknown }).raw;",
     ),
   ),

@@ -1,31 +1,18 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import type { Range, ReadTx, Row } from "../../runtime/core/tx.ts";
+import type { Range, Row } from "../../runtime/core/tx.ts";
 import { decodeBatch, encodeBatch, type StoredWrite } from "../../runtime/store/batch.ts";
 import { HeldRows } from "../../runtime/store/held-rows.ts";
+import { PlainRows } from "../support/plain-rows.ts";
 
 const KEYS = ["a1", "a2", "a3", "b1", "b2"] as const;
 const ALL: Range = { from: "", to: "z", limit: 100 };
 
-/** A plain map, read the slow and obvious way. */
-class Plain implements ReadTx {
-  readonly rows = new Map<string, Uint8Array>();
-  get(key: string): Uint8Array | undefined {
-    return this.rows.get(key);
-  }
-  range({ from, to, limit }: Range): Row[] {
-    return [...this.rows]
-      .filter(([key]) => key >= from && key < to)
-      .sort(([a], [b]) => (a < b ? -1 : 1))
-      .slice(0, limit);
-  }
-}
-
 /** Held rows over those that arrived, beside a model that has all writes at once. */
 class World {
-  readonly rows = new Plain();
+  readonly rows = new PlainRows();
   readonly held = new HeldRows(this.rows);
-  readonly model = new Plain();
+  readonly model = new PlainRows();
   #leaving: readonly StoredWrite[] | undefined;
   #salt = 0;
 

@@ -1,21 +1,8 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import type { LateRow, Range, ReadTx, Row } from "../../runtime/core/tx.ts";
+import type { LateRow, Range } from "../../runtime/core/tx.ts";
 import { Overlay } from "../../runtime/store/overlay.ts";
-
-/** What is durable: a plain map, read the slow and obvious way. */
-class Durable implements ReadTx {
-  readonly rows = new Map<string, Uint8Array>();
-  get(key: string): Uint8Array | undefined {
-    return this.rows.get(key);
-  }
-  range({ from, to, limit }: Range): Row[] {
-    return [...this.rows]
-      .filter(([key]) => key >= from && key < to)
-      .sort(([a], [b]) => (a < b ? -1 : 1))
-      .slice(0, limit);
-  }
-}
+import { PlainRows } from "../support/plain-rows.ts";
 
 interface Owned extends LateRow {
   now: Uint8Array | undefined;
@@ -23,9 +10,9 @@ interface Owned extends LateRow {
 
 /** Overlay and disk beside a model that has every write at once. */
 class World {
-  readonly disk = new Durable();
+  readonly disk = new PlainRows();
   readonly overlay = new Overlay(this.disk, 0);
-  readonly model = new Durable();
+  readonly model = new PlainRows();
   readonly #sealed: ReturnType<Overlay["seal"]>[] = [];
   readonly #owners = new Map<string, Owned>();
   #salt = 0;

@@ -30,7 +30,7 @@ const BUGS = [
 ];
 const FROM = Number(process.env["SEEDED_BUGS_FROM"] ?? 5_000_000);
 /** A fraction of the 10,000 that each commit runs. */
-const COUNT = Number(process.env["SEEDED_BUGS_COUNT"] ?? 3_000);
+const COUNT = Number(process.env["SEEDED_BUGS_COUNT"] ?? 1_000);
 const TIMEOUT_MS = 600_000;
 
 let base = "";

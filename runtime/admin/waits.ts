@@ -2,11 +2,11 @@
 import { assert } from "../../protocol/assert.ts";
 import { formatAwakeableId } from "../../protocol/ids.ts";
 import { readOr } from "../core/damage.ts";
+import { entryReader } from "../core/history.ts";
 import { idPartsOf, invocationIdOf, type Invocation } from "../core/invocation.ts";
 import {
   inboxKey,
   inboxPrefix,
-  journalKey,
   lockKey,
   pendingPrefix,
   prefixEnd,
@@ -145,7 +145,7 @@ function pendingWait(
   completionId: number,
   pending: PendingRow,
 ): WaitView {
-  const row = tx.get(journalKey(invocation.sequence, pending.entry));
+  const row = entryReader(tx, invocation)(pending.entry);
   const recorded = row && decodeJournalEntry(row);
   assert(recorded?.kind === "command", `entry ${pending.entry} is the command that waits`);
   const { command, atMs } = recorded;

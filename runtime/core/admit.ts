@@ -283,7 +283,7 @@ function create(step: Step, admission: Admission, addressed: Addressed): Invocat
     plainRuns: [],
     lag: 0,
     told: 0,
-    sealed: undefined,
+    inRecord: undefined,
     id: undefined,
     changed: false,
     row: undefined,

@@ -20,9 +20,9 @@ import { readOr } from "./damage.ts";
 import { deliver, removePending } from "./deliver.ts";
 import { finish, forgetSource } from "./finish.ts";
 import { withdrawFollower } from "./followers.ts";
+import { entryReader } from "./history.ts";
 import { setStatus, type Invocation } from "./invocation.ts";
 import { appendDelivery, journalRows } from "./journal.ts";
-import { readEntry } from "./joined-rows.ts";
 import { pendingKey, pendingPrefix, readU32, type Sequence } from "./keys.ts";
 import { leaveStatus } from "./leave-status.ts";
 import { pendingsOf, readPending } from "./pendings.ts";
@@ -68,9 +68,9 @@ export function cancel(step: Step, invocation: Invocation): Controlled {
 
 /** Its code has asked for nothing since it was cancelled, and nothing else came. */
 function endsWithCancellation({ tx }: Step, invocation: Invocation): boolean {
-  const { cancelledAt, deliveries, commands, sequence } = invocation;
+  const { cancelledAt, deliveries, commands } = invocation;
   if (cancelledAt === 0 || cancelledAt !== deliveries) return false;
-  const row = readEntry(tx, sequence, commands + deliveries - 1);
+  const row = entryReader(tx, invocation)(commands + deliveries - 1);
   const last = row && readOr(() => decodeJournalEntry(row), undefined);
   return last?.kind === "delivery" && last.delivery.kind === "cancellation";
 }

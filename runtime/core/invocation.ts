@@ -27,7 +27,7 @@ import {
 } from "../../protocol/ids.ts";
 import type { HandlerMode, ServiceKind } from "../../protocol/manifest.ts";
 import type { Sequence } from "./keys.ts";
-import type { SealedHistory } from "./sealed-record.ts";
+import type { HistoryInRecord } from "./sealed-record.ts";
 import type { LateRow } from "./tx.ts";
 
 export type Status =
@@ -165,11 +165,8 @@ export interface Invocation {
   signalsKept: number;
   /** An invocation attached to it and had to wait: there may be rows of waiters. */
   waitedFor: boolean;
-  /**
-   * What of its history stands in its record, once it has ended: see seal.ts. Undefined while it is
-   * open, and when all of it stands in rows of its own.
-   */
-  sealed: SealedHistory | undefined;
+  /** What of its history stands in its record: see fold.ts and, once it has ended, seal.ts. */
+  inRecord: HistoryInRecord | undefined;
   /** Of `invocationIdOf` and nobody else: its id, once it was asked for. Not in the row. */
   id: InvocationId | undefined;
   /** Entries of its journal that the record on its way to the disk may not tell of: see catch-up.ts. Not in the row. */

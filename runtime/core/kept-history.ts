@@ -90,6 +90,7 @@ function keptInput({ parameter, headers }: InputRow): InputRow | undefined {
   return { parameter: ownMemory(parameter), headers };
 }
 
-function ownMemory(bytes: Uint8Array): Uint8Array {
+/** Of small bytes that are kept for longer than what they may be a view of. */
+export function ownMemory(bytes: Uint8Array): Uint8Array {
   return bytes.buffer.byteLength <= VIEW_BYTES_MAX ? bytes : new Uint8Array(bytes);
 }

@@ -8,8 +8,8 @@
  */
 import { broken } from "../../protocol/assert.ts";
 import type { Command } from "../../protocol/command.ts";
+import { entryReader } from "./history.ts";
 import { invocationIdOf, type Invocation, type PlainRun } from "./invocation.ts";
-import { readEntry } from "./joined-rows.ts";
 import { decodeJournalEntry, type Run } from "./rows.ts";
 import type { ReadTx } from "./tx.ts";
 
@@ -74,7 +74,7 @@ export function findPlain(
 
 /** From its command in the journal. @throws DamagedRowError when that is not what was written */
 export function readPlain(tx: ReadTx, invocation: Invocation, entry: number): Run {
-  const row = readEntry(tx, invocation.sequence, entry);
+  const row = entryReader(tx, invocation)(entry);
   const found = row && decodeJournalEntry(row);
   if (found?.kind !== "command" || found.command.kind !== "run") {
     broken(`entry ${entry} of ${invocationIdOf(invocation)} is no run`);

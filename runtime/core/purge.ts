@@ -11,6 +11,7 @@
 import { forget } from "./changed.ts";
 import { assert } from "../../protocol/assert.ts";
 import { isQuarantined, readOr } from "./damage.ts";
+import { entriesInRecord } from "./history.ts";
 import { isWorkflowRun, type Invocation } from "./invocation.ts";
 import {
   EXPIRIES,
@@ -113,8 +114,8 @@ function removeAll(step: Step, invocation: Invocation, expiry: Expiry, budget: B
   if (!removeJournal(step, invocation, budget)) return false;
   if (isWorkflowRun(invocation) && !removeWorkflow(step, invocation, budget)) return false;
   removeName(step, invocation);
-  if (invocation.sealed?.input == null) removeRow(step, inputKey(sequence), budget);
-  if (invocation.sealed?.outcome == null) removeRow(step, outcomeKey(sequence), budget);
+  if (invocation.inRecord?.input == null) removeRow(step, inputKey(sequence), budget);
+  if (invocation.inRecord?.outcome == null) removeRow(step, outcomeKey(sequence), budget);
   removeRow(step, invocationKey(sequence), budget);
   forget(step, invocation);
   removeRow(step, expiryKey(expiry), budget);
@@ -128,22 +129,22 @@ function removeRow({ tx }: Step, key: RowKey, budget: Budget): void {
 
 /** From its first entry to its last; the keys are known, so that no entry is read but one. */
 function removeJournal(step: Step, invocation: Invocation, budget: Budget): boolean {
-  const { sequence, sealed } = invocation;
-  if (sealed?.journal != null) {
-    invocation.sealed = { ...sealed, journal: null };
-    changed(step, invocation);
-    return true;
-  }
+  const { sequence, inRecord } = invocation;
   const entries = invocation.commands + invocation.deliveries;
-  let index = entries === 0 ? 0 : firstEntry(step, invocation, entries);
+  let index = entries === 0 ? 0 : firstRow(step, invocation, entries);
+  if (inRecord?.journal != null) {
+    invocation.inRecord = { ...inRecord, journal: null };
+    changed(step, invocation);
+  }
   for (; index < entries && budget.rows > 0; index++, budget.rows--) {
     step.tx.remove(journalKey(sequence, index));
   }
   return index === entries;
 }
 
-/** Index of the first entry that is still there; `entries` when none is. */
-function firstEntry({ tx }: Step, invocation: Invocation, entries: number): number {
+/** Index of the first entry that still has a row; `entries` when none has. */
+function firstRow({ tx }: Step, invocation: Invocation, entries: number): number {
+  if (invocation.inRecord?.journal != null) return entriesInRecord(invocation);
   const untouched = !invocation.purging && invocation.journalExpiresAtMs === null;
   if (untouched) return 0;
   const prefix = journalPrefix(invocation.sequence);

@@ -48,7 +48,7 @@ function binaryOf(bytes: Uint8Array): string {
 
 /** What never changes stands first, and is packed once: a record is written at every step. */
 export function encodeInvocation(it: Invocation): Uint8Array {
-  if (it.sealed !== undefined) return encodeSealed(it);
+  if (it.status === "completed") return encodeSealed(it);
   it.packed ??= packItems([
     it.epoch,
     bytesOf(it.tag),
@@ -95,6 +95,7 @@ export function encodeInvocation(it: Invocation): Uint8Array {
     it.signalsKept,
     it.waitedFor,
     it.plainRuns.flatMap(({ command, entry }) => [command, entry]),
+    it.inRecord === undefined ? null : [it.inRecord.input, it.inRecord.journal],
   ]);
 }
 
@@ -144,11 +145,12 @@ type InvocationFields = [
   signalsKept: number,
   waitedFor: boolean,
   plainRuns: number[],
+  folded: [input: Uint8Array | null, journal: Uint8Array | null] | null,
 ];
 
 export function decodeInvocation(sequence: Sequence, row: Uint8Array): Invocation {
   if (isSealed(row)) return decodeSealed(sequence, row);
-  const f = fields<InvocationFields>(row, 43);
+  const f = fields<InvocationFields>(row, 44);
   return {
     sequence,
     epoch: f[0],
@@ -194,7 +196,7 @@ export function decodeInvocation(sequence: Sequence, row: Uint8Array): Invocatio
     plainRuns: plainRunsFrom(f[42]),
     lag: 0,
     told: f[19] + f[20],
-    sealed: undefined,
+    inRecord: f[43] === null ? undefined : { input: f[43][0], outcome: null, journal: f[43][1] },
     id: undefined,
     changed: false,
     row: undefined,

@@ -12,8 +12,8 @@
  */
 import { assert, broken } from "../../protocol/assert.ts";
 import { damageOf } from "./damage.ts";
+import { entriesInRecord, entryReader } from "./history.ts";
 import { invocationIdOf, type Invocation } from "./invocation.ts";
-import { readEntry } from "./joined-rows.ts";
 import { inputKey, journalKey, outcomeKey } from "./keys.ts";
 import { KEPT_ENTRIES_MAX, type KeptHistory } from "./kept-history.ts";
 import { leftOutBytes, type ShortRows } from "./large-values.ts";
@@ -27,6 +27,7 @@ export const SEALED_BYTES_MAX = 1_600;
 /** Each entry may have to be read from its row: a bound on what the end of an invocation costs. */
 const ENTRIES_MAX = KEPT_ENTRIES_MAX;
 const NONE: ShortRows = new Map();
+const NOTHING_FOLDED = { input: null, journal: null } as const;
 
 /** What an attempt knows of the history of its invocation. */
 export interface FromAttempt {
@@ -41,11 +42,15 @@ export function seal(
   ended: OutcomeRow,
   { kept, shortRows = NONE }: FromAttempt,
 ): void {
-  const room = { bytes: SEALED_BYTES_MAX };
+  const folded = invocation.inRecord ?? NOTHING_FOLDED;
+  const foldedBytes = (folded.input?.length ?? 0) + (folded.journal?.length ?? 0);
+  const room = { bytes: SEALED_BYTES_MAX - foldedBytes };
   const outcome = sealOutcome(step, invocation, ended, room);
-  const input = sealInput(step, invocation, room, kept?.input);
-  const journal = sealJournal(step, invocation, room, { entries: kept?.entries, shortRows });
-  invocation.sealed = { input, outcome, journal };
+  const input = folded.input ?? sealInput(step, invocation, room, kept?.input);
+  // All of it takes the place of the beginning, or the beginning keeps it.
+  room.bytes += folded.journal?.length ?? 0;
+  const all = sealJournal(step, invocation, room, { entries: kept?.entries, shortRows });
+  invocation.inRecord = { input, outcome, journal: all ?? folded.journal };
 }
 
 interface Room {
@@ -98,12 +103,11 @@ function smallInput(
 }
 
 function sealJournal(
-  { tx }: Step,
+  step: Step,
   invocation: Invocation,
   room: Room,
   { entries: kept, shortRows }: Pick<KeptHistory, "entries"> & { readonly shortRows: ShortRows },
 ): Uint8Array | null {
-  const { sequence } = invocation;
   const journalBytes = invocation.journalBytes - leftOutBytes(shortRows);
   const entries = invocation.commands + invocation.deliveries;
   if (entries === 0 || entries > ENTRIES_MAX || journalBytes > 2 * room.bytes) return null;
@@ -112,21 +116,32 @@ function sealJournal(
     "an attempt keeps all of a journal, or none",
   );
   const packed =
-    kept === undefined ? packFromRows(tx, invocation, shortRows) : packKept(kept, invocation);
+    kept === undefined ? packFromRows(step.tx, invocation, shortRows) : packKept(kept, invocation);
   const sealed = packed && fitting(packed, room);
   if (sealed === null) return null;
-  for (let index = 0; index < entries; index++) {
+  removeEntryRows(step, invocation, { from: entriesInRecord(invocation), to: entries }, kept);
+  return sealed;
+}
+
+/** Those of the entries that have rows, which go into the record. */
+export function removeEntryRows(
+  { tx }: Step,
+  { sequence }: Invocation,
+  { from, to }: { readonly from: number; readonly to: number },
+  kept: KeptHistory["entries"],
+): void {
+  for (let index = from; index < to; index++) {
     if (!kept?.[index]?.joined) tx.remove(journalKey(sequence, index));
   }
-  return sealed;
 }
 
 /** Null when one of them is damaged. */
 function packFromRows(tx: ReadTx, invocation: Invocation, shortRows: ShortRows): Uint8Array | null {
   const entries = invocation.commands + invocation.deliveries;
+  const read = entryReader(tx, invocation);
   const rows: Uint8Array[] = [];
   for (let index = 0; index < entries; index++) {
-    const row = shortRows.get(index)?.row ?? readEntry(tx, invocation.sequence, index);
+    const row = shortRows.get(index)?.row ?? read(index);
     if (row === undefined) broken(`${invocationIdOf(invocation)} lacks journal entry ${index}`);
     if (damageOf(row) !== undefined) return null;
     rows.push(row);

@@ -10,6 +10,7 @@ import type { Header, Target } from "../../protocol/command.ts";
 import type { Plain } from "../../protocol/fields.ts";
 import { packValue, unpackValue } from "../../protocol/pack.ts";
 import { Packer } from "../../protocol/packer.ts";
+import { skipValue } from "../../protocol/skip-value.ts";
 import { resultFromPlain, resultToPlain } from "../../protocol/plain.ts";
 import type { Invocation } from "./invocation.ts";
 import type { KeptEntry } from "./kept-history.ts";
@@ -123,13 +124,50 @@ function packedBytes(value: number | null): number {
   return value < 2 ** 32 ? 5 : 9;
 }
 
-/** The rows of its entries, as they were. */
+/** How many entries a packed journal has. */
+export function countPacked(part: Uint8Array): number {
+  return readArrayHead(part).length;
+}
+
+/** The rows of its entries, as they were. What was recorded is copied, not taken apart. */
 export function unpackJournal(part: Uint8Array, { createdAtMs }: Invocation): Uint8Array[] {
+  const { length, end } = readArrayHead(part);
+  const rows: Uint8Array[] = [];
   let atMs = createdAtMs;
-  return (unpackValue(part) as Entry[]).map(([kind, recorded, afterMs, child, wholeBytes]) => {
-    atMs += afterMs;
-    if (wholeBytes !== undefined)
-      return packValue([kind, recorded, atMs, child ?? null, wholeBytes]);
-    return packValue(kind === 0 ? [kind, recorded, atMs, child ?? null] : [kind, recorded, atMs]);
-  });
+  let at = end;
+  for (let entry = 0; entry < length; entry++) {
+    const fields = (part[at] ?? 0) - SHORT_ARRAY;
+    const recordedEnd = skipValue(part, at + RECORDED_AT).end;
+    const timeEnd = skipValue(part, recordedEnd).end;
+    atMs += unpackValue(part.subarray(recordedEnd, timeEnd)) as number; // written by packJournal
+    let entryEnd = timeEnd;
+    for (let field = ENTRY_FIELDS; field < fields; field++)
+      entryEnd = skipValue(part, entryEnd).end;
+    const isCommand = part[at + 1] === COMMAND;
+    packer.reset();
+    packer.addArrayHead(isCommand ? Math.max(fields, ENTRY_FIELDS + 1) : fields);
+    packer.addPacked(part.subarray(at + 1, recordedEnd));
+    packer.add(atMs);
+    if (entryEnd > timeEnd) packer.addPacked(part.subarray(timeEnd, entryEnd));
+    else if (isCommand) packer.add(null);
+    rows.push(packer.copy(0, packer.length));
+    at = entryEnd;
+  }
+  return rows;
+}
+
+/** Kind, what was recorded, when. */
+const ENTRY_FIELDS = 3;
+const COMMAND = 0;
+/** Behind the array and the kind of an entry, each of one byte. */
+const RECORDED_AT = 2;
+const SHORT_ARRAY = 0x90;
+const LONG_ARRAY = 0xdc;
+
+/** Of at most 65,535 items. */
+function readArrayHead(part: Uint8Array): { readonly length: number; readonly end: number } {
+  const [head = 0, high = 0, low = 0] = part;
+  return head === LONG_ARRAY
+    ? { length: high * 256 + low, end: 3 }
+    : { length: head - SHORT_ARRAY, end: 1 };
 }

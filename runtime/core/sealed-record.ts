@@ -53,7 +53,7 @@ const HAS = {
 const NO_SEED = "\0".repeat(16);
 
 /** The parts of its history that stand in the record; a part that does not has rows of its own. */
-export interface SealedHistory {
+export interface HistoryInRecord {
   readonly input: Uint8Array | null;
   readonly outcome: Uint8Array | null;
   readonly journal: Uint8Array | null;
@@ -66,8 +66,8 @@ export function isSealed(row: Uint8Array): boolean {
 }
 
 export function encodeSealed(it: Invocation): Uint8Array {
-  const { completedAtMs, expiresAtMs, createdAtMs, sealed } = it;
-  if (completedAtMs === null || expiresAtMs === null || sealed === undefined) {
+  const { completedAtMs, expiresAtMs, createdAtMs, inRecord } = it;
+  if (completedAtMs === null || expiresAtMs === null || inRecord === undefined) {
     broken(`a ${it.status} invocation cannot be sealed`);
   }
   let bits = 0;
@@ -90,9 +90,9 @@ export function encodeSealed(it: Invocation): Uint8Array {
   const { journalExpiresAtMs } = it;
   add(HAS.journalExpiresAt, journalExpiresAtMs !== null, (journalExpiresAtMs ?? 0) - completedAtMs);
   add(HAS.completionIdMax, it.completionIdMax > 0, it.completionIdMax);
-  add(HAS.input, sealed.input !== null, sealed.input);
-  add(HAS.outcome, sealed.outcome !== null, sealed.outcome);
-  add(HAS.journal, sealed.journal !== null, sealed.journal);
+  add(HAS.input, inRecord.input !== null, inRecord.input);
+  add(HAS.outcome, inRecord.outcome !== null, inRecord.outcome);
+  add(HAS.journal, inRecord.journal !== null, inRecord.journal);
   all[1] = bits;
   return packValue(all);
 }
@@ -177,7 +177,7 @@ export function decodeSealed(sequence: Sequence, row: Uint8Array): Invocation {
     spentMs: spentFrom(f[13]),
     purging: has.purging,
     journalExpiresAtMs: has.journalExpiresAtMs,
-    sealed: has.sealed,
+    inRecord: has.inRecord,
     // Of what has ended nobody asks for these.
     seed: NO_SEED,
     status: "completed",
@@ -218,7 +218,7 @@ type OptionalFields = Pick<
 > & {
   readonly parent: [number, number] | null;
   readonly lastFailure: Plain[] | null;
-  readonly sealed: SealedHistory;
+  readonly inRecord: HistoryInRecord;
 };
 
 function optionalFields(
@@ -247,7 +247,7 @@ function optionalFields(
     purging: next(HAS.purging, false),
     journalExpiresAtMs: since(HAS.journalExpiresAt, completedAtMs),
     completionIdMax: next(HAS.completionIdMax, 0),
-    sealed: {
+    inRecord: {
       input: next<Uint8Array | null>(HAS.input, null),
       outcome: next<Uint8Array | null>(HAS.outcome, null),
       journal: next<Uint8Array | null>(HAS.journal, null),

@@ -18,14 +18,16 @@ import {
   voidFollowers,
   type Handover,
 } from "./followers.ts";
+import { keepFolded } from "./fold.ts";
 import { grantGos } from "./gos.ts";
+import { readInput } from "./history.ts";
 import { invocationIdOf, setStatus, type Invocation } from "./invocation.ts";
-import { activeKey, bytesOf, inputKey, parseName, prefixEnd, statePrefix } from "./keys.ts";
+import { activeKey, bytesOf, parseName, prefixEnd, statePrefix } from "./keys.ts";
 import { KeptHistory } from "./kept-history.ts";
 import type { KeyState, StateEntry } from "./key-cache.ts";
 import { journalRows } from "./journal.ts";
 import { countOffRoom } from "./room.ts";
-import { decodeInput, type InputRow, type Run } from "./rows.ts";
+import { type InputRow, type Run } from "./rows.ts";
 import { readRuns } from "./run-rows.ts";
 import { noneAlong } from "./state-along.ts";
 import { largeStateBytes } from "./state-size.ts";
@@ -89,6 +91,7 @@ function begin(
   known: Pick<Attempt, "handle" | "stateBytes" | "along" | "kept" | "followers">,
 ): Attempt {
   setStatus(invocation, "running", step.nowMs);
+  keepFolded(invocation);
   invocation.attempts++;
   countPinned(step, invocation.deployment, connection.version);
   invocation.deployment = connection.version;
@@ -138,9 +141,7 @@ function readNeeded(step: Step, connection: Connection, invocation: Invocation):
 
 function inputOf({ tx, admitted }: Step, invocation: Invocation): InputRow {
   if (admitted?.sequence === invocation.sequence) return admitted.input;
-  const row = tx.get(inputKey(invocation.sequence));
-  if (row === undefined) broken(`${invocationIdOf(invocation)} has no input`);
-  return decodeInput(row);
+  return readInput(tx, invocation) ?? broken(`${invocationIdOf(invocation)} has no input`);
 }
 
 function readReplay({ tx }: Step, invocation: Invocation, kept: KeptHistory): PackedEntry[] {

@@ -19,6 +19,7 @@ import { breakDeadlock } from "./deadlock.ts";
 import { resume } from "./deliver.ts";
 import { onFail } from "./fail.ts";
 import { finish } from "./finish.ts";
+import { fold } from "./fold.ts";
 import type { ConnectionId, Input } from "./input.ts";
 import { setStatus } from "./invocation.ts";
 import { loseAttempt } from "./lost.ts";
@@ -222,6 +223,7 @@ function onSuspend(step: Step, attempt: Attempt, deliveries: number): void {
   changed(step, invocation);
   setStatus(invocation, "suspended", step.nowMs);
   if (invocation.deliveries > deliveries || runsNow) resume(step, invocation);
+  else fold(step, invocation, attempt.kept);
 }
 
 /**

@@ -25,7 +25,7 @@ import { SLOT_COUNT } from "../../protocol/ids.ts";
 import { UnknownFormatError } from "./store.ts";
 
 /** Moves whenever rows change so that an older Holdfast could not read them. */
-export const DATA_FORMAT = 4;
+export const DATA_FORMAT = 5;
 const FORMAT_FILE = "holdfast.json";
 
 interface FormatFile {

@@ -30,10 +30,10 @@ const anything: Check = () => undefined;
 
 /** With the parts of its history that stand in it. */
 function checkRecord(it: Invocation): void {
-  const { sealed } = it;
-  if (sealed?.input != null) unpackInput(sealed.input, it.target);
-  if (sealed?.outcome != null) unpackOutcome(sealed.outcome);
-  if (sealed?.journal != null) unpackJournal(sealed.journal, it).forEach(decodeJournalEntry);
+  const { inRecord } = it;
+  if (inRecord?.input != null) unpackInput(inRecord.input, it.target);
+  if (inRecord?.outcome != null) unpackOutcome(inRecord.outcome);
+  if (inRecord?.journal != null) unpackJournal(inRecord.journal, it).forEach(decodeJournalEntry);
 }
 
 /** By the letter that a key begins with; keys.ts says what each holds. */

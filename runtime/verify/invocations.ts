@@ -2,6 +2,7 @@
  * From each invocation to the rows that its record promises: input, outcome, journal, queue, key,
  * inbox, names, timers, expiry, what is outstanding.
  */
+import { entriesInRecord } from "../core/history.ts";
 import { isWorkflowRun, takesKey, type Invocation } from "../core/invocation.ts";
 import {
   activeKey,
@@ -26,7 +27,6 @@ import {
 } from "../core/keys.ts";
 import { decodePause } from "../core/pause-rows.ts";
 import { decodeInvocation, decodeLock, decodeNumber } from "../core/rows.ts";
-import { unpackJournal } from "../core/sealed-history.ts";
 import type { Report } from "./findings.ts";
 import { checkOutstanding } from "./outstanding.ts";
 import { named, type Rows } from "./rows.ts";
@@ -57,15 +57,14 @@ export function checkInvocations(rows: Rows, report: Report): number {
 function checkHistory(rows: Rows, it: Invocation, expect: Expect): void {
   const { sequence, status } = it;
   const ended = status === "completed";
-  expect(ended || it.sealed === undefined, "is sealed and has not ended");
-  const input = places(it.sealed?.input, rows.has(inputKey(sequence)));
+  const input = places(it.inRecord?.input, rows.has(inputKey(sequence)));
   expect(input > 0, "has no input");
-  const outcome = places(it.sealed?.outcome, rows.has(outcomeKey(sequence)));
+  const outcome = places(it.inRecord?.outcome, rows.has(outcomeKey(sequence)));
   expect(outcome > 0 === ended, ended ? "has no outcome" : "has an outcome and has not ended");
   expect(input <= 1 && outcome <= 1, "has a part in its record and in a row too");
   expect(it.attempts > 0 === (it.startedAtMs !== null), "does not know when it started");
   const recorded = it.commands + it.deliveries;
-  const entries = rows.countEntries(journalPrefix(sequence), recorded) + sealedEntries(it);
+  const entries = rows.countEntries(journalPrefix(sequence), recorded) + entriesInRecord(it);
   const [least, most] = journalBounds(rows, it);
   const fits = entries >= least && entries <= most;
   expect(fits, `has ${entries} journal entries, ${recorded} are recorded`);
@@ -83,10 +82,6 @@ function lags(rows: Rows, { sequence, commands, deliveries }: Invocation): boole
 /** In how many places a part of it stands. */
 function places(part: Uint8Array | null | undefined, inRow: boolean): number {
   return Number(part != null) + Number(inRow);
-}
-
-function sealedEntries(it: Invocation): number {
-  return it.sealed?.journal == null ? 0 : unpackJournal(it.sealed.journal, it).length;
 }
 
 /** How many entries may be there: all; or fewer while they go; or none when their retention was over first. */

@@ -1,7 +1,6 @@
 /** What an invocation waits for: each row has what will complete it, and the journal entry that asked. */
 import type { Invocation } from "../core/invocation.ts";
 import {
-  journalKey,
   pendingPrefix,
   promiseWaiterKey,
   readU32,
@@ -10,7 +9,7 @@ import {
   timerKey,
   waiterKey,
 } from "../core/keys.ts";
-import { decodeJournalEntry, decodePending, decodeRun, type PendingRow } from "../core/rows.ts";
+import { decodePending, decodeRun, type PendingRow } from "../core/rows.ts";
 import { expectIn, type Report } from "./findings.ts";
 import { named, type Rows } from "./rows.ts";
 
@@ -79,9 +78,8 @@ function missingSource(
 }
 
 function isCommandOf(rows: Rows, it: Invocation, entry: number, completionId: number): boolean {
-  const key = journalKey(it.sequence, entry);
-  const found = rows.read(key, decodeJournalEntry);
-  if (found === undefined) return rows.has(key);
+  const found = rows.journalEntry(it, entry);
+  if (found == null) return found === null;
   if (found.kind !== "command" || !("completionId" in found.command)) return false;
   return found.command.completionId === completionId;
 }
@@ -92,7 +90,7 @@ function checkPlainRuns(rows: Rows, it: Invocation, report: Report): number {
     const key = runKey(it.sequence, command);
     const expect = expectIn(report, key);
     expect(!rows.has(key), `${named(it)}, run ${command}, has a row and is said to have none`);
-    const found = rows.journalEntry(it.sequence, entry);
+    const found = rows.journalEntry(it, entry);
     const isRun =
       found?.kind === "command" && found.command.kind === "run" && found.command.index === command;
     const asked = found === null || isRun;

@@ -5,8 +5,9 @@
  * and says nothing. So one damaged row is one finding and not a dozen.
  */
 import { catchUp } from "../core/catch-up.ts";
+import { entryReader } from "../core/history.ts";
 import { invocationIdOf, type Invocation } from "../core/invocation.ts";
-import { entriesIn, readEntry } from "../core/joined-rows.ts";
+import { entriesIn } from "../core/joined-rows.ts";
 import { invocationKey, readU32, type Sequence } from "../core/keys.ts";
 import { decodeInvocation, decodeJournalEntry, type JournalEntry } from "../core/rows.ts";
 import { DamagedRow, DamagedRowError, type ReadTx, type Row, type RowKey } from "../core/tx.ts";
@@ -80,8 +81,8 @@ export class Rows {
   }
 
   /** Undefined when it is not there; null when it cannot be read. */
-  journalEntry(sequence: Sequence, index: number): JournalEntry | null | undefined {
-    const row = readEntry(this.#tx, sequence, index);
+  journalEntry(invocation: Invocation, index: number): JournalEntry | null | undefined {
+    const row = entryReader(this.#tx, invocation)(index);
     return row && (attempt(() => decodeJournalEntry(row)) ?? null);
   }
 

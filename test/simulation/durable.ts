@@ -95,7 +95,7 @@ export class Durable {
         this.#records.delete(sequence);
         this.#journals.delete(sequence);
         // A sealed journal goes into its record: its rows go, and it stays.
-      } else if (key.startsWith("j") && this.invocation(sequence)?.sealed?.journal == null) {
+      } else if (key.startsWith("j") && this.invocation(sequence)?.inRecord?.journal == null) {
         this.#journals.delete(sequence);
       }
       remove(key);
@@ -190,23 +190,42 @@ export class Durable {
     }
   }
 
-  /** A sealed record holds the end of a journal, and mostly all of it. */
+  /** A sealed record holds the end of a journal, and mostly all of it; one of what waits its beginning. */
   #onRecord(sequence: number, value: Uint8Array): void {
     this.#timers.onRecord(sequence);
-    if (!isSealed(value)) return;
-    const { sealed, ...rest } = decodeInvocation(sequence, value);
+    const record = decodeInvocation(sequence, value);
+    if (!isSealed(value)) {
+      this.#onFolded(record);
+      return;
+    }
+    const { inRecord: sealed, ...rest } = record;
     const before = this.invocation(sequence);
-    const [ended, length] = [before?.sealed?.outcome, rest.commands + rest.deliveries];
-    const grew = before?.sealed !== undefined && length !== before.commands + before.deliveries;
+    const [ended, length] = [before?.inRecord?.outcome, rest.commands + rest.deliveries];
+    const grew = before?.status === "completed" && length !== before.commands + before.deliveries;
     must(!grew, `I17: the journal of ${sequence} grew after its end`);
     const same = ended == null || Buffer.compare(ended, sealed?.outcome ?? NOTHING) === 0;
     must(same, `I13: the outcome of ${sequence} was written a second time`);
     if (sealed?.journal != null) {
-      const rows = unpackJournal(sealed.journal, { ...rest, sealed });
+      const rows = unpackJournal(sealed.journal, record);
       rows.forEach((row, index) => this.#onEntry(sequence, index, row, true));
+      // What is not in it stays in rows, which are counted when all are looked at (I20).
+      const whole = rows.length === length;
       const known = this.#journals.get(sequence)?.rows.length;
-      must(known === rows.length, `I7: the journal of ${sequence} lost entries when it was sealed`);
-    } else if (before?.sealed?.journal != null) this.#journals.delete(sequence);
+      must(!whole || known === length, `I7: the journal of ${sequence} grew when it was sealed`);
+    } else if (before?.inRecord?.journal != null) this.#journals.delete(sequence);
+  }
+
+  #onFolded(record: Invocation): void {
+    const part = record.inRecord?.journal;
+    if (part == null) return;
+    const { sequence } = record;
+    const rows = unpackJournal(part, record);
+    rows.forEach((row, index) => this.#onEntry(sequence, index, row));
+    const told = record.commands + record.deliveries;
+    must(
+      rows.length <= told,
+      `I7: the record of ${sequence} holds entries that it does not tell of`,
+    );
   }
 
   #onJournalRow(sequence: number, index: number, value: Uint8Array): void {
@@ -232,7 +251,7 @@ export class Durable {
     );
     // Of the batch that ends it, the record comes before the rows.
     const record = this.invocation(sequence);
-    const ended = record?.sealed !== undefined && index >= record.commands + record.deliveries;
+    const ended = record?.status === "completed" && index >= record.commands + record.deliveries;
     must(!ended, `I17: the journal of ${name} grew after its end`);
     journal.rows.push(value);
     append(journal, value, name);

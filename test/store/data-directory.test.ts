@@ -20,7 +20,7 @@ describe("a data directory", () => {
     expect(await modeOf("partitions", "0", "lock.mdb")).toBe("600");
     expect(await modeOf("holdfast.json")).toBe("600");
     const facts: unknown = JSON.parse(await readFile(join(dataDir, "holdfast.json"), "utf8"));
-    expect(facts).toEqual({ format: 4, slots: 4096 });
+    expect(facts).toEqual({ format: 5, slots: 4096 });
   });
 
   test.each(["a file", "below a file"])("that is %s is refused with its name", async (where) => {
@@ -75,16 +75,16 @@ describe("data that this version does not know", () => {
   test.each([
     [
       "of an older format",
-      { format: 3, slots: 4096 },
-      /format 3, written by an older .* reads format 4/,
+      { format: 4, slots: 4096 },
+      /format 4, written by an older .* reads format 5/,
     ],
     [
       "of a newer format",
-      { format: 5, slots: 4096 },
-      /format 5, written by a newer .* reads format 4/,
+      { format: 6, slots: 4096 },
+      /format 6, written by a newer .* reads format 5/,
     ],
     ["of a format without a number", {}, /format undefined, written by another/],
-    ["in other slots", { format: 4, slots: 1024 }, /1024 slots, .* uses 4096/],
+    ["in other slots", { format: 5, slots: 1024 }, /1024 slots, .* uses 4096/],
     ["that is not even an object", null, /format undefined/],
   ])("is refused when it is %s, and left as it is", async (_, facts, message) => {
     const dataDir = await temporaryDirectory();

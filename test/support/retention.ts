@@ -37,7 +37,7 @@ export class Retention extends CoreHarness {
   entries(): number {
     const sealed = this.left("I").map((key) => {
       const it = decodeInvocation(0, this.tx.get(key) ?? bytes(""));
-      return it.sealed?.journal == null ? 0 : unpackJournal(it.sealed.journal, it).length;
+      return it.inRecord?.journal == null ? 0 : unpackJournal(it.inRecord.journal, it).length;
     });
     return sealed.reduce((sum, count) => sum + count, this.count("j"));
   }

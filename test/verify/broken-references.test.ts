@@ -43,7 +43,7 @@ import {
   encodeLock,
   encodeNumber,
 } from "../../runtime/core/rows.ts";
-import type { SealedHistory } from "../../runtime/core/sealed-record.ts";
+import type { HistoryInRecord } from "../../runtime/core/sealed-record.ts";
 import { brokenReferences, SeenRows } from "../support/check-rows.ts";
 import { bytes, type CoreHarness, type PlainTx } from "../support/core-harness.ts";
 import { world } from "../support/full-world.ts";
@@ -62,9 +62,9 @@ const find = (h: CoreHarness, wanted: (it: Invocation) => boolean): Invocation =
 const at = (h: CoreHarness, key: string, status: string): Invocation =>
   find(h, (it) => it.target.key === key && it.status === status);
 const holderOf = (h: CoreHarness): Invocation => at(h, "a", "running");
-const sealedOf = (h: CoreHarness): Invocation => find(h, (it) => it.sealed?.journal != null);
+const sealedOf = (h: CoreHarness): Invocation => find(h, (it) => it.inRecord?.journal != null);
 const largeOf = (h: CoreHarness): Invocation =>
-  find(h, (it) => it.status === "completed" && it.sealed?.outcome == null);
+  find(h, (it) => it.status === "completed" && it.inRecord?.outcome == null);
 const first = (tx: PlainTx, prefix: string): string => {
   const [row] = tx.range({ from: prefix, to: prefixEnd(prefix), limit: 1 });
   if (row === undefined) throw new Error(`the world has no row ${JSON.stringify(prefix)}`);
@@ -93,13 +93,13 @@ const put =
   (h) =>
     h.tx.put(keyOf(h), value);
 const reseal =
-  (change: Partial<SealedHistory>): Break =>
+  (change: Partial<HistoryInRecord>): Break =>
   (h) => {
-    const { sealed, ...it } = sealedOf(h);
-    if (sealed === undefined) throw new Error("the world has nothing that is sealed");
+    const { inRecord, ...it } = sealedOf(h);
+    if (inRecord === undefined) throw new Error("the world has nothing that is sealed");
     h.tx.put(
       invocationKey(it.sequence),
-      encodeInvocation({ ...it, sealed: { ...sealed, ...change } }),
+      encodeInvocation({ ...it, inRecord: { ...inRecord, ...change } }),
     );
   };
 const GONE = 999_999;
@@ -122,8 +122,8 @@ const BROKEN: Readonly<Record<string, readonly [Break, string]>> = {
   "a record that is sealed too early": [
     (h) => {
       const parts = { input: null, outcome: null, journal: null };
-      const ends = { completedAtMs: h.nowMs, expiresAtMs: h.nowMs };
-      rewrite(h, holderOf(h), { ...ends, sealed: parts });
+      const ends = { status: "completed", completedAtMs: h.nowMs, expiresAtMs: h.nowMs } as const;
+      rewrite(h, holderOf(h), { ...ends, inRecord: parts });
     },
     "has no outcome",
   ],
@@ -197,7 +197,9 @@ const BROKEN: Readonly<Record<string, readonly [Break, string]>> = {
   "a callee": [
     (h) => {
       const callee = at(h, "b", "running");
-      rewrite(h, callee, { status: "completed" });
+      const parts = { input: null, outcome: null, journal: null };
+      const ends = { status: "completed", completedAtMs: h.nowMs, expiresAtMs: h.nowMs } as const;
+      rewrite(h, callee, { ...ends, inRecord: parts });
     },
     "waits for a callee that is gone",
   ],

@@ -222,7 +222,7 @@ const LOST: readonly SeededBug[] = [
   bug(
     "a sealed journal outlives its retention",
     "T18",
-    edit(core("purge"), "invocation.sealed = { ...sealed, journal: null };", ""),
+    edit(core("purge"), "invocation.inRecord = { ...inRecord, journal: null };", ""),
   ),
   bug(
     "the name of an idempotent invocation is written only if it is delayed",

@@ -215,8 +215,8 @@ const LOST: readonly SeededBug[] = [
     "I7: the end of a journal belongs to its seal",
     edit(
       core("seal"),
-      "const entries = invocation.commands + invocation.deliveries;\n  const rows",
-      "const entries = invocation.commands + invocation.deliveries - (invocation.attempts > 1 ? 1 : 0);\n  const rows",
+      "const entries = invocation.commands + invocation.deliveries;\n  const read",
+      "const entries = invocation.commands + invocation.deliveries - (invocation.attempts > 1 ? 1 : 0);\n  const read",
     ),
   ),
   bug(

@@ -9,6 +9,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { buildSimulation, removeFolder } from "../build.ts";
 import { runSeeds } from "../run-process.ts";
 import { type BuggyTree, buggyTree, compileBugs } from "./apply-bugs.ts";
+import { FOLD_BUGS } from "./fold-bugs.ts";
 import { FOLLOWER_BUGS } from "./follower-bugs.ts";
 import { LARGE_VALUE_BUGS } from "./large-value-bugs.ts";
 import { NET_EFFECT_BUGS } from "./net-effect-bugs.ts";
@@ -27,6 +28,7 @@ const BUGS = [
   ...LARGE_VALUE_BUGS,
   ...RECORD_BUGS,
   ...STEP_BUGS,
+  ...FOLD_BUGS,
 ];
 const FROM = Number(process.env["SEEDED_BUGS_FROM"] ?? 5_000_000);
 /** A fraction of the 10,000 that each commit runs. */

@@ -4,7 +4,7 @@ import { InvalidArgumentError, Option, type Command } from "commander";
 import type { Runtime } from "../runtime/index.ts";
 import { DEFAULT_LIMITS } from "../runtime/core/limits.ts";
 import { DEFAULT_HTTP_LIMITS } from "../runtime/http/http-limits.ts";
-import { compileLate } from "./compile-late.ts";
+import { tuneV8 } from "./tune-v8.ts";
 import { directoryError } from "./directory-error.ts";
 import type { Output } from "./output.ts";
 
@@ -104,7 +104,7 @@ async function start(options: StartCommandOptions, output: Output): Promise<void
 }
 
 async function open(options: StartCommandOptions): Promise<Runtime> {
-  compileLate();
+  tuneV8();
   const { startRuntime } = await import("../runtime/index.ts");
   try {
     const { limit, ...rest } = options;

@@ -26,21 +26,9 @@ export function packValue(value: Plain): Uint8Array {
   return packer.copy(0, packer.length);
 }
 
-/** The items of an array one after the other, without its head: the beginning of `packFrom`. */
+/** The items of an array one after the other, without its head: for `addPacked` of a packer. */
 export function packItems(items: readonly Plain[]): Uint8Array {
   packer.reset();
   for (const item of items) packer.add(item);
-  return packer.copy(0, packer.length);
-}
-
-/**
- * The bytes of an array that begins with `count` items which `packItems` has packed, and goes on with
- * `rest`: the same as of all of them together.
- */
-export function packFrom(count: number, packed: Uint8Array, rest: readonly Plain[]): Uint8Array {
-  packer.reset();
-  packer.addArrayHead(count + rest.length);
-  packer.addPacked(packed);
-  for (const item of rest) packer.add(item);
   return packer.copy(0, packer.length);
 }

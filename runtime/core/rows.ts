@@ -4,7 +4,7 @@
  */
 import { assert } from "../../protocol/assert.ts";
 import type { Plain } from "../../protocol/fields.ts";
-import { packFrom, packItems, packValue, unpackValue } from "../../protocol/pack.ts";
+import { packValue, unpackValue } from "../../protocol/pack.ts";
 import {
   commandFromPlain,
   deliveryFromPlain,
@@ -17,15 +17,9 @@ import type { Command, Delivery, Header, RunMode, RunRetryPolicy } from "../../p
 import type { Failure } from "../../protocol/failure.ts";
 import type { ServiceManifest } from "../../protocol/manifest.ts";
 import type { Payload, Result } from "../../protocol/payload.ts";
-import {
-  noTimeSpent,
-  SPENT_ON,
-  type Invocation,
-  type LastFailure,
-  type PlainRun,
-  type SpentMs,
-} from "./invocation.ts";
-import { bytesOf, type Sequence } from "./keys.ts";
+import type { Invocation } from "./invocation.ts";
+import type { Sequence } from "./keys.ts";
+import { decodeOpen, encodeOpen } from "./open-record.ts";
 import { decodeSealed, encodeSealed, isSealed } from "./sealed-record.ts";
 import { DamagedRow, DamagedRowError } from "./tx.ts";
 
@@ -41,192 +35,14 @@ export function fields<T extends readonly Plain[]>(row: Uint8Array, count: numbe
   return value as unknown as T;
 }
 
-/** `apply` takes an array-like as it is; a spread would go through an iterator, at ten times the cost. */
-function binaryOf(bytes: Uint8Array): string {
-  return String.fromCharCode.apply(null, bytes as ArrayLike<number> as number[]);
-}
-
-/** What never changes stands first, and is packed once: a record is written at every step. */
 export function encodeInvocation(it: Invocation): Uint8Array {
-  if (it.status === "completed") return encodeSealed(it);
-  it.packed ??= packItems([
-    it.epoch,
-    bytesOf(it.tag),
-    bytesOf(it.seed),
-    it.target.service,
-    it.target.handler,
-    it.target.key,
-    it.mode,
-    it.serviceKind,
-    it.createdAtMs,
-    it.idempotencyKey,
-    it.parent && [it.parent.sequence, it.parent.completionId],
-    it.scheduledForMs,
-  ]);
-  return packFrom(PACKED_FIELDS, it.packed, [
-    it.status,
-    it.statusSinceMs,
-    it.deployment,
-    it.attempts,
-    it.failures,
-    it.lastFailure && lastFailureToPlain(it.lastFailure),
-    it.nextAttemptAtMs,
-    it.commands,
-    it.deliveries,
-    it.completionIdMax,
-    it.pending,
-    it.runs,
-    it.cancelledAt,
-    it.inboxOrder,
-    it.idleResumes,
-    it.startedAtMs,
-    it.completedAtMs,
-    it.expiresAtMs,
-    it.holdRequested,
-    it.waitsOnlyForOthers,
-    it.failingSinceMs,
-    it.losses,
-    it.journalBytes,
-    SPENT_ON.map((what) => it.spentMs[what]),
-    it.pauseReason,
-    it.parked,
-    it.purging,
-    it.journalExpiresAtMs,
-    it.signalsKept,
-    it.waitedFor,
-    it.plainRuns.flatMap(({ command, entry }) => [command, entry]),
-    it.inRecord === undefined ? null : [it.inRecord.input, it.inRecord.journal],
-  ]);
+  return it.status === "completed" ? encodeSealed(it) : encodeOpen(it);
 }
 
-const PACKED_FIELDS = 12;
-
-type InvocationFields = [
-  epoch: number,
-  tag: Uint8Array,
-  seed: Uint8Array,
-  service: string,
-  handler: string,
-  key: string | null,
-  mode: Invocation["mode"],
-  serviceKind: Invocation["serviceKind"],
-  createdAtMs: number,
-  idempotencyKey: string | null,
-  parent: [number, number] | null,
-  scheduledForMs: number | null,
-  status: Invocation["status"],
-  statusSinceMs: number,
-  deployment: string | null,
-  attempts: number,
-  failures: number,
-  lastFailure: Plain[] | null,
-  nextAttemptAtMs: number | null,
-  commands: number,
-  deliveries: number,
-  completionIdMax: number,
-  pending: number,
-  runs: number,
-  cancelledAt: number,
-  inboxOrder: number,
-  idleResumes: number,
-  startedAtMs: number | null,
-  completedAtMs: number | null,
-  expiresAtMs: number | null,
-  holdRequested: boolean,
-  waitsOnlyForOthers: boolean,
-  failingSinceMs: number | null,
-  losses: number,
-  journalBytes: number,
-  spentMs: number[],
-  pauseReason: Invocation["pauseReason"],
-  parked: boolean,
-  purging: boolean,
-  journalExpiresAtMs: number | null,
-  signalsKept: number,
-  waitedFor: boolean,
-  plainRuns: number[],
-  folded: [input: Uint8Array | null, journal: Uint8Array | null] | null,
-];
-
+/** @throws DamagedRowError when it is not what was written */
 export function decodeInvocation(sequence: Sequence, row: Uint8Array): Invocation {
-  if (isSealed(row)) return decodeSealed(sequence, row);
-  const f = fields<InvocationFields>(row, 44);
-  return {
-    sequence,
-    epoch: f[0],
-    tag: binaryOf(f[1]),
-    seed: binaryOf(f[2]),
-    target: { service: f[3], handler: f[4], key: f[5] },
-    mode: f[6],
-    serviceKind: f[7],
-    createdAtMs: f[8],
-    idempotencyKey: f[9],
-    parent: f[10] && { sequence: f[10][0], completionId: f[10][1] },
-    scheduledForMs: f[11],
-    status: f[12],
-    statusSinceMs: f[13],
-    deployment: f[14],
-    attempts: f[15],
-    failures: f[16],
-    lastFailure: f[17] && lastFailureFromPlain(f[17]),
-    nextAttemptAtMs: f[18],
-    commands: f[19],
-    deliveries: f[20],
-    completionIdMax: f[21],
-    pending: f[22],
-    runs: f[23],
-    cancelledAt: f[24],
-    inboxOrder: f[25],
-    idleResumes: f[26],
-    startedAtMs: f[27],
-    completedAtMs: f[28],
-    expiresAtMs: f[29],
-    holdRequested: f[30],
-    waitsOnlyForOthers: f[31],
-    failingSinceMs: f[32],
-    losses: f[33],
-    journalBytes: f[34],
-    spentMs: spentFrom(f[35]),
-    pauseReason: f[36],
-    parked: f[37],
-    purging: f[38],
-    journalExpiresAtMs: f[39],
-    signalsKept: f[40],
-    waitedFor: f[41],
-    plainRuns: plainRunsFrom(f[42]),
-    lag: 0,
-    told: f[19] + f[20],
-    inRecord: f[43] === null ? undefined : { input: f[43][0], outcome: null, journal: f[43][1] },
-    id: undefined,
-    changed: false,
-    row: undefined,
-    packed: undefined,
-  };
-}
-
-function spentFrom(values: readonly number[]): SpentMs {
-  const spentMs = noTimeSpent();
-  SPENT_ON.forEach((what, place) => {
-    spentMs[what] = values[place] ?? 0;
-  });
-  return spentMs;
-}
-
-function plainRunsFrom(numbers: readonly number[]): PlainRun[] {
-  const runs: PlainRun[] = [];
-  for (let at = 0; at < numbers.length; at += 2) {
-    runs.push({ command: numbers[at] ?? 0, entry: numbers[at + 1] ?? 0 });
-  }
-  return runs;
-}
-
-function lastFailureToPlain(it: LastFailure): Plain {
-  return [failureToPlain(it.failure), it.stack, it.command, it.atMs];
-}
-
-function lastFailureFromPlain(plain: Plain[]): LastFailure {
-  const [failure, stack, command, atMs] = plain as [Plain, string, number | null, number]; // written by lastFailureToPlain
-  return { failure: failureFromPlain(failure), stack, command, atMs };
+  if (row instanceof DamagedRow) throw new DamagedRowError(row.problem);
+  return isSealed(row) ? decodeSealed(sequence, row) : decodeOpen(sequence, row);
 }
 
 /** What the invocation was called with. Written once. */

@@ -17,9 +17,9 @@ import { assert, broken } from "../../protocol/assert.ts";
 import type { Plain } from "../../protocol/fields.ts";
 import type { HandlerMode, ServiceKind } from "../../protocol/manifest.ts";
 import { packValue, unpackValue } from "../../protocol/pack.ts";
-import { failureFromPlain, failureToPlain } from "../../protocol/plain.ts";
-import { noTimeSpent, SPENT_ON, type Invocation, type LastFailure } from "./invocation.ts";
+import { noTimeSpent, SPENT_ON, type Invocation } from "./invocation.ts";
 import { bytesOf, type Sequence } from "./keys.ts";
+import { lastFailureFromPlain, lastFailureToPlain } from "./open-record.ts";
 
 const SEALED = -1;
 /** How SEALED stands behind the head of a short or of a long array. */
@@ -83,7 +83,7 @@ export function encodeSealed(it: Invocation): Uint8Array {
   add(HAS.parent, parent !== null, parent && [parent.sequence, parent.completionId]);
   add(HAS.scheduledFor, scheduledForMs !== null, (scheduledForMs ?? 0) - createdAtMs);
   add(HAS.failures, it.failures > 0, it.failures);
-  add(HAS.lastFailure, lastFailure !== null, lastFailure && failureOf(lastFailure));
+  add(HAS.lastFailure, lastFailure !== null, lastFailure && lastFailureToPlain(lastFailure));
   add(HAS.cancelledAt, it.cancelledAt > 0, it.cancelledAt);
   add(HAS.holdRequested, it.holdRequested, true);
   add(HAS.purging, it.purging, true);
@@ -165,7 +165,7 @@ export function decodeSealed(sequence: Sequence, row: Uint8Array): Invocation {
     deployment: f[6],
     attempts: f[7],
     failures: has.failures,
-    lastFailure: has.lastFailure && failureFrom(has.lastFailure),
+    lastFailure: has.lastFailure && lastFailureFromPlain(has.lastFailure),
     commands: f[8],
     deliveries: f[9],
     completionIdMax: has.completionIdMax,
@@ -274,13 +274,4 @@ function spentFrom(spent: readonly number[] | null): Invocation["spentMs"] {
     spentMs[what] = spent[at + 1] ?? 0;
   }
   return spentMs;
-}
-
-function failureOf({ failure, stack, command, atMs }: LastFailure): Plain {
-  return [failureToPlain(failure), stack, command, atMs];
-}
-
-function failureFrom(plain: readonly Plain[]): LastFailure {
-  const [failure, stack, command, atMs] = plain as [Plain, string, number | null, number];
-  return { failure: failureFromPlain(failure), stack, command, atMs };
 }

@@ -9,7 +9,7 @@
  * - epoch: a number taken in a lost history comes back after a crash; the epoch keeps ids apart.
  * - tag: random. It makes an id unguessable: whoever holds an awakeable's id may resolve it.
  */
-import { assert } from "./assert.ts";
+import { broken } from "./assert.ts";
 
 declare const brand: unique symbol;
 export type InvocationId = string & { readonly [brand]: "InvocationId" };
@@ -30,13 +30,15 @@ export interface AwakeableIdParts {
 
 const INVOCATION_BYTES = 20;
 const AWAKEABLE_BYTES = 24;
+const TAG_AT = 12;
 const TAG_BYTES = 8;
 const U32_MAX = 2 ** 32 - 1;
 const U48_MAX = 2 ** 48 - 1;
 export const SLOT_COUNT = 4096;
 
 export function formatInvocationId(parts: InvocationIdParts): InvocationId {
-  return `inv_${toBase32(invocationBytes(parts))}` as InvocationId;
+  putInvocation(parts);
+  return `inv_${toBase32(INVOCATION_BYTES)}` as InvocationId;
 }
 
 /** `undefined` when the text is not an invocation id. Says nothing about whether it exists. */
@@ -48,10 +50,9 @@ export function parseInvocationId(text: string): InvocationIdParts | undefined {
 
 export function formatAwakeableId(parts: AwakeableIdParts): AwakeableId {
   assertWhole(parts.completionId, U32_MAX, "completion id");
-  const bytes = new Uint8Array(AWAKEABLE_BYTES);
-  bytes.set(invocationBytes(parts.invocation));
-  new DataView(bytes.buffer).setUint32(INVOCATION_BYTES, parts.completionId);
-  return `sign_${toBase32(bytes)}` as AwakeableId;
+  putInvocation(parts.invocation);
+  putWhole(INVOCATION_BYTES, 4, parts.completionId);
+  return `sign_${toBase32(AWAKEABLE_BYTES)}` as AwakeableId;
 }
 
 /** `undefined` when the text is not an awakeable id. Says nothing about whether it exists. */
@@ -60,7 +61,7 @@ export function parseAwakeableId(text: string): AwakeableIdParts | undefined {
   const bytes = fromBase32(text.slice(5), AWAKEABLE_BYTES);
   if (bytes === undefined) return undefined;
   const invocation = readInvocation(bytes);
-  const completionId = new DataView(bytes.buffer).getUint32(INVOCATION_BYTES);
+  const completionId = wholeAt(bytes, INVOCATION_BYTES, 4);
   return invocation && { invocation, completionId };
 }
 
@@ -75,24 +76,40 @@ export function slotOf(service: string, key: string): number {
   return hash % SLOT_COUNT;
 }
 
-function invocationBytes(parts: InvocationIdParts): Uint8Array {
+/** The bytes of the id that is being formatted. An id is made for each attempt: memory of its own took longer than all else. */
+const put = new Uint8Array(AWAKEABLE_BYTES);
+
+function putInvocation(parts: InvocationIdParts): void {
   // Whatever a field could not hold would make two ids of one text.
   assertWhole(parts.slot, SLOT_COUNT - 1, "slot");
   assertWhole(parts.epoch, U32_MAX, "epoch");
   assertWhole(parts.sequence, U48_MAX, "sequence");
-  assert(isTag(parts.tag), `a tag has ${TAG_BYTES} bytes, this one is ${parts.tag.length} long`);
-  const bytes = new Uint8Array(INVOCATION_BYTES);
-  const view = new DataView(bytes.buffer);
-  view.setUint16(0, parts.slot);
-  view.setUint32(2, parts.epoch);
-  view.setUint16(6, Math.floor(parts.sequence / 2 ** 32));
-  view.setUint32(8, parts.sequence % 2 ** 32);
-  for (let i = 0; i < TAG_BYTES; i++) bytes[12 + i] = parts.tag.charCodeAt(i);
-  return bytes;
+  if (!isTag(parts.tag))
+    broken(`a tag has ${TAG_BYTES} bytes, this one is ${parts.tag.length} long`);
+  putWhole(0, 2, parts.slot);
+  putWhole(2, 4, parts.epoch);
+  putWhole(6, 6, parts.sequence);
+  for (let i = 0; i < TAG_BYTES; i++) put[TAG_AT + i] = parts.tag.charCodeAt(i);
+}
+
+/** The highest byte first. */
+function putWhole(at: number, size: number, value: number): void {
+  let left = value;
+  for (let i = at + size - 1; i >= at; i--) {
+    put[i] = left % 256;
+    left = Math.floor(left / 256);
+  }
+}
+
+function wholeAt(bytes: Uint8Array, at: number, size: number): number {
+  let value = 0;
+  for (let i = at; i < at + size; i++) value = value * 256 + (bytes[i] ?? 0);
+  return value;
 }
 
 function assertWhole(value: number, max: number, what: string): void {
-  assert(Number.isInteger(value) && value >= 0 && value <= max, `${what} ${value} is out of range`);
+  if (Number.isInteger(value) && value >= 0 && value <= max) return;
+  broken(`${what} ${value} is out of range`);
 }
 
 function isTag(text: string): boolean {
@@ -102,16 +119,11 @@ function isTag(text: string): boolean {
 }
 
 function readInvocation(bytes: Uint8Array): InvocationIdParts | undefined {
-  const view = new DataView(bytes.buffer, bytes.byteOffset);
-  if (view.getUint16(0) >= SLOT_COUNT) return undefined;
+  const slot = wholeAt(bytes, 0, 2);
+  if (slot >= SLOT_COUNT) return undefined;
   let tag = "";
-  for (let i = 0; i < TAG_BYTES; i++) tag += String.fromCharCode(view.getUint8(12 + i));
-  return {
-    slot: view.getUint16(0),
-    epoch: view.getUint32(2),
-    sequence: view.getUint16(6) * 2 ** 32 + view.getUint32(8),
-    tag,
-  };
+  for (let i = TAG_AT; i < TAG_AT + TAG_BYTES; i++) tag += String.fromCharCode(bytes[i] ?? 0);
+  return { slot, epoch: wholeAt(bytes, 2, 4), sequence: wholeAt(bytes, 6, 6), tag };
 }
 
 // Crockford's alphabet: no i, l, o, u, so an id survives being read aloud.
@@ -122,12 +134,13 @@ const NO_DIGIT = 255;
 const DIGITS = new Uint8Array(128).fill(NO_DIGIT);
 CODES.forEach((code, digit) => (DIGITS[code] = digit));
 
-function toBase32(bytes: Uint8Array): string {
+/** Of the first bytes that were put. */
+function toBase32(length: number): string {
   const codes: number[] = [];
   let bits = 0;
   let held = 0;
-  for (let i = 0; i < bytes.length; i++) {
-    held = ((held & 31) << 8) | (bytes[i] ?? 0);
+  for (let i = 0; i < length; i++) {
+    held = ((held & 31) << 8) | (put[i] ?? 0);
     bits += 8;
     while (bits >= 5) {
       bits -= 5;

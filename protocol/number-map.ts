@@ -64,6 +64,13 @@ export class NumberMap<V extends object> {
     return value;
   }
 
+  /** Whether this holds for one of them. */
+  some(holds: (value: V) => boolean): boolean {
+    if (this.#size === 0) return false;
+    for (const value of this.#values) if (value !== undefined && holds(value)) return true;
+    return false;
+  }
+
   clear(): void {
     if (this.#size === 0) return;
     this.#size = 0;

@@ -29,7 +29,12 @@ import type { ContextDate, Rand, Request } from "./request.ts";
 import type { RunAction, RunOptions } from "./run.ts";
 import type { Serde } from "./serde.ts";
 
-/** The context of a handler of a plain service, and the part that all contexts share. */
+/**
+ * The context of a handler of a plain service, and the part that all contexts share.
+ *
+ * Members are bound when they are asked for. Take out what you use, `const { run, sleep } = ctx`: a spread of the
+ * whole leaves them out.
+ */
 export interface Context {
   /** The request that this invocation answers: id, target, headers, raw body. */
   request(): Request;

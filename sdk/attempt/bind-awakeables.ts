@@ -13,7 +13,10 @@ import { encode } from "../serde/encode.ts";
 import { asTerminal, readValue, typed } from "./read-value.ts";
 import type { Recorder } from "./recorder.ts";
 
-type Awakeables = Pick<WorkflowContext, "awakeable" | "resolveAwakeable" | "rejectAwakeable">;
+export type Awakeables = Pick<
+  WorkflowContext,
+  "awakeable" | "resolveAwakeable" | "rejectAwakeable"
+>;
 
 export function bindAwakeables(
   recorder: Recorder,

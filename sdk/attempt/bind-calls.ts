@@ -11,7 +11,7 @@ import { requireWellFormed } from "../text.ts";
 import { readValue, typed, unexpected } from "./read-value.ts";
 import type { Recorder } from "./recorder.ts";
 
-type Calls = Pick<
+export type Calls = Pick<
   WorkflowContext,
   | "serviceClient"
   | "objectClient"

@@ -8,11 +8,12 @@ import { encode } from "../serde/encode.ts";
 import { asTerminal, readValue, typed } from "./read-value.ts";
 import type { Recorder } from "./recorder.ts";
 
-export function bindPromises(recorder: Recorder, defaultSerde: Serde<unknown>): WorkflowPromises {
-  return {
-    promise: <T>(name: string, serde?: Serde<T>) =>
-      new WorkflowPromise<T>(recorder, name, serde ?? typed<T>(defaultSerde)),
-  };
+export function bindPromise(
+  recorder: Recorder,
+  defaultSerde: Serde<unknown>,
+): WorkflowPromises["promise"] {
+  return <T>(name: string, serde?: Serde<T>) =>
+    new WorkflowPromise<T>(recorder, name, serde ?? typed<T>(defaultSerde));
 }
 
 /** Stands for the promise; asks for it only when somebody awaits it. */

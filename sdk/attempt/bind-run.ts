@@ -1,8 +1,9 @@
 import type { CompletionResult, Command } from "../../protocol/command.ts";
+import type { WorkflowContext } from "../context.ts";
+import type { RegisteredHandler } from "../definition.ts";
 import { fromFailure } from "../failure.ts";
 import type { ContextPromise } from "../promise.ts";
 import type { RunAction, RunOptions } from "../run.ts";
-import type { Serde } from "../serde.ts";
 import { decode } from "../serde/encode.ts";
 import { readValue } from "./read-value.ts";
 import type { Recorder } from "./recorder.ts";
@@ -10,15 +11,17 @@ import type { RunExecutor } from "./run-executor.ts";
 import { modeOf, retryOf } from "./run-options.ts";
 
 export interface RunParts {
-  readonly recorder: Recorder;
   readonly runs: RunExecutor;
-  readonly serde: Serde<unknown>;
+  readonly handler: Pick<RegisteredHandler, "serde">;
 }
 
 type Action = RunAction<unknown>;
 type Options = RunOptions<unknown>;
 
-export function bindRun({ recorder, runs, serde }: RunParts) {
+export function bindRun(
+  recorder: Recorder,
+  { runs, handler: { serde } }: RunParts,
+): WorkflowContext["run"] {
   return (
     nameOrAction: string | Action,
     actionOrOptions?: Action | Options,

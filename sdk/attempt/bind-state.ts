@@ -1,6 +1,6 @@
 import type { CompletionResult } from "../../protocol/command.ts";
-import type { Start } from "../../protocol/message.ts";
 import type { WorkflowContext } from "../context.ts";
+import type { RegisteredHandler } from "../definition.ts";
 import type { Serde } from "../serde.ts";
 import { encode } from "../serde/encode.ts";
 import { requireWellFormed } from "../text.ts";
@@ -8,24 +8,23 @@ import { readValue, unexpected } from "./read-value.ts";
 import type { Recorder } from "./recorder.ts";
 import type { StateView } from "./state-view.ts";
 
-export interface StateParts {
-  readonly recorder: Recorder;
-  readonly start: Start;
-  readonly view: StateView;
-  readonly serde: Serde<unknown>;
-  readonly shared: boolean;
-}
-
-type StateMethods = Pick<
+export type StateMethods = Pick<
   WorkflowContext,
-  "key" | "get" | "set" | "clear" | "clearAll" | "stateKeys"
+  "get" | "set" | "clear" | "clearAll" | "stateKeys"
 >;
 
-export function bindState({ recorder, start, view, serde, shared }: StateParts): StateMethods {
+export interface StateParts {
+  readonly state: StateView;
+  readonly handler: Pick<RegisteredHandler, "mode" | "serde">;
+}
+
+export function bindState(
+  recorder: Recorder,
+  { state: view, handler: { mode, serde } }: StateParts,
+): StateMethods {
   // A shared handler reads beside the exclusive one: what a closure could see of it must be durable.
-  const durableOnly = shared;
+  const durableOnly = mode === "shared";
   const methods = {
-    key: start.target.key ?? "",
     get: (name: string, own: Serde<unknown> = serde) => {
       requireWellFormed(name, "the name of a state");
       const here = () => {

@@ -4,10 +4,15 @@
  */
 import { AsyncLocalStorage } from "node:async_hooks";
 
+export interface ScopeHost {
+  /** Nobody handled it. */
+  rejected(reason: unknown): void;
+}
+
 export interface Scope {
   /** Name of the run whose closure this is; undefined in the handler itself. */
   readonly run: string | undefined;
-  readonly onUnhandledRejection: (reason: unknown) => void;
+  readonly attempt: ScopeHost;
 }
 
 const scopes = new AsyncLocalStorage<Scope>();
@@ -27,7 +32,7 @@ function listen(): void {
   listening = true;
   process.on("unhandledRejection", (reason) => {
     const scope = scopes.getStore();
-    if (scope) scope.onUnhandledRejection(reason);
+    if (scope) scope.attempt.rejected(reason);
     // What Node does when nobody listens; other listeners have been told as well.
     else if (process.listenerCount("unhandledRejection") === 1) throw reason;
   });

@@ -11,15 +11,17 @@ import type {
   RunFailed,
   RunNotDone,
   RunResult,
+  Start,
   WorkerMessage,
 } from "../../protocol/message.ts";
+import { NumberMap } from "../../protocol/number-map.ts";
 import type { Result } from "../../protocol/payload.ts";
-import type { TerminalError } from "../errors.ts";
+import type { RegisteredHandler } from "../definition.ts";
 import { isTerminal, retryAfterMsOf, toFailure } from "../failure.ts";
 import type { ProbeAnswer, RunAction, RunContext, RunProbe } from "../run.ts";
 import type { Serde } from "../serde.ts";
 import { encode } from "../serde/encode.ts";
-import { runInScope, type Scope } from "./current-attempt.ts";
+import { runInScope, type ScopeHost } from "./current-attempt.ts";
 import { LazySignal } from "./lazy-signal.ts";
 
 export interface Run {
@@ -39,22 +41,21 @@ interface Entry extends Run {
   unwanted: boolean;
 }
 
-export interface RunExecutorOptions {
-  readonly attempt: number;
-  readonly invocationId: string;
+/** What the executor needs of its attempt. */
+export interface RunHost extends ScopeHost {
+  readonly start: Pick<Start, "attempt" | "invocationId">;
+  readonly handler: Pick<RegisteredHandler, "asTerminalError">;
   readonly payloadBytesMax: number;
-  readonly asTerminalError: ((error: unknown) => TerminalError | undefined) | undefined;
-  readonly send: (message: WorkerMessage) => void;
-  readonly scope: (run: string) => Scope;
+  send(message: WorkerMessage): void;
   /**
    * The result of this run is all that the attempt is at: it may go on with it. Gives the number of
    * deliveries before that, or null when it has to wait for the runtime.
    */
-  readonly goAhead: (command: number) => number | null;
+  goAhead(command: number): number | null;
   /** An execution ended: the attempt may be idle now. */
-  readonly onReported: () => void;
+  reported(): void;
   /** The journal has a run with a probe where the code gives none: the attempt cannot go on. */
-  readonly onMissingProbe: (command: number, name: string) => void;
+  missesProbe(command: number, name: string): void;
 }
 
 /** Which try a go starts, and of what. */
@@ -64,14 +65,14 @@ type RunReport = RunResult | RunFailed | RunNotDone;
 type Try = Pick<RunReport, "attempt" | "command" | "try">;
 
 export class RunExecutor {
-  readonly #options: RunExecutorOptions;
-  readonly #runs = new Map<number, Entry>();
+  readonly #host: RunHost;
+  readonly #runs = new NumberMap<Entry>();
   /** Gos that came before the code had issued the run again. */
-  readonly #early = new Map<number, RunGo>();
+  readonly #early = new NumberMap<RunGo>();
   #stopped = false;
 
-  constructor(options: RunExecutorOptions) {
-    this.#options = options;
+  constructor(host: RunHost) {
+    this.#host = host;
   }
 
   add(run: Run): void {
@@ -88,8 +89,7 @@ export class RunExecutor {
       proposal: undefined,
       unwanted: false,
     });
-    const early = this.#early.get(run.command);
-    if (early) this.#early.delete(run.command);
+    const early = this.#early.delete(run.command);
     if (early) this.go(early);
   }
 
@@ -102,7 +102,7 @@ export class RunExecutor {
     }
     if (run.state === "executing") return;
     if (go.probe && run.probe === undefined) {
-      this.#options.onMissingProbe(run.command, run.name);
+      this.#host.missesProbe(run.command, run.name);
       return;
     }
     run.state = "executing";
@@ -111,9 +111,7 @@ export class RunExecutor {
 
   /** The result that this attempt proposed for a run, now recorded. */
   takeProposal(command: number): Result | undefined {
-    const proposal = this.#runs.get(command)?.proposal;
-    this.#runs.delete(command);
-    return proposal;
+    return this.#runs.delete(command)?.proposal;
   }
 
   /** Its promise has settled without a proposal: nothing of it is waited for any more. */
@@ -130,28 +128,25 @@ export class RunExecutor {
    * attempt must not be suspended. One that failed waits for its next go, which may be long.
    */
   get busy(): boolean {
-    const waitsOnlyForGo = (run: Entry): boolean =>
-      run.state === "reported" && run.proposal === undefined;
-    for (const run of this.#runs.values()) if (!waitsOnlyForGo(run)) return true;
-    return false;
+    return this.#runs.some((run) => !waitsOnlyForGo(run));
   }
 
   get executing(): boolean {
-    return [...this.#runs.values()].some((run) => run.state === "executing");
+    return this.#runs.some((run) => run.state === "executing");
   }
 
   /** Names of the runs that never started. */
   get notStarted(): string[] {
     if (this.#runs.size === 0) return [];
-    const waiting = [...this.#runs.values()].filter((run) => run.state === "waiting");
+    const waiting = this.#runs.values().filter((run) => run.state === "waiting");
     return waiting.map((run) => run.name);
   }
 
   /** Nobody waits any more for what is outstanding: no new start, and who is at work is told. */
   cancelAll(reason: unknown): void {
-    for (const [command, run] of this.#runs) {
+    for (const run of this.#runs.values()) {
       run.abort?.abort(reason);
-      this.forget(command);
+      this.forget(run.command);
     }
   }
 
@@ -163,13 +158,14 @@ export class RunExecutor {
 
   /** No promise is made for a closure that makes none: each costs its hooks (docs/performance.md). */
   #execute(run: Entry, go: RunGo): void {
-    const { invocationId, scope } = this.#options;
     const abort = new LazySignal();
     run.abort = abort;
-    const given = new Given(abort, `${invocationId}-${run.command}`, go.try);
+    const token = `${this.#host.start.invocationId}-${run.command}`;
+    const given = new Given(abort, token, go.try);
+    const scope = { run: run.name, attempt: this.#host };
     let found: unknown;
     try {
-      found = runInScope(scope(run.name), () => (go.probe ? probe(run, given) : run.action(given)));
+      found = runInScope(scope, () => (go.probe ? probe(run, given) : run.action(given)));
     } catch (error) {
       this.#report(run, this.#failed(run, go, error));
       return;
@@ -190,17 +186,19 @@ export class RunExecutor {
     run.state = message.kind === "run-not-done" ? "waiting" : "reported";
     run.abort = undefined;
     if (this.#stopped) return;
-    const { send, goAhead, onReported } = this.#options;
+    const host = this.#host;
     if (run.unwanted) this.#runs.delete(run.command);
     else if (message.kind === "run-result") run.proposal = message.result;
     // A closure beside it, also one that nobody waits for, must not see what is not durable.
     const mayGoAhead = message.kind === "run-result" && !run.unwanted && this.#runs.size === 1;
-    send(mayGoAhead ? Object.assign(message, { deliveries: goAhead(run.command) }) : message);
-    onReported();
+    host.send(
+      mayGoAhead ? Object.assign(message, { deliveries: host.goAhead(run.command) }) : message,
+    );
+    host.reported();
   }
 
   #foundBy(run: Entry, go: RunGo, found: unknown): RunReport {
-    const base = { attempt: this.#options.attempt, command: run.command, try: go.try };
+    const base = { attempt: this.#host.start.attempt, command: run.command, try: go.try };
     if (!go.probe) return this.#result(base, this.#encode(run, found));
     const answer = found as ProbeAnswer<unknown>; // `probe` has looked at it
     if (!answer.happened) return { kind: "run-not-done", ...base };
@@ -220,7 +218,7 @@ export class RunExecutor {
       const { message } = toFailure(error);
       return terminal(500, `the result of run "${run.name}" cannot be recorded: ${message}`);
     }
-    const { payloadBytesMax } = this.#options;
+    const { payloadBytesMax } = this.#host;
     if (bytes.length <= payloadBytesMax) return { ok: true, value: bytes };
     return terminal(
       FailureCode.payloadTooLarge,
@@ -229,12 +227,16 @@ export class RunExecutor {
   }
 
   #failed(run: Entry, go: RunGo, error: unknown): RunReport {
-    const base = { attempt: this.#options.attempt, command: run.command, try: go.try };
-    const mapped = isTerminal(error) ? error : this.#options.asTerminalError?.(error);
+    const base = { attempt: this.#host.start.attempt, command: run.command, try: go.try };
+    const mapped = isTerminal(error) ? error : this.#host.handler.asTerminalError?.(error);
     if (mapped) return this.#result(base, { ok: false, failure: toFailure(mapped) });
     const retryAfterMs = retryAfterMsOf(error);
     return { kind: "run-failed", ...base, failure: toFailure(error), retryAfterMs };
   }
+}
+
+function waitsOnlyForGo(run: Entry): boolean {
+  return run.state === "reported" && run.proposal === undefined;
 }
 
 /** Of a class: a literal with a getter costs two microseconds. */

@@ -17,7 +17,7 @@ import {
   type Welcome,
   type WorkerMessage,
 } from "../../protocol/message.ts";
-import { Attempt } from "../attempt/attempt.ts";
+import { Attempt, type AttemptHost } from "../attempt/attempt.ts";
 import { Turns } from "../attempt/turns.ts";
 import type { AnyDefinition, Registration } from "../definition.ts";
 import { manifestOf, registrationsOf } from "../manifest.ts";
@@ -57,10 +57,10 @@ export class WorkerSession implements ChannelHandlers<RuntimeMessage> {
   readonly registered: Promise<Welcome>;
   readonly #options: WorkerSessionOptions;
   readonly #registrations: ReadonlyMap<string, Registration>;
-  readonly #turns = new Turns();
   #attempts = new LiveAttempts();
   readonly #followers = new Followers();
-  #welcome: Welcome | undefined;
+  /** Of all attempts, from the welcome on. */
+  #host: AttemptHost | undefined;
   #resolve: (welcome: Welcome) => void = () => undefined;
   #reject: (error: Error) => void = () => undefined;
   #roomWanted = 0;
@@ -98,7 +98,7 @@ export class WorkerSession implements ChannelHandlers<RuntimeMessage> {
   onMessage(message: RuntimeMessage): void {
     switch (message.kind) {
       case "welcome":
-        this.#welcome = message;
+        this.#host = this.#hostFor(message);
         this.#options.onWelcome?.(message);
         this.#resolve(message);
         return;
@@ -171,11 +171,24 @@ export class WorkerSession implements ChannelHandlers<RuntimeMessage> {
     });
   }
 
-  #start(start: Start): void {
+  #hostFor({ inactivityTimeoutMs, payloadBytesMax }: Welcome): AttemptHost {
     const { channel, warn } = this.#options;
+    return {
+      warn,
+      send: (message) => channel.send(message),
+      onEnded: (attempt, left) => this.#ended(attempt, left),
+      onIdle: (attempt) => this.#waits(attempt),
+      inactivityTimeoutMs,
+      payloadBytesMax,
+      turns: new Turns(),
+    };
+  }
+
+  #start(start: Start): void {
+    const { channel } = this.#options;
     const { service, handler: name } = start.target;
     const handler = this.#registrations.get(service)?.handlers.get(name);
-    if (handler === undefined || this.#welcome === undefined) {
+    if (handler === undefined || this.#host === undefined) {
       const failure = {
         name: "Error",
         message: `this worker has no handler ${service}/${name}`,
@@ -185,19 +198,7 @@ export class WorkerSession implements ChannelHandlers<RuntimeMessage> {
       channel.send({ kind: "fail", attempt: start.attempt, failure, ...more });
       return;
     }
-    const attempt = new Attempt({
-      start,
-      handler,
-      warn,
-      send: (message) => channel.send(message),
-      onEnded: (left) => this.#ended(start.attempt, left),
-      onIdle: () => this.#waits(start.attempt),
-      inactivityTimeoutMs:
-        handler.manifest.inactivityTimeoutMs ?? this.#welcome.inactivityTimeoutMs,
-      payloadBytesMax: this.#welcome.payloadBytesMax,
-      turns: this.#turns,
-    });
-    this.#attempts.add(start.attempt, attempt);
+    this.#attempts.add(start.attempt, new Attempt(start, handler, this.#host));
     this.#followers.add(start);
   }
 

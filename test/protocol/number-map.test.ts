@@ -34,6 +34,9 @@ test("a map of numbers holds what JavaScript's own map would", () => {
       const sorted = [...model].sort(([a], [b]) => a - b);
       expect(map.keys()).toEqual(sorted.map(([key]) => key));
       expect(map.values()).toEqual(sorted.map(([, value]) => value));
+      expect(map.some(() => true)).toBe(sorted.length > 0);
+      for (const [, value] of sorted) expect(map.some((it) => it === value)).toBe(true);
+      expect(map.some((it) => !sorted.some(([, value]) => value === it))).toBe(false);
       for (const [key, value] of sorted) expect(map.get(key) === value).toBe(true);
     }),
     { numRuns: 200 },

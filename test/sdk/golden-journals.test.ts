@@ -140,9 +140,9 @@ async function replay(
   const sent: WorkerMessage[] = [];
   const entries = rows.slice(0, length).map(decodeJournalEntry);
   const deliveryCount = entries.filter((it) => it.kind === "delivery").length;
-  const attempt = new Attempt({
-    start: { ...start, commandCount: length - deliveryCount, deliveryCount },
-    handler: {
+  const attempt = new Attempt(
+    { ...start, commandCount: length - deliveryCount, deliveryCount },
+    {
       service: start.target.service,
       kind: "workflow",
       name: start.target.handler,
@@ -155,12 +155,14 @@ async function replay(
       abortTimeoutMs: null,
       manifest: handlerManifest(start.target.handler, "exclusive"),
     },
-    send: (message) => sent.push(message),
-    warn: (warning) => expect.unreachable(warning),
-    onEnded: () => undefined,
-    inactivityTimeoutMs: 60_000,
-    payloadBytesMax: 1_000_000,
-  });
+    {
+      send: (message) => sent.push(message),
+      warn: (warning) => expect.unreachable(warning),
+      onEnded: () => undefined,
+      inactivityTimeoutMs: 60_000,
+      payloadBytesMax: 1_000_000,
+    },
+  );
   if (length > 0) attempt.replay({ kind: "replay", attempt: start.attempt, entries });
   await turns(2 * length + 10);
   if (length === rows.length) attempt.deliver(hold);

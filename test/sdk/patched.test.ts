@@ -185,7 +185,7 @@ describe.each(Object.keys(PROGRAMS))("%s", (name) => {
           told.push(`${id} ${answer && before}`);
           return answer;
         };
-        return program({ ...ctx, patched });
+        return program(Object.create(ctx, { patched: { value: patched } }) as Ctx);
       };
       let sent = 0;
       const filter = (): boolean => sent++ !== at || (setImmediate(() => h.crashWorker()), false);

@@ -100,7 +100,7 @@ export class WorkerProcess {
       isZombie: () => this.#options.isLost(link),
     };
     const run = (ctx: unknown, program: Program): Promise<string[]> =>
-      handle(ctx as Ctx, scene, program); // every context is one object: see bind-context.ts
+      handle(ctx as Ctx, scene, program); // every context is one object: see lazy-context.ts
     const { pauses, lazyState: enableLazyState } = this.code;
     const options = { ...KEPT, enableLazyState, ...(pauses ? { retryPolicy: PAUSES } : {}) };
     const cell = object({

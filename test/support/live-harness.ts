@@ -144,9 +144,7 @@ export class LiveHarness<C> {
         abortTimeoutMs: this.#options.abortTimeoutMs ?? null,
         manifest: handlerManifest(message.target.handler, "exclusive"),
       };
-      const attempt = new Attempt({
-        start: message,
-        handler: registered,
+      const attempt = new Attempt(message, registered, {
         send: (sent) => this.#say(connection, sent),
         warn: (warning) => this.warnings.push(warning),
         onEnded: () => this.attempts.delete(name),

@@ -13,9 +13,9 @@ export async function replayOnce<C>(
 ): Promise<WorkerMessage[]> {
   const sent: WorkerMessage[] = [];
   const deliveryCount = journal.filter((it) => it.kind === "delivery").length;
-  const attempt = new Attempt({
-    start: { ...start, commandCount: journal.length - deliveryCount, deliveryCount },
-    handler: {
+  const attempt = new Attempt(
+    { ...start, commandCount: journal.length - deliveryCount, deliveryCount },
+    {
       service: start.target.service,
       kind: "object",
       name: start.target.handler,
@@ -28,12 +28,14 @@ export async function replayOnce<C>(
       asTerminalError: undefined,
       manifest: handlerManifest(start.target.handler, "exclusive"),
     },
-    send: (message) => sent.push(message),
-    warn: () => undefined,
-    onEnded: () => undefined,
-    inactivityTimeoutMs: 60_000,
-    payloadBytesMax: 1_000_000,
-  });
+    {
+      send: (message) => sent.push(message),
+      warn: () => undefined,
+      onEnded: () => undefined,
+      inactivityTimeoutMs: 60_000,
+      payloadBytesMax: 1_000_000,
+    },
+  );
   if (journal.length > 0) {
     const entries = journal.map((it) =>
       it.kind === "command"

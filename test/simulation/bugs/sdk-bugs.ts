@@ -83,8 +83,8 @@ export const SDK_BUGS: readonly SeededBug[] = [
     "rule 8",
     edit(
       attempt("run-executor"),
-      "if (!waitsOnlyForGo(run)) return true;",
-      "if (waitsOnlyForGo(run) && run.unwanted) return true;",
+      "some((run) => !waitsOnlyForGo(run))",
+      "some((run) => waitsOnlyForGo(run) && run.unwanted)",
     ),
   ),
   bug(

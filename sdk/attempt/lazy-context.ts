@@ -1,0 +1,244 @@
+/**
+ * The context that a handler gets. What its members mean to users stands in ../context.ts; each is one
+ * line through the recorder, in a bind-*.ts.
+ *
+ * An attempt is as short as a handler that sleeps once, and a handler uses two to four members. To bind
+ * all thirty cost each attempt three kilobytes of closures, a fifth of what it left to the collector. So
+ * a group of members is bound when the first of them is asked for: by a getter, which gives the function
+ * itself, so that `const { run, sleep } = ctx` takes them along.
+ */
+import type { Start } from "../../protocol/message.ts";
+import type { WorkflowContext } from "../context.ts";
+import type { RegisteredHandler } from "../definition.ts";
+import type { ContextDate, Rand, Request } from "../request.ts";
+import { bindAwakeables, type Awakeables } from "./bind-awakeables.ts";
+import { bindCalls, type Calls } from "./bind-calls.ts";
+import { bindOthers, type Others } from "./bind-others.ts";
+import { bindPromise } from "./bind-promises.ts";
+import { bindRun } from "./bind-run.ts";
+import { bindState, type StateMethods } from "./bind-state.ts";
+import { bindDate, bindSleep } from "./bind-time.ts";
+import type { ReplayMachine } from "./machine.ts";
+import { makeRand } from "./rand.ts";
+import { Recorder } from "./recorder.ts";
+import { replayConsole } from "./replay-console.ts";
+import type { RunExecutor } from "./run-executor.ts";
+import type { StateView } from "./state-view.ts";
+
+/** What the context needs of its attempt. */
+export interface ContextHost {
+  readonly start: Start;
+  readonly state: StateView;
+  readonly handler: RegisteredHandler;
+  readonly machine: ReplayMachine;
+  readonly runs: RunExecutor;
+  readonly payloadBytesMax: number;
+  /** Aborts when the attempt is over. Made when it is asked for. */
+  readonly signal: AbortSignal;
+}
+
+/** What was bound so far. Apart from the context: what inherits from that one shares it, `rand` above all. */
+class Bound {
+  readonly host: ContextHost;
+  readonly recorder: Recorder;
+  #state: StateMethods | undefined;
+  #calls: Calls | undefined;
+  #awakeables: Awakeables | undefined;
+  #promise: WorkflowContext["promise"] | undefined;
+  #others: Others | undefined;
+  #run: WorkflowContext["run"] | undefined;
+  #sleep: WorkflowContext["sleep"] | undefined;
+  #date: ContextDate | undefined;
+  #rand: Rand | undefined;
+  #console: Console | undefined;
+
+  constructor(host: ContextHost) {
+    this.host = host;
+    this.recorder = new Recorder(host.machine, host.payloadBytesMax);
+  }
+
+  get state(): StateMethods {
+    return (this.#state ??= bindState(this.recorder, this.host));
+  }
+
+  get calls(): Calls {
+    return (this.#calls ??= bindCalls(this.recorder));
+  }
+
+  get awakeables(): Awakeables {
+    const { start, handler } = this.host;
+    return (this.#awakeables ??= bindAwakeables(this.recorder, start, handler.serde));
+  }
+
+  get promise(): WorkflowContext["promise"] {
+    return (this.#promise ??= bindPromise(this.recorder, this.host.handler.serde));
+  }
+
+  get others(): Others {
+    return (this.#others ??= bindOthers(this.recorder, this.host.handler.serde));
+  }
+
+  get run(): WorkflowContext["run"] {
+    return (this.#run ??= bindRun(this.recorder, this.host));
+  }
+
+  get sleep(): WorkflowContext["sleep"] {
+    return (this.#sleep ??= bindSleep(this.recorder));
+  }
+
+  get date(): ContextDate {
+    return (this.#date ??= bindDate(this.recorder));
+  }
+
+  get rand(): Rand {
+    return (this.#rand ??= makeRand(this.host.start.seed));
+  }
+
+  get console(): Console {
+    return (this.#console ??= replayConsole(this.recorder));
+  }
+}
+
+/** Every context is this one; the types of ../context.ts say which part a handler may use. */
+export class LazyContext implements WorkflowContext {
+  // No private name: it is reached through whatever a user puts in front of ctx, a Proxy or Object.create.
+  readonly bound: Bound;
+
+  constructor(host: ContextHost) {
+    this.bound = new Bound(host);
+  }
+
+  get key(): string {
+    return this.bound.host.start.target.key ?? "";
+  }
+
+  get get(): WorkflowContext["get"] {
+    return this.bound.state.get;
+  }
+
+  get set(): WorkflowContext["set"] {
+    return this.bound.state.set;
+  }
+
+  get clear(): WorkflowContext["clear"] {
+    return this.bound.state.clear;
+  }
+
+  get clearAll(): WorkflowContext["clearAll"] {
+    return this.bound.state.clearAll;
+  }
+
+  get stateKeys(): WorkflowContext["stateKeys"] {
+    return this.bound.state.stateKeys;
+  }
+
+  get serviceClient(): WorkflowContext["serviceClient"] {
+    return this.bound.calls.serviceClient;
+  }
+
+  get objectClient(): WorkflowContext["objectClient"] {
+    return this.bound.calls.objectClient;
+  }
+
+  get workflowClient(): WorkflowContext["workflowClient"] {
+    return this.bound.calls.workflowClient;
+  }
+
+  get serviceSendClient(): WorkflowContext["serviceSendClient"] {
+    return this.bound.calls.serviceSendClient;
+  }
+
+  get objectSendClient(): WorkflowContext["objectSendClient"] {
+    return this.bound.calls.objectSendClient;
+  }
+
+  get workflowSendClient(): WorkflowContext["workflowSendClient"] {
+    return this.bound.calls.workflowSendClient;
+  }
+
+  get genericCall(): WorkflowContext["genericCall"] {
+    return this.bound.calls.genericCall;
+  }
+
+  get genericSend(): WorkflowContext["genericSend"] {
+    return this.bound.calls.genericSend;
+  }
+
+  get awakeable(): WorkflowContext["awakeable"] {
+    return this.bound.awakeables.awakeable;
+  }
+
+  get resolveAwakeable(): WorkflowContext["resolveAwakeable"] {
+    return this.bound.awakeables.resolveAwakeable;
+  }
+
+  get rejectAwakeable(): WorkflowContext["rejectAwakeable"] {
+    return this.bound.awakeables.rejectAwakeable;
+  }
+
+  get promise(): WorkflowContext["promise"] {
+    return this.bound.promise;
+  }
+
+  get signal(): WorkflowContext["signal"] {
+    return this.bound.others.signal;
+  }
+
+  get invocation(): WorkflowContext["invocation"] {
+    return this.bound.others.invocation;
+  }
+
+  get attach(): WorkflowContext["attach"] {
+    return this.bound.others.attach;
+  }
+
+  get cancel(): WorkflowContext["cancel"] {
+    return this.bound.others.cancel;
+  }
+
+  get run(): WorkflowContext["run"] {
+    return this.bound.run;
+  }
+
+  get sleep(): WorkflowContext["sleep"] {
+    return this.bound.sleep;
+  }
+
+  get request(): WorkflowContext["request"] {
+    const { host } = this.bound;
+    return () => requestOf(host.start, host.signal);
+  }
+
+  get rand(): Rand {
+    return this.bound.rand;
+  }
+
+  get date(): ContextDate {
+    return this.bound.date;
+  }
+
+  get patched(): WorkflowContext["patched"] {
+    const { recorder } = this.bound;
+    return (id) => recorder.patched(requirePatchId(id));
+  }
+
+  get console(): Console {
+    return this.bound.console;
+  }
+}
+
+function requestOf(start: Start, attemptCompletedSignal: AbortSignal): Request {
+  return {
+    id: start.invocationId,
+    target: start.target,
+    headers: new Map(start.headers),
+    body: start.input,
+    idempotencyKey: start.idempotencyKey ?? undefined,
+    attemptCompletedSignal,
+  };
+}
+
+function requirePatchId(id: unknown): string {
+  if (typeof id === "string" && id !== "") return id;
+  throw new TypeError('ctx.patched takes the id of the change: ctx.patched("refund-by-card")');
+}

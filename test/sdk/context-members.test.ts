@@ -1,0 +1,49 @@
+/** Members of ctx are bound when they are asked for: a handler must not see more of that than its cost. */
+import { expect, test } from "vitest";
+import type { WorkflowContext } from "../../sdk/context.ts";
+import { LiveHarness, type Code } from "../support/live-harness.ts";
+
+type Ctx = WorkflowContext;
+
+async function resultOf(code: Code<Ctx>): Promise<unknown> {
+  const h = new LiveHarness<Ctx>(code);
+  const request = h.core.invoke("flow/k/run");
+  await h.advance(10);
+  return h.answerOf(request);
+}
+
+test("members that are taken out of ctx work without it", async () => {
+  // oxlint-disable-next-line typescript/unbound-method -- that is the point
+  const result = await resultOf(async ({ key, run, sleep, get, set, date, request, patched }) => {
+    set("a", 1);
+    await sleep(1);
+    const seen = [key, await run("r", () => "ran"), await get("a"), request().target.handler];
+    return [...seen, typeof (await date.now()), patched("p")];
+  });
+  expect(result).toEqual(["k", "ran", 1, "run", "number", true]);
+});
+
+test("a member is the same each time it is asked for", async () => {
+  const result = await resultOf((ctx) =>
+    (["get", "run", "sleep", "date", "rand", "console", "serviceClient", "signal"] as const).filter(
+      (name) => ctx[name] !== ctx[name],
+    ),
+  );
+  expect(result).toEqual([]);
+});
+
+test.each<[string, (ctx: Ctx) => Ctx]>([
+  ["inherits from it", (ctx) => Object.create(ctx) as Ctx],
+  ["is a proxy of it", (ctx) => new Proxy(ctx, {})],
+  [
+    "is a proxy of it that hands itself on",
+    (ctx) => new Proxy(ctx, { get: (it, name, self): unknown => Reflect.get(it, name, self) }),
+  ],
+])("what %s shares what was bound: no random number comes twice", async (_what, wrap) => {
+  const result = await resultOf(async (ctx) => {
+    const other = wrap(ctx);
+    const drawn = [ctx.rand.uuidv4(), other.rand.uuidv4(), ctx.rand.uuidv4(), other.rand.uuidv4()];
+    return [new Set(drawn).size, await other.run("r", () => "ran")];
+  });
+  expect(result).toEqual([4, "ran"]);
+});

@@ -100,10 +100,8 @@ export class Attempt implements MachineHost, RunHost, ContextHost, ScopeHost, Tu
   }
 
   replay({ entries }: Replay): void {
-    for (const entry of entries) {
-      this.machine.load(entry);
-      this.#entriesMissing--;
-    }
+    this.machine.load(entries);
+    this.#entriesMissing -= entries.length;
     if (this.#entriesMissing === 0) this.#scheduleTurn();
   }
 

@@ -27,7 +27,7 @@ import { NumberMap } from "../../protocol/number-map.ts";
 import type { Result } from "../../protocol/payload.ts";
 import { describe, difference, identityOf, isCompletedLater, type Draft } from "./draft.ts";
 import { Patches } from "./patches.ts";
-import { RecordedCommands } from "./recorded.ts";
+import { Recorded } from "./recorded.ts";
 
 /** How somebody who waits hears of it. */
 export type Settle = (result: CompletionResult) => void;
@@ -83,9 +83,11 @@ export interface IssueOptions {
 
 export class ReplayMachine {
   readonly #host: MachineHost;
-  readonly #recorded = new RecordedCommands();
+  readonly #recorded = new Recorded();
   readonly #patches = new Patches();
-  readonly #deliveries: Delivery[] = [];
+  /** What came since, and is still to be delivered: mostly one at a time, which needs no list. */
+  #received: Delivery | undefined;
+  #receivedThen: Delivery[] | undefined;
   /** By command index, in the order of issue. No Map: emptying one takes V8 a new table (docs/performance.md). */
   readonly #outstanding = new NumberMap<Outstanding>();
   /** What is not completed, also when nobody waits for it any more. */
@@ -94,9 +96,9 @@ export class ReplayMachine {
   /** How many of those outstanding are calls and attaches, and how many wait for a signal. */
   #forOthers = 0;
   #forSignals = 0;
-  readonly #keptSignals = new Map<string, Result[]>();
+  #keptSignals: Map<string, Result[]> | undefined;
   /** Identities that were issued from outside the present turn. */
-  readonly #outsideNow = new Set<string>();
+  #outsideNow: Set<string> | undefined;
   #phase: Phase = "running";
   #turnOpen = false;
   #started = false;
@@ -104,32 +106,30 @@ export class ReplayMachine {
   #nextIndex = 0;
   #nextCompletionId: CompletionId = 1;
   #cancelNext = false;
-  #recordedDeliveries = 0;
 
   constructor(host: MachineHost) {
     this.#host = host;
   }
 
-  /** The journal so far. Before the first turn. */
-  load(entry: ReplayEntry): void {
+  /** The journal so far, or more of it. Before the first turn. */
+  load(entries: readonly ReplayEntry[]): void {
     assert(!this.#started, "a journal is loaded before the first turn");
-    if (entry.kind === "delivery") {
-      this.#deliveries.push(entry.delivery);
-      this.#recordedDeliveries++;
-      return;
-    }
-    const { command } = entry;
-    if (command.kind === "patched") this.#patches.load(command.patch);
-    else this.#recorded.add(command);
-    this.#nextIndex = Math.max(this.#nextIndex, command.index + 1);
-    if ("completionId" in command) {
-      this.#nextCompletionId = Math.max(this.#nextCompletionId, command.completionId + 1);
+    this.#recorded.load(entries);
+    for (const entry of entries) {
+      if (entry.kind === "delivery") continue;
+      const { command } = entry;
+      if (command.kind === "patched") this.#patches.load(command.patch);
+      this.#nextIndex = Math.max(this.#nextIndex, command.index + 1);
+      if ("completionId" in command) {
+        this.#nextCompletionId = Math.max(this.#nextCompletionId, command.completionId + 1);
+      }
     }
   }
 
   /** Something came from the runtime. */
   receive(delivery: Delivery): void {
-    this.#deliveries.push(delivery);
+    if (this.#received === undefined) this.#received = delivery;
+    else (this.#receivedThen ??= []).push(delivery);
     this.#host.wake();
   }
 
@@ -141,7 +141,7 @@ export class ReplayMachine {
   receiveOwn(index: number): number | null {
     const waiting = this.#outstanding.get(index);
     if (waiting === undefined || this.#outstanding.size > 1 || this.#turnOpen) return null;
-    if (this.#phase !== "running" || this.#deliveries.length + this.#recorded.left > 0) return null;
+    if (this.#phase !== "running" || this.#hasDelivery || this.#recorded.left > 0) return null;
     const { command } = waiting;
     assert(command.kind === "run", "only a run is answered by its worker");
     this.receive({
@@ -163,7 +163,19 @@ export class ReplayMachine {
 
   /** Going over what is recorded: the console is silent. */
   get replaying(): boolean {
-    return this.#recorded.left > 0 || this.#made < this.#recordedDeliveries;
+    return this.#recorded.left > 0 || this.#recorded.deliveriesLeft > 0;
+  }
+
+  get #hasDelivery(): boolean {
+    return this.#recorded.deliveriesLeft > 0 || this.#received !== undefined;
+  }
+
+  /** Those of the journal first. */
+  #takeDelivery(): Delivery | undefined {
+    if (this.#recorded.deliveriesLeft > 0) return this.#recorded.takeDelivery();
+    const delivery = this.#received;
+    this.#received = this.#receivedThen?.shift();
+    return delivery;
   }
 
   get outstandingCount(): number {
@@ -206,7 +218,7 @@ export class ReplayMachine {
       return "over";
     }
     if (missing !== undefined || this.#recorded.firstOutside(this.#made)) return "await-outside";
-    return this.#deliveries.length > 0 ? "deliver" : "idle";
+    return this.#hasDelivery ? "deliver" : "idle";
   }
 
   /** Commands from outside a turn that the journal holds did not come in time. */
@@ -290,6 +302,7 @@ export class ReplayMachine {
 
   #matchOutside(draft: Draft): Command | "mismatch" | undefined {
     const identity = identityOf(draft);
+    this.#outsideNow ??= new Set();
     if (this.#outsideNow.has(identity)) {
       throw new Error(
         `a second ${describe(draft)} from outside a turn: after awaiting something that is not a ctx promise, a replay could not tell the two apart; give each its own name`,
@@ -324,7 +337,7 @@ export class ReplayMachine {
     if (command.kind === "withdraw") this.#withdraw(command.completionId);
     if (settle === undefined) return;
     if (command.kind === "await-signal") {
-      const kept = this.#keptSignals.get(command.signal)?.shift();
+      const kept = this.#keptSignals?.get(command.signal)?.shift();
       if (kept) settle(asCompletion(kept));
       else this.#await({ command, settle });
       return;
@@ -358,10 +371,10 @@ export class ReplayMachine {
   }
 
   #deliverNext(): void {
-    const delivery = this.#deliveries.shift();
+    const delivery = this.#takeDelivery();
     assert(delivery !== undefined, "a turn is opened when there is something to deliver");
     this.#made++;
-    if (this.#outsideNow.size > 0) this.#outsideNow.clear();
+    this.#outsideNow = undefined;
     switch (delivery.kind) {
       case "completion":
         this.#complete(delivery.completionId, delivery.result);
@@ -390,6 +403,7 @@ export class ReplayMachine {
       settle(asCompletion(result));
       return;
     }
+    this.#keptSignals ??= new Map();
     const kept = this.#keptSignals.get(signal) ?? [];
     kept.push(result);
     this.#keptSignals.set(signal, kept);

@@ -7,18 +7,19 @@
  *    False is not: the journal that made it false only grows, so the next attempt decides the same.
  */
 export class Patches {
-  readonly #answers = new Map<string, boolean>();
+  /** Most code has none. */
+  #answers: Map<string, boolean> | undefined;
 
   /** From the journal. */
   load(patch: string): void {
-    this.#answers.set(patch, true);
+    this.decide(patch, true);
   }
 
   answerTo(patch: string): boolean | undefined {
-    return this.#answers.get(patch);
+    return this.#answers?.get(patch);
   }
 
   decide(patch: string, answer: boolean): void {
-    this.#answers.set(patch, answer);
+    (this.#answers ??= new Map()).set(patch, answer);
   }
 }

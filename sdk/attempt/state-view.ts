@@ -5,12 +5,18 @@
 import type { Start, StateEntry } from "../../protocol/message.ts";
 
 export class StateView {
-  readonly #values: Map<string, Uint8Array | null>;
+  readonly #entries: readonly StateEntry[];
+  #known: Map<string, Uint8Array | null> | undefined;
   #complete: boolean;
 
   constructor({ complete, entries }: Start["state"]) {
     this.#complete = complete;
-    this.#values = new Map(entries);
+    this.#entries = entries;
+  }
+
+  /** Made when somebody looks: many handlers have nothing to do with state. */
+  get #values(): Map<string, Uint8Array | null> {
+    return (this.#known ??= new Map(this.#entries));
   }
 
   /** As it is now: for whoever has the key next. */

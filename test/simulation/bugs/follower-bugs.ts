@@ -24,8 +24,8 @@ export const FOLLOWER_BUGS: readonly SeededBug[] = [
     ),
     edit(
       "sdk/attempt/state-view.ts",
-      "    this.#complete = complete;\n    this.#values = new Map(entries);",
-      "    this.#complete = complete;\n    this.#first = { complete, entries };\n    this.#values = new Map(entries);",
+      "    this.#complete = complete;\n    this.#entries = entries;",
+      "    this.#complete = complete;\n    this.#first = { complete, entries };\n    this.#entries = entries;",
     ),
     edit(
       "sdk/attempt/state-view.ts",

@@ -24,7 +24,7 @@ export const SDK_BUGS: readonly SeededBug[] = [
     edit(
       attempt("machine"),
       "if (this.#started) this.#deliverNext();",
-      "if (this.#started) do this.#deliverNext(); while (this.#deliveries.length > 0);",
+      "if (this.#started) do this.#deliverNext(); while (this.#hasDelivery);",
     ),
   ),
   bug(

@@ -5,7 +5,8 @@ const SHORT_BYTES = 32;
 export function shortAscii(bytes: Uint8Array): string | undefined {
   if (bytes.length > SHORT_BYTES) return undefined;
   for (let at = 0; at < bytes.length; at++) if ((bytes[at] ?? 0) > 0x7f) return undefined;
-  return String.fromCharCode(...bytes);
+  // Not by a spread, which makes an object for each byte.
+  return String.fromCharCode.apply(null, bytes as unknown as number[]); // anything with a length will do
 }
 
 /** The other way round. */

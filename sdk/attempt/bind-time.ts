@@ -1,8 +1,9 @@
 import type { WorkflowContext } from "../context.ts";
 import { type Duration, durationToMs } from "../duration.ts";
 import type { ContextDate } from "../request.ts";
+import type { Read } from "./asked.ts";
 import { unexpected } from "./read-value.ts";
-import type { Here, Read, Recorder } from "./recorder.ts";
+import type { Here, Recorder } from "./recorder.ts";
 
 export function bindSleep(recorder: Recorder): WorkflowContext["sleep"] {
   return (duration: Duration, name = "") => {

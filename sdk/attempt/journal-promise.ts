@@ -1,6 +1,6 @@
 /**
- * What ctx calls return: a native promise that counts as handled, with a time limit to be had.
- * What `.then` derives from it is a plain promise.
+ * What ctx calls return: a native promise with a time limit to be had. What `.then` derives from it is a
+ * plain promise. Whoever makes one sees to it that it counts as handled.
  */
 import { type Duration, durationToMs } from "../duration.ts";
 import { isTerminal } from "../failure.ts";
@@ -13,15 +13,13 @@ export interface Timer {
   withdraw(): void;
 }
 
-export type StartTimer = (durationMs: number) => Timer;
+export interface Timers {
+  startTimer(durationMs: number): Timer;
+}
 
 type Executor<T> = (resolve: (value: T) => void, reject: (reason: unknown) => void) => void;
 
-/** What a promise waits for in its turn. */
-function isThenable(value: unknown): boolean {
-  if (typeof value !== "function" && (typeof value !== "object" || value === null)) return false;
-  return typeof (value as { readonly then?: unknown }).then === "function";
-}
+export function ignore(): void {}
 
 export class JournalPromise<T> extends Promise<T> implements ContextPromise<T> {
   static {
@@ -30,28 +28,16 @@ export class JournalPromise<T> extends Promise<T> implements ContextPromise<T> {
     void Object.defineProperty(this.prototype, "constructor", { value: Promise });
   }
 
-  readonly #startTimer: StartTimer;
+  readonly #timers: Timers;
 
-  constructor(startTimer: StartTimer, executor: Executor<T>) {
-    let made = false;
-    let hasValue = false;
-    super((resolve, reject) => {
-      executor((value) => {
-        // Only then: the promise itself looks as well, and what is asked may throw.
-        if (!made) hasValue = !isThenable(value);
-        resolve(value);
-      }, reject);
-    });
-    made = true;
-    this.#startTimer = startTimer;
-    // A promise of ctx that nobody looks at must not end the process when it rejects. One that has its
-    // value never does: that spares a promise for each state that is read.
-    if (!hasValue) this.catch(() => undefined);
+  constructor(timers: Timers, executor: Executor<T>) {
+    super(executor);
+    this.#timers = timers;
   }
 
   orTimeout(duration: Duration): ContextPromise<T> {
-    const timer = this.#startTimer(durationToMs(duration, "the duration of orTimeout"));
-    return new JournalPromise<T>(this.#startTimer, (resolve, reject) => {
+    const timer = this.#timers.startTimer(durationToMs(duration, "the duration of orTimeout"));
+    return this.#derive<T>((resolve, reject) => {
       let open = true;
       const settleFirst = (settle: () => void): void => {
         if (!open) return;
@@ -79,7 +65,7 @@ export class JournalPromise<T> extends Promise<T> implements ContextPromise<T> {
   map<U>(
     mapper: (value: T | undefined, failure: TerminalError | undefined) => U,
   ): ContextPromise<U> {
-    return new JournalPromise<U>(this.#startTimer, (resolve, reject) => {
+    return this.#derive<U>((resolve, reject) => {
       this.then(
         (value) => resolve(mapper(value, undefined)),
         (reason: unknown) => {
@@ -88,5 +74,11 @@ export class JournalPromise<T> extends Promise<T> implements ContextPromise<T> {
         },
       ).catch(reject);
     });
+  }
+
+  #derive<U>(executor: Executor<U>): ContextPromise<U> {
+    const derived = new JournalPromise<U>(this.#timers, executor);
+    derived.catch(ignore);
+    return derived;
   }
 }

@@ -29,8 +29,12 @@ import { describe, difference, identityOf, isCompletedLater, type Draft } from "
 import { Patches } from "./patches.ts";
 import { Recorded } from "./recorded.ts";
 
-/** How somebody who waits hears of it. */
-export type Settle = (result: CompletionResult) => void;
+/** Somebody who waits for the answer to a command. */
+export interface Waiter {
+  /** Set here, before the answer comes. */
+  command: Command | undefined;
+  settle(result: CompletionResult): void;
+}
 
 export interface MachineHost {
   /** A command that was not recorded yet goes to the runtime. */
@@ -56,25 +60,18 @@ export type Next =
   | "idle"
   | "over";
 
-interface Outstanding {
-  readonly command: Command;
-  readonly settle: Settle;
-}
-
 type Phase = "running" | "settled" | "over";
 
 /** What became of a draft. */
 export type Issued =
-  /** Recorded: now, or before (`replayed`). */
-  | { readonly kind: "recorded"; readonly command: Command; readonly replayed: boolean }
+  /** Recorded, now or before. */
+  | Command
   /** A cancellation was waiting for the next promise: this one rejects, nothing was recorded. */
-  | { readonly kind: "cancelled" }
+  | "cancelled"
   /** The handler has settled or the attempt is over: nothing happens any more. */
-  | { readonly kind: "dropped" };
+  | "dropped";
 
-export interface IssueOptions {
-  /** Told when the completion is delivered; drafts that are answered later, and signals, have one. */
-  readonly settle?: Settle;
+export interface AnswerHere {
   /** The form that carries its own answer, if the answer is known on the spot. */
   readonly here?: (() => Draft | undefined) | undefined;
   /** Whether the answer on the spot must not be used while a run is outstanding. */
@@ -89,7 +86,7 @@ export class ReplayMachine {
   #received: Delivery | undefined;
   #receivedThen: Delivery[] | undefined;
   /** By command index, in the order of issue. No Map: emptying one takes V8 a new table (docs/performance.md). */
-  readonly #outstanding = new NumberMap<Outstanding>();
+  readonly #outstanding = new NumberMap<Waiter>();
   /** What is not completed, also when nobody waits for it any more. */
   readonly #byCompletion = new NumberMap<Command>();
   #openRuns = 0;
@@ -143,7 +140,7 @@ export class ReplayMachine {
     if (waiting === undefined || this.#outstanding.size > 1 || this.#turnOpen) return null;
     if (this.#phase !== "running" || this.#hasDelivery || this.#recorded.left > 0) return null;
     const { command } = waiting;
-    assert(command.kind === "run", "only a run is answered by its worker");
+    assert(command?.kind === "run", "only a run is answered by its worker");
     this.receive({
       kind: "completion",
       completionId: command.completionId,
@@ -193,11 +190,6 @@ export class ReplayMachine {
     return this.#nextIndex;
   }
 
-  /** Whether this command still waits for its completion. */
-  isOutstanding(index: number): boolean {
-    return this.#outstanding.has(index);
-  }
-
   openTurn(): void {
     assert(!this.#turnOpen, "a turn is closed before the next one opens");
     this.#turnOpen = true;
@@ -228,23 +220,22 @@ export class ReplayMachine {
     if (missing) this.#mismatch(missing, "the code has not issued it again in time");
   }
 
-  issue(draft: Draft, options: IssueOptions = {}): Issued {
-    if (this.#phase !== "running") return { kind: "dropped" };
-    const waits = options.settle !== undefined;
-    if (this.#cancelNext && waits) {
+  /** `waiter`: of a draft that is answered later, and of a signal. */
+  issue(draft: Draft, waiter?: Waiter, here?: AnswerHere): Issued {
+    if (this.#phase !== "running") return "dropped";
+    if (this.#cancelNext && waiter !== undefined) {
       this.#cancelNext = false;
-      return { kind: "cancelled" };
+      return "cancelled";
     }
     const found = this.#turnOpen ? this.#matchInside(draft) : this.#matchOutside(draft);
-    if (found === "mismatch") return { kind: "dropped" };
-    const command = found ?? this.#record(draft, options);
-    this.#register(command, options.settle);
-    const replayed = found !== undefined;
+    if (found === "mismatch") return "dropped";
+    const command = found ?? this.#record(draft, here);
+    this.#register(command, waiter);
     if (!this.#turnOpen) {
-      if (replayed) this.#host.wake();
+      if (found !== undefined) this.#host.wake();
       else this.#host.waitsAnew();
     }
-    return { kind: "recorded", command, replayed };
+    return command;
   }
 
   /** Whether this invocation takes the new branch of a patch. See patches.ts. */
@@ -256,7 +247,7 @@ export class ReplayMachine {
     if (isNew) {
       const draft = { kind: "patched", name: "", patch } as const;
       if (!this.#turnOpen) this.#host.outside(describe(draft));
-      this.#record(draft, {});
+      this.#record(draft);
     }
     this.#patches.decide(patch, isNew);
     return isNew;
@@ -318,9 +309,9 @@ export class ReplayMachine {
     return difference(recorded, draft) === undefined ? recorded : this.#refuse(recorded, draft);
   }
 
-  #record(draft: Draft, { here, durableOnly = false }: IssueOptions): Command {
-    const mayAnswerHere = !(durableOnly && this.#openRuns > 0);
-    const body = (mayAnswerHere ? here?.() : undefined) ?? draft;
+  #record(draft: Draft, answer?: AnswerHere): Command {
+    const mayAnswerHere = !(answer?.durableOnly === true && this.#openRuns > 0);
+    const body = (mayAnswerHere ? answer?.here?.() : undefined) ?? draft;
     const numbers = { index: this.#nextIndex++, after: this.#made, outside: !this.#turnOpen };
     const completion = isCompletedLater(body.kind)
       ? { completionId: this.#nextCompletionId++ }
@@ -332,31 +323,32 @@ export class ReplayMachine {
     return command;
   }
 
-  #register(command: Command, settle: Settle | undefined): void {
+  #register(command: Command, waiter: Waiter | undefined): void {
     if (command.kind === "run") this.#openRuns++;
     if (command.kind === "withdraw") this.#withdraw(command.completionId);
-    if (settle === undefined) return;
+    if (waiter === undefined) return;
+    waiter.command = command;
     if (command.kind === "await-signal") {
       const kept = this.#keptSignals?.get(command.signal)?.shift();
-      if (kept) settle(asCompletion(kept));
-      else this.#await({ command, settle });
+      if (kept) waiter.settle(asCompletion(kept));
+      else this.#await(command, waiter);
       return;
     }
     if (!isCompletedLater(command.kind)) return;
     assert("completionId" in command, `a ${command.kind} has a completion id`);
-    this.#await({ command, settle });
+    this.#await(command, waiter);
     this.#byCompletion.set(command.completionId, command);
   }
 
-  #await(it: Outstanding): void {
-    this.#outstanding.set(it.command.index, it);
-    this.#count(it.command, 1);
+  #await(command: Command, waiter: Waiter): void {
+    this.#outstanding.set(command.index, waiter);
+    this.#count(command, 1);
   }
 
-  #awaitNoMore(index: number): Outstanding | undefined {
-    const it = this.#outstanding.delete(index);
-    if (it) this.#count(it.command, -1);
-    return it;
+  #awaitNoMore(command: Command): Waiter | undefined {
+    const waiter = this.#outstanding.delete(command.index);
+    if (waiter) this.#count(command, -1);
+    return waiter;
   }
 
   #count({ kind }: Command, change: 1 | -1): void {
@@ -367,7 +359,7 @@ export class ReplayMachine {
   /** Nobody waits for it any more, and nothing will come of it. */
   #withdraw(completionId: CompletionId): void {
     const command = this.#byCompletion.delete(completionId);
-    if (command !== undefined) this.#awaitNoMore(command.index);
+    if (command !== undefined) this.#awaitNoMore(command);
   }
 
   #deliverNext(): void {
@@ -392,15 +384,14 @@ export class ReplayMachine {
     const command = this.#byCompletion.delete(completionId);
     if (command === undefined) return;
     if (command.kind === "run") this.#openRuns--;
-    this.#awaitNoMore(command.index)?.settle(result);
+    this.#awaitNoMore(command)?.settle(result);
   }
 
   #signal(signal: string, result: Result): void {
     const waiting = this.#forSignals > 0 ? this.#outstanding.values() : [];
-    for (const { command, settle } of waiting) {
-      if (command.kind !== "await-signal" || command.signal !== signal) continue;
-      this.#awaitNoMore(command.index);
-      settle(asCompletion(result));
+    for (const { command } of waiting) {
+      if (command?.kind !== "await-signal" || command.signal !== signal) continue;
+      this.#awaitNoMore(command)?.settle(asCompletion(result));
       return;
     }
     this.#keptSignals ??= new Map();
@@ -416,9 +407,9 @@ export class ReplayMachine {
       return;
     }
     const waiting = this.#outstanding.values();
-    for (const { command } of waiting) this.#awaitNoMore(command.index);
+    for (const { command } of waiting) if (command) this.#awaitNoMore(command);
     this.#host.cancelled();
-    for (const { settle } of waiting) settle({ kind: "failure", failure: CANCELLED });
+    for (const waiter of waiting) waiter.settle({ kind: "failure", failure: CANCELLED });
   }
 
   #refuse(recorded: Command, draft: Draft): "mismatch" {

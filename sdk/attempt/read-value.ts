@@ -2,7 +2,7 @@ import type { CompletionResult } from "../../protocol/command.ts";
 import { TerminalError } from "../errors.ts";
 import type { Serde } from "../serde.ts";
 import { decode } from "../serde/encode.ts";
-import type { Read } from "./recorder.ts";
+import type { Read } from "./asked.ts";
 
 /** Reads a payload; no payload at all is an empty one. */
 export function readValue<T>(serde: Serde<T>): Read<T> {

@@ -7,28 +7,21 @@
  */
 import type { Command, CompletionResult } from "../../protocol/command.ts";
 import { CancelledError, TerminalError } from "../errors.ts";
-import { fromFailure } from "../failure.ts";
+import { Asked, type Read } from "./asked.ts";
 import { checkDraft } from "./check-draft.ts";
 import { currentScope } from "./current-attempt.ts";
 import type { Draft } from "./draft.ts";
-import { JournalPromise, type Timer } from "./journal-promise.ts";
-import type { IssueOptions, ReplayMachine } from "./machine.ts";
+import type { Timer, Timers } from "./journal-promise.ts";
+import type { AnswerHere, ReplayMachine } from "./machine.ts";
 
-export type Here = Pick<IssueOptions, "here" | "durableOnly"> & {
+export interface Here extends AnswerHere {
   /** Told when it fails, in the place of `read`. */
   readonly failed?: (command: Command) => void;
-};
-
-export interface Recorded<T> {
-  readonly promise: JournalPromise<T>;
-  /** Undefined when nothing was recorded: cancelled, or over. */
-  readonly command: Command | undefined;
 }
 
-/** What the completion of a command means to user code. */
-export type Read<T> = (result: CompletionResult, command: Command) => T;
+const NOT_HERE: Here = {};
 
-export class Recorder {
+export class Recorder implements Timers {
   readonly #machine: ReplayMachine;
   readonly #payloadBytesMax: number;
 
@@ -45,7 +38,7 @@ export class Recorder {
   tell(draft: Draft): Command | undefined {
     this.#check(draft);
     const issued = this.#machine.issue(draft);
-    return issued.kind === "recorded" ? issued.command : undefined;
+    return typeof issued === "string" ? undefined : issued;
   }
 
   /** Answered on the spot, once for the whole invocation. */
@@ -55,51 +48,27 @@ export class Recorder {
   }
 
   /** A command that is answered by a completion, or carries its answer (`here`). */
-  ask<T>(draft: Draft, read: Read<T>, here: Here = {}): Recorded<T> {
+  ask<T>(draft: Draft, read: Read<T>, here: Here = NOT_HERE): Asked<T> {
     this.#check(draft);
-    let command: Command | undefined;
-    let refusal: Error | undefined;
-    const promise = new JournalPromise<T>(this.#startTimer, (resolve, reject) => {
-      const settle = (result: CompletionResult, of: Command): void => {
-        if (result.kind === "failure") here.failed?.(of);
-        try {
-          resolve(valueOf(result, of, read));
-        } catch (error) {
-          reject(error);
-        }
-      };
-      let early: CompletionResult | undefined;
-      try {
-        const issued = this.#machine.issue(draft, {
-          here: here.here,
-          durableOnly: here.durableOnly,
-          settle: (result) => {
-            // A kept signal answers as it is asked for, before its command is known here.
-            if (command === undefined) early = result;
-            else settle(result, command);
-          },
-        });
-        if (issued.kind === "cancelled") reject(new CancelledError());
-        if (issued.kind !== "recorded") return;
-        command = issued.command;
-        const answer = answerHere(command) ?? early;
-        if (answer) settle(answer, command);
-      } catch (error) {
-        refusal = error instanceof Error ? error : new Error(String(error));
-      }
-    });
-    if (refusal !== undefined) throw refusal;
-    return { promise, command };
+    const asked = new Asked<T>(this, read, here.failed);
+    const issued = this.#machine.issue(draft, asked, here);
+    if (issued === "cancelled") asked.reject(new CancelledError());
+    else if (issued !== "dropped") {
+      const answer = answerHere(issued);
+      if (answer) asked.settle(answer);
+    }
+    asked.made();
+    return asked;
   }
 
-  readonly #startTimer = (durationMs: number): Timer => {
+  startTimer(durationMs: number): Timer {
     const { promise, command } = this.ask({ kind: "sleep", name: "", durationMs }, () => undefined);
     const withdraw = (): void => {
       if (command?.kind !== "sleep" || this.#machine.over) return;
       this.tell({ kind: "withdraw", name: "", completionId: command.completionId });
     };
     return { due: promise, withdraw };
-  };
+  }
 
   #check(draft: Draft): void {
     const { run } = currentScope() ?? {};
@@ -123,9 +92,4 @@ function answerHere(command: Command): CompletionResult | undefined {
     default:
       return undefined;
   }
-}
-
-function valueOf<T>(result: CompletionResult, command: Command, read: Read<T>): T {
-  if (result.kind === "failure") throw fromFailure(result.failure);
-  return read(result, command);
 }

@@ -1,25 +1,43 @@
 import { expect, test } from "vitest";
-import { JournalPromise } from "../../sdk/attempt/journal-promise.ts";
+import { Asked, type Read } from "../../sdk/attempt/asked.ts";
 
-const noTimer = (): never => {
-  throw new Error("no timer is wanted here");
+const noTimers = {
+  startTimer: (): never => {
+    throw new Error("no timer is wanted here");
+  },
 };
 
+/** What is read when the answer comes: as the call is made, or after it has returned. */
+function ask(read: Read<unknown>, when: string): Promise<unknown> {
+  const asked = new Asked<unknown>(noTimers, read);
+  asked.command = { kind: "date", name: "", index: 0, after: 0, outside: false, completionId: 1 };
+  if (when === "later") asked.made();
+  expect(() => asked.settle({ kind: "void" })).not.toThrow();
+  if (when !== "later") asked.made();
+  return asked.promise;
+}
+
+const WHEN = ["as it is made", "later"];
+
 test.each([
-  ["a rejection", (_: unknown, reject: (reason: Error) => void) => reject(new Error("no"))],
   [
-    "a value that is a promise and rejects",
-    (resolve: (value: unknown) => void) => resolve(Promise.reject(new Error("no"))),
+    "a rejection",
+    (): never => {
+      throw new Error("no");
+    },
   ],
-])("%s that nobody looks at ends nothing", async (_what, act) => {
-  const heard: unknown[] = [];
-  const listen = (reason: unknown): void => void heard.push(reason);
-  process.on("unhandledRejection", listen);
-  const promise = new JournalPromise<unknown>(noTimer, act);
-  await new Promise((resolve) => setTimeout(resolve, 20));
-  process.off("unhandledRejection", listen);
-  expect(heard).toEqual([]);
-  await expect(promise).rejects.toThrow("no");
+  ["a value that is a promise and rejects", () => Promise.reject(new Error("no"))],
+])("%s that nobody looks at ends nothing", async (_what, read) => {
+  for (const when of WHEN) {
+    const heard: unknown[] = [];
+    const listen = (reason: unknown): void => void heard.push(reason);
+    process.on("unhandledRejection", listen);
+    const promise = ask(read, when);
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    process.off("unhandledRejection", listen);
+    expect(heard).toEqual([]);
+    await expect(promise).rejects.toThrow("no");
+  }
 });
 
 /** Looking for its `then` is what every promise does with a value: only that may hear of it. */
@@ -32,15 +50,6 @@ const noThen = new Proxy(
   },
 );
 
-test.each(["as it is made", "later"])(
-  "a value that throws when asked for `then` rejects it, %s",
-  async (when) => {
-    let settle = (): void => undefined;
-    const promise = new JournalPromise<unknown>(noTimer, (resolve) => {
-      settle = () => resolve(noThen);
-      if (when === "as it is made") settle();
-    });
-    expect(() => settle()).not.toThrow();
-    await expect(promise).rejects.toThrow("it has no then");
-  },
-);
+test.each(WHEN)("a value that throws when asked for `then` rejects it, %s", async (when) => {
+  await expect(ask(() => noThen, when)).rejects.toThrow("it has no then");
+});

@@ -32,8 +32,8 @@ export const SDK_BUGS: readonly SeededBug[] = [
     "rule 8: an eager get that follows the state sent",
     edit(
       attempt("recorder"),
-      "command = issued.command;",
-      "command = { ...issued.command, ...here.here?.() } as Command;",
+      "const answer = answerHere(issued);",
+      "const answer = answerHere({ ...issued, ...here.here?.() } as Command);",
     ),
   ),
   bug(
@@ -97,7 +97,7 @@ export const SDK_BUGS: readonly SeededBug[] = [
     "I17",
     edit(
       attempt("machine"),
-      'for (const { settle } of waiting) settle({ kind: "failure", failure: CANCELLED });',
+      'for (const waiter of waiting) waiter.settle({ kind: "failure", failure: CANCELLED });',
       'waiting[0]?.settle({ kind: "failure", failure: CANCELLED });',
     ),
   ),

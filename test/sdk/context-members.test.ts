@@ -47,3 +47,13 @@ test.each<[string, (ctx: Ctx) => Ctx]>([
   });
   expect(result).toEqual([4, "ran"]);
 });
+
+test("whoever asks for the signal of an attempt that is over is told so", async () => {
+  let kept: Ctx | undefined;
+  await resultOf((ctx) => {
+    kept = ctx;
+    return 1;
+  });
+  const signal = kept?.request().attemptCompletedSignal;
+  expect([signal?.aborted, String(signal?.reason)]).toEqual([true, "Error: the handler has ended"]);
+});

@@ -53,3 +53,19 @@ const noThen = new Proxy(
 test.each(WHEN)("a value that throws when asked for `then` rejects it, %s", async (when) => {
   await expect(ask(() => noThen, when)).rejects.toThrow("it has no then");
 });
+
+test("neither does what is derived from it by `map`", async () => {
+  const heard: unknown[] = [];
+  const listen = (reason: unknown): void => void heard.push(reason);
+  process.on("unhandledRejection", listen);
+  const asked = new Asked<unknown>(noTimers, () => 1);
+  asked.made();
+  const derived = asked.promise.map(() => {
+    throw new Error("no");
+  });
+  asked.reject(new Error("no"));
+  await new Promise((resolve) => setTimeout(resolve, 20));
+  process.off("unhandledRejection", listen);
+  expect(heard).toEqual([]);
+  await expect(derived).rejects.toThrow("no");
+});

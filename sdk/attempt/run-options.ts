@@ -58,16 +58,17 @@ export function retryOf(options: Options): RunRetryPolicy | null {
   };
 }
 
+/** Asked at each run: so without a list of them. */
 function hasRetryOption(options: Options): boolean {
-  return [
-    options.maxRetryAttempts,
-    options.maxRetryDuration,
-    options.initialRetryInterval,
-    options.maxRetryInterval,
-    options.retryIntervalFactor,
-    options.retryJitter,
-    options.onMaxAttempts,
-  ].some((it) => it !== undefined);
+  return (
+    options.maxRetryAttempts !== undefined ||
+    options.maxRetryDuration !== undefined ||
+    options.initialRetryInterval !== undefined ||
+    options.maxRetryInterval !== undefined ||
+    options.retryIntervalFactor !== undefined ||
+    options.retryJitter !== undefined ||
+    options.onMaxAttempts !== undefined
+  );
 }
 
 function jitterOf({ retryJitter = DEFAULT_RETRY_POLICY.jitter }: Options): number {

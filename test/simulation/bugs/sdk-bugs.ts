@@ -28,6 +28,15 @@ export const SDK_BUGS: readonly SeededBug[] = [
     ),
   ),
   bug(
+    "what comes during a replay is delivered before what is recorded",
+    "rule 8: deliveries in another order than the first time",
+    edit(
+      attempt("machine"),
+      "if (this.#recorded.deliveriesLeft > 0) return this",
+      "if (this.#recorded.deliveriesLeft > 0 && this.#received === undefined) return this",
+    ),
+  ),
+  bug(
     "a get that is replayed follows the state that was sent, not the journal",
     "rule 8: an eager get that follows the state sent",
     edit(

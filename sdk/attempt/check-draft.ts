@@ -1,7 +1,8 @@
 /**
  * What no message could carry is refused where the code asks for it. A worker that breaks the protocol
  * loses its connection, and with it all its other attempts: so one handler's mistake must not get as far
- * as the wire. From JavaScript, or past a cast, anything may come; bytes are bytes by serde/encode.ts.
+ * as the wire. From JavaScript, or past a cast, anything may come; bytes are bytes by serde/encode.ts. What
+ * an error says is put together only when there is one: each ctx call passes here.
  */
 import { FailureCode } from "../../protocol/failure.ts";
 import { HEADERS_MAX, NAME_BYTES_MAX, TEXT_BYTES_MAX } from "../../protocol/wire-limits.ts";
@@ -13,19 +14,17 @@ type CallDraft = Draft & { readonly kind: "call" | "send" };
 
 /** @throws TypeError for what is no text, TerminalError for what is too large */
 export function checkDraft(draft: Draft, payloadBytesMax: number): void {
-  requireString(draft.name, `the name of a ${draft.kind}`);
+  if (typeof draft.name !== "string") requireString(draft.name, `the name of a ${draft.kind}`);
   if (draft.kind === "call" || draft.kind === "send") checkCall(draft);
   else if (draft.name !== "") checkTextBytes(draft.kind, Buffer.byteLength(draft.name));
   checkName(draft);
   // Names and keys are refused where they are given; this is for all others, and nothing slips by.
   if (draft.kind === "run") requireWellFormed(draft.name, "run.name");
   else requireWellFormedTexts(draft, draft.kind);
-  const { payload, what } = payloadOf(draft);
-  if (payload > payloadBytesMax) {
-    throw new TerminalError(`${what} has ${payload} bytes, the limit is ${payloadBytesMax}`, {
-      errorCode: FailureCode.payloadTooLarge,
-    });
-  }
+  const payload = payloadBytesOf(draft);
+  if (payload <= payloadBytesMax) return;
+  const message = `${payloadOf(draft)} has ${payload} bytes, the limit is ${payloadBytesMax}`;
+  throw new TerminalError(message, { errorCode: FailureCode.payloadTooLarge });
 }
 
 function checkCall({ kind, name, target, headers, idempotencyKey }: CallDraft): void {
@@ -53,8 +52,8 @@ function checkTextBytes(kind: string, bytes: number): void {
 }
 
 function checkName(draft: Draft): void {
-  const { of, name } = nameOf(draft);
-  requireString(name, `the name of a ${of}`);
+  const name = nameOf(draft);
+  if (typeof name !== "string") requireString(name, `the name of a ${kindOfName(draft)}`);
   const nameBytes = Buffer.byteLength(name);
   if (nameBytes <= NAME_BYTES_MAX) return;
   throw new TerminalError(
@@ -64,21 +63,26 @@ function checkName(draft: Draft): void {
 }
 
 /** What becomes part of a key in the store. */
-function nameOf(draft: Draft): { readonly of: string; readonly name: string } {
-  if ("promise" in draft) return { of: "promise", name: draft.promise };
-  if ("signal" in draft) return { of: "signal", name: draft.signal };
-  if ("patch" in draft) return { of: "patch", name: draft.patch };
-  return { of: "state", name: "key" in draft ? draft.key : "" };
+function nameOf(draft: Draft): string {
+  if ("promise" in draft) return draft.promise;
+  if ("signal" in draft) return draft.signal;
+  if ("patch" in draft) return draft.patch;
+  return "key" in draft ? draft.key : "";
 }
 
-function payloadOf(draft: Draft): { readonly payload: number; readonly what: string } {
-  if (draft.kind === "set-state") {
-    return { payload: draft.value.length, what: `the state "${draft.key}"` };
-  }
-  if (draft.kind === "call" || draft.kind === "send") {
-    const { service, handler } = draft.target;
-    return { payload: draft.parameter.length, what: `the parameter for ${service}/${handler}` };
-  }
-  const result = "result" in draft && draft.result.ok ? draft.result.value.length : 0;
-  return { payload: result, what: `the value of a ${draft.kind}` };
+function kindOfName(draft: Draft): string {
+  return ["promise", "signal", "patch"].find((it) => it in draft) ?? "state";
+}
+
+function payloadBytesOf(draft: Draft): number {
+  if (draft.kind === "set-state") return draft.value.length;
+  if (draft.kind === "call" || draft.kind === "send") return draft.parameter.length;
+  return "result" in draft && draft.result.ok ? draft.result.value.length : 0;
+}
+
+function payloadOf(draft: Draft): string {
+  if (draft.kind === "set-state") return `the state "${draft.key}"`;
+  if (draft.kind !== "call" && draft.kind !== "send") return `the value of a ${draft.kind}`;
+  const { service, handler } = draft.target;
+  return `the parameter for ${service}/${handler}`;
 }

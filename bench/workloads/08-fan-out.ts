@@ -22,7 +22,7 @@ export const fanOut = workload({
     { name: "the second ms", better: "lower", must: { ratio: 0.3 }, aim: { ratio: 0.2 } },
   ],
   setup: async (world) => {
-    const fanOuts = Math.max(2, world.scale.warmUpRequests / MESSAGES);
+    const fanOuts = Math.max(2, Math.floor(world.scale.warmUpRequests / MESSAGES));
     const { doneMs } = await fanOutTimes(world, fanOuts, 0);
     return {
       firstMs: doneMs[0] ?? Number.NaN,

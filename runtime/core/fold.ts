@@ -16,10 +16,14 @@ import { inputKey } from "./keys.ts";
 import { ownMemory, type KeptHistory } from "./kept-history.ts";
 import { removeEntryRows } from "./seal.ts";
 import { packInput, packKept } from "./sealed-history.ts";
+import type { InputRow } from "./rows.ts";
 import type { Step } from "./step.ts";
 
 /** Of both together. */
 export const FOLDED_BYTES_MAX = 512;
+
+/** What an entry becomes shorter by, at most: a journal that has no chance is not packed. */
+const SHORTER_BYTES = 16;
 
 /** `kept`: what its last attempt knew of it. */
 export function fold(step: Step, invocation: Invocation, kept: KeptHistory): void {
@@ -48,11 +52,21 @@ function foldInput(
   { input }: KeptHistory,
 ): Uint8Array | null {
   if (inRecord?.input != null) return inRecord.input;
-  if (input === undefined || input.parameter.length > FOLDED_BYTES_MAX) return null;
+  // The beginning that was folded before stays, should all of the journal find no room beside the input.
+  const bytesMax = FOLDED_BYTES_MAX - (inRecord?.journal?.length ?? 0);
+  if (input === undefined || bytesOf(input) > 2 * bytesMax) return null;
   const packed = packInput(input, target);
-  if (packed.length > FOLDED_BYTES_MAX) return null;
+  if (packed.length > bytesMax) return null;
   tx.remove(inputKey(sequence));
   return packed;
+}
+
+/** What of it may become shorter are its headers: by half is as much as is tried for. */
+function bytesOf({ parameter, headers }: InputRow): number {
+  return headers.reduce(
+    (bytes, [name, value]) => bytes + name.length + value.length,
+    parameter.length,
+  );
 }
 
 /** All of it as it is now; or what was folded before. */
@@ -65,6 +79,7 @@ function foldJournal(
   const before = invocation.inRecord?.journal ?? null;
   if (entries === undefined || entries.length === 0) return before;
   const count = invocation.commands + invocation.deliveries;
+  if (invocation.journalBytes > bytesMax + SHORTER_BYTES * count) return before;
   assert(entries.length === count, "an attempt keeps all of a journal, or none");
   const packed = packKept(entries, invocation);
   if (packed.length > bytesMax) return before;

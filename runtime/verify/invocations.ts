@@ -12,6 +12,7 @@ import {
   inputKey,
   INVOCATIONS,
   invocationKey,
+  journalKey,
   journalPrefix,
   lockKey,
   outcomeKey,
@@ -65,6 +66,10 @@ function checkHistory(rows: Rows, it: Invocation, expect: Expect): void {
   expect(it.attempts > 0 === (it.startedAtMs !== null), "does not know when it started");
   const recorded = it.commands + it.deliveries;
   const entries = rows.countEntries(journalPrefix(sequence), recorded) + entriesInRecord(it);
+  for (let index = 0; index < entriesInRecord(it); index++) {
+    const alone = !rows.has(journalKey(sequence, index));
+    expect(alone, `has entry ${index} of its journal in its record and in a row too`);
+  }
   const [least, most] = journalBounds(rows, it);
   const fits = entries >= least && entries <= most;
   expect(fits, `has ${entries} journal entries, ${recorded} are recorded`);

@@ -29,6 +29,9 @@ export class Asked<T> implements Waiter {
     this.promise = new JournalPromise<T>(timers, keep);
     this.#resolve = kept.resolve as (value: T) => void; // of the line above
     this.#reject = kept.reject;
+    // They hold the promise, and all that waits for it.
+    kept.resolve = ignore;
+    kept.reject = ignore;
     this.#read = read;
     this.#failed = failed;
   }

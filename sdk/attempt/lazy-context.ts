@@ -7,6 +7,7 @@
  * a group of members is bound when the first of them is asked for: by a getter, which gives the function
  * itself, so that `const { run, sleep } = ctx` takes them along.
  */
+import { inspect } from "node:util";
 import type { Start } from "../../protocol/message.ts";
 import type { WorkflowContext } from "../context.ts";
 import type { RegisteredHandler } from "../definition.ts";
@@ -99,132 +100,155 @@ class Bound {
   }
 }
 
+/** Not a name: what walks over an object, as a logger does, finds nothing here. */
+const BOUND = Symbol("bound");
+
 /** Every context is this one; the types of ../context.ts say which part a handler may use. */
 export class LazyContext implements WorkflowContext {
   // No private name: it is reached through whatever a user puts in front of ctx, a Proxy or Object.create.
-  readonly bound: Bound;
+  readonly [BOUND]: Bound;
 
   constructor(host: ContextHost) {
-    this.bound = new Bound(host);
+    this[BOUND] = new Bound(host);
+  }
+
+  /** For a log: what stands behind it, the headers of a caller among it, is none of a log's business. */
+  [inspect.custom](): string {
+    return "Context {}";
   }
 
   get key(): string {
-    return this.bound.host.start.target.key ?? "";
+    return this[BOUND].host.start.target.key ?? "";
   }
 
   get get(): WorkflowContext["get"] {
-    return this.bound.state.get;
+    return this[BOUND].state.get;
   }
 
   get set(): WorkflowContext["set"] {
-    return this.bound.state.set;
+    return this[BOUND].state.set;
   }
 
   get clear(): WorkflowContext["clear"] {
-    return this.bound.state.clear;
+    return this[BOUND].state.clear;
   }
 
   get clearAll(): WorkflowContext["clearAll"] {
-    return this.bound.state.clearAll;
+    return this[BOUND].state.clearAll;
   }
 
   get stateKeys(): WorkflowContext["stateKeys"] {
-    return this.bound.state.stateKeys;
+    return this[BOUND].state.stateKeys;
   }
 
   get serviceClient(): WorkflowContext["serviceClient"] {
-    return this.bound.calls.serviceClient;
+    return this[BOUND].calls.serviceClient;
   }
 
   get objectClient(): WorkflowContext["objectClient"] {
-    return this.bound.calls.objectClient;
+    return this[BOUND].calls.objectClient;
   }
 
   get workflowClient(): WorkflowContext["workflowClient"] {
-    return this.bound.calls.workflowClient;
+    return this[BOUND].calls.workflowClient;
   }
 
   get serviceSendClient(): WorkflowContext["serviceSendClient"] {
-    return this.bound.calls.serviceSendClient;
+    return this[BOUND].calls.serviceSendClient;
   }
 
   get objectSendClient(): WorkflowContext["objectSendClient"] {
-    return this.bound.calls.objectSendClient;
+    return this[BOUND].calls.objectSendClient;
   }
 
   get workflowSendClient(): WorkflowContext["workflowSendClient"] {
-    return this.bound.calls.workflowSendClient;
+    return this[BOUND].calls.workflowSendClient;
   }
 
   get genericCall(): WorkflowContext["genericCall"] {
-    return this.bound.calls.genericCall;
+    return this[BOUND].calls.genericCall;
   }
 
   get genericSend(): WorkflowContext["genericSend"] {
-    return this.bound.calls.genericSend;
+    return this[BOUND].calls.genericSend;
   }
 
   get awakeable(): WorkflowContext["awakeable"] {
-    return this.bound.awakeables.awakeable;
+    return this[BOUND].awakeables.awakeable;
   }
 
   get resolveAwakeable(): WorkflowContext["resolveAwakeable"] {
-    return this.bound.awakeables.resolveAwakeable;
+    return this[BOUND].awakeables.resolveAwakeable;
   }
 
   get rejectAwakeable(): WorkflowContext["rejectAwakeable"] {
-    return this.bound.awakeables.rejectAwakeable;
+    return this[BOUND].awakeables.rejectAwakeable;
   }
 
   get promise(): WorkflowContext["promise"] {
-    return this.bound.promise;
+    return this[BOUND].promise;
   }
 
   get signal(): WorkflowContext["signal"] {
-    return this.bound.others.signal;
+    return this[BOUND].others.signal;
   }
 
   get invocation(): WorkflowContext["invocation"] {
-    return this.bound.others.invocation;
+    return this[BOUND].others.invocation;
   }
 
   get attach(): WorkflowContext["attach"] {
-    return this.bound.others.attach;
+    return this[BOUND].others.attach;
   }
 
   get cancel(): WorkflowContext["cancel"] {
-    return this.bound.others.cancel;
+    return this[BOUND].others.cancel;
   }
 
   get run(): WorkflowContext["run"] {
-    return this.bound.run;
+    return this[BOUND].run;
   }
 
   get sleep(): WorkflowContext["sleep"] {
-    return this.bound.sleep;
+    return this[BOUND].sleep;
   }
 
   get request(): WorkflowContext["request"] {
-    const { host } = this.bound;
+    const { host } = this[BOUND];
     return () => requestOf(host.start, host.signal);
   }
 
   get rand(): Rand {
-    return this.bound.rand;
+    return this[BOUND].rand;
   }
 
   get date(): ContextDate {
-    return this.bound.date;
+    return this[BOUND].date;
   }
 
   get patched(): WorkflowContext["patched"] {
-    const { recorder } = this.bound;
+    const { recorder } = this[BOUND];
     return (id) => recorder.patched(requirePatchId(id));
   }
 
   get console(): Console {
-    return this.bound.console;
+    return this[BOUND].console;
   }
+}
+
+/** What a user puts in the place of a member is his own, on ctx and on what inherits from it. */
+const members = Object.getOwnPropertyDescriptors(LazyContext.prototype);
+for (const [name, member] of Object.entries(members)) {
+  if (member.get !== undefined) {
+    Object.defineProperty(LazyContext.prototype, name, { ...member, set: setterOf(name) });
+  }
+}
+
+function setterOf(name: string): (this: object, value: unknown) => void {
+  return function set(value) {
+    const own = { value, writable: true, enumerable: true, configurable: true };
+    Object.defineProperty(this, name, own);
+  };
 }
 
 function requestOf(start: Start, attemptCompletedSignal: AbortSignal): Request {

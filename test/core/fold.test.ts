@@ -225,3 +225,25 @@ describe("a journal that grows after it was folded", () => {
     expect(h.left()).toEqual([]);
   });
 });
+
+describe("an input that comes to be known after the journal was folded", () => {
+  test("stays in its row when both together would be too much for the record", () => {
+    const h = new Retention();
+    const text = "x".repeat(FOLDED_BYTES_MAX - 150);
+    // The second one begins as a follower: its first attempt does not know its input.
+    h.invoke("counter/a/add", { mode: "send" });
+    h.invoke("counter/a/add", { mode: "send", body: JSON.stringify(text) });
+    h.attempt(1).end("1");
+    const follower = h.attempt(1);
+    const { id } = { id: follower.start.invocationId };
+    follower.issue({ kind: "sleep", durationMs: SLEEP_MS, completionId: 1 }, { name: text });
+    follower.suspend();
+    sleepAgain(woken(h), 2, "again");
+    const { inRecord } = recordOf(h, id);
+    const folded = (inRecord?.input?.length ?? 0) + (inRecord?.journal?.length ?? 0);
+    expect(folded).toBeGreaterThan(text.length);
+    expect(folded).toBeLessThanOrEqual(FOLDED_BYTES_MAX);
+    expect(woken(h).start.input).toEqual(bytes(JSON.stringify(text)));
+    h.sound();
+  });
+});

@@ -1,4 +1,5 @@
 /** Members of ctx are bound when they are asked for: a handler must not see more of that than its cost. */
+import { inspect } from "node:util";
 import { expect, test } from "vitest";
 import type { WorkflowContext } from "../../sdk/context.ts";
 import { LiveHarness, type Code } from "../support/live-harness.ts";
@@ -46,6 +47,28 @@ test.each<[string, (ctx: Ctx) => Ctx]>([
     return [new Set(drawn).size, await other.run("r", () => "ran")];
   });
   expect(result).toEqual([4, "ran"]);
+});
+
+test.each<[string, (ctx: Ctx) => Ctx]>([
+  ["ctx itself", (ctx) => ctx],
+  ["what inherits from it", (ctx) => Object.create(ctx) as Ctx],
+])("a member of %s can be replaced, as whoever traces its calls does", async (_what, wrap) => {
+  const result = await resultOf(async (ctx) => {
+    const own = wrap(ctx);
+    const run: Ctx["run"] = own.run.bind(own);
+    own.run = (async () => ["traced", await run("r", () => "ran")]) as unknown as Ctx["run"]; // no more is called here
+    return await own.run("r", () => "not this one");
+  });
+  expect(result).toEqual(["traced", "ran"]);
+});
+
+test("a log of ctx says nothing of what stands behind it", async () => {
+  const result = await resultOf((ctx) => [
+    Object.keys(ctx),
+    JSON.stringify(ctx),
+    inspect(ctx, { depth: 9 }),
+  ]);
+  expect(result).toEqual([[], "{}", "Context {}"]);
 });
 
 test("whoever asks for the signal of an attempt that is over is told so", async () => {

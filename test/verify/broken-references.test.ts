@@ -119,6 +119,10 @@ const BROKEN: Readonly<Record<string, readonly [Break, string]>> = {
     put((h) => outcomeKey(sealedOf(h).sequence), bytes("\x92\x92\xc3\xc4\x00\xa0")),
     "has a part in its record and in a row too",
   ],
+  "an entry in two places": [
+    put((h) => journalKey(sealedOf(h).sequence, 0), bytes("\x93\x01\xc0\x00")),
+    "has entry 0 of its journal in its record and in a row too",
+  ],
   "a record that is sealed too early": [
     (h) => {
       const parts = { input: null, outcome: null, journal: null };

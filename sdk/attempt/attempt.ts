@@ -37,7 +37,7 @@ import {
 } from "./attempt-text.ts";
 import { runInScope, type ScopeHost } from "./current-attempt.ts";
 import { InputError } from "./input-error.ts";
-import { LazyContext, type ContextHost } from "./lazy-context.ts";
+import { makeContext, type ContextHost } from "./lazy-context.ts";
 import { ReplayMachine, type MachineHost } from "./machine.ts";
 import { RunExecutor, type RunHost } from "./run-executor.ts";
 import { StateView } from "./state-view.ts";
@@ -170,7 +170,7 @@ export class Attempt implements MachineHost, RunHost, ContextHost, ScopeHost, Tu
     const { handler, start } = this;
     try {
       const input = decodeInput(handler, start.input);
-      const output = await handler.call(new LazyContext(this), input);
+      const output = await handler.call(makeContext(this), input);
       this.#end({ ok: true, value: encode(handler.output, output) });
     } catch (error) {
       this.#guard(() => this.#handlerThrew(error));

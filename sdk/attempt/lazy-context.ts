@@ -104,7 +104,11 @@ class Bound {
 const BOUND = Symbol("bound");
 
 /** Every context is this one; the types of ../context.ts say which part a handler may use. */
-export class LazyContext implements WorkflowContext {
+export function makeContext(host: ContextHost): WorkflowContext {
+  return new LazyContext(host);
+}
+
+class LazyContext implements WorkflowContext {
   // No private name: it is reached through whatever a user puts in front of ctx, a Proxy or Object.create.
   readonly [BOUND]: Bound;
 

@@ -4,8 +4,10 @@
  *
  * 1. The entries are read where they came, by two marks that move on; most journals come in one message,
  *    and nothing is made for them here. All is let go of once nothing of it is left.
- * 2. `after`, the number of deliveries before a command, never falls from one command to the next: a new one is
- *    recorded only when those of earlier turns have been issued again (machine.ts).
+ * 2. `after`, the number of deliveries before a command, never falls from one command of inside a turn to the
+ *    next: a new one is recorded only when those of earlier turns have been issued again (machine.ts). From
+ *    outside a turn it may fall: behind one that came earlier in a replay than it did, a new one may stand
+ *    that has come earlier, too.
  */
 import { assert } from "../../protocol/assert.ts";
 import type { Command, Delivery, ReplayEntry } from "../../protocol/command.ts";
@@ -94,16 +96,20 @@ export class Recorded {
   takeOutside(after: number, draft: Draft): Command | undefined {
     if (this.#outside === undefined) return undefined;
     const identity = identityOf(draft);
-    const at = this.#outside.findIndex((it) => it.after >= after && identityOf(it) === identity);
-    if (at < 0) return undefined;
+    let found: Command | undefined;
+    for (const it of this.#outside) {
+      if (it.after < after || identityOf(it) !== identity) continue;
+      if (found === undefined || it.after < found.after) found = it;
+    }
+    if (found === undefined) return undefined;
+    this.#outside.splice(this.#outside.indexOf(found), 1);
     this.#take();
-    return this.#outside.splice(at, 1)[0];
+    return found;
   }
 
   /** A command of this turn that is still to be issued from outside it. */
   firstOutside(after: number): Command | undefined {
-    const first = this.#outside?.find((it) => it.after >= after);
-    return first?.after === after ? first : undefined;
+    return this.#outside?.find((it) => it.after === after);
   }
 
   /** Any command that was issued after more deliveries: the code must have got that far. */

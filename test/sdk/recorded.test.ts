@@ -71,3 +71,27 @@ test("a command from outside a turn may come earlier than it did, never later", 
   expect(recorded.left).toBe(6);
   expect(recorded.hadOutsideFrom(3)).toBe(true);
 });
+
+/** A replay had the first one earlier than it was recorded, and then something new. */
+test("of commands from outside a turn a later one may be one of an earlier turn", () => {
+  const recorded = new Recorded();
+  const [first, then] = [command(0, 2, true), command(1, 1, true)];
+  recorded.load([delivery(), delivery(), first, then]);
+  expect(indexes(recorded.firstOutside(1), recorded.firstOutside(2))).toEqual([1, 0]);
+  if (then.kind !== "command") throw new Error("it is a command");
+  expect(recorded.takeOutside(1, then.command)?.index).toBe(1);
+  expect(indexes(recorded.firstOutside(1), recorded.firstOutside(2))).toEqual([undefined, 0]);
+});
+
+test("of two from outside a turn that are the same the one of the earlier turn is taken first", () => {
+  const recorded = new Recorded();
+  const same = (index: number, after: number): ReplayEntry => ({
+    kind: "command",
+    command: { kind: "clear-state", name: "", key: "k", index, after, outside: true },
+  });
+  const [later, earlier] = [same(0, 2), same(1, 1)];
+  recorded.load([delivery(), delivery(), later, earlier]);
+  if (later.kind !== "command") throw new Error("it is a command");
+  const taken = [recorded.takeOutside(1, later.command), recorded.takeOutside(1, later.command)];
+  expect(indexes(...taken)).toEqual([1, 0]);
+});

@@ -1,45 +1,26 @@
 /** What waits stands in one row, as far as it is small; everybody who reads it finds there what its rows said. */
 import { describe, expect, test } from "vitest";
-import { parseInvocationId, type InvocationId } from "../../protocol/ids.ts";
-import { describeInvocation } from "../../runtime/admin/describe.ts";
-import type { LiveFacts } from "../../runtime/admin/facts.ts";
+import type { InvocationId } from "../../protocol/ids.ts";
 import { FOLDED_BYTES_MAX } from "../../runtime/core/fold.ts";
 import { entriesInRecord } from "../../runtime/core/history.ts";
 import { byIndex, findCommand, readJournal } from "../../runtime/core/journal.ts";
-import { invocationKey, journalKey } from "../../runtime/core/keys.ts";
-import { decodeInvocation } from "../../runtime/core/rows.ts";
+import { journalKey } from "../../runtime/core/keys.ts";
 import { SEALED_BYTES_MAX } from "../../runtime/core/seal.ts";
 import { Overlay } from "../../runtime/store/overlay.ts";
 import { bytes, CoreHarness, PlainTx, type ScriptedAttempt } from "../support/core-harness.ts";
+import { recordOf, rowsOf, sequenceOf, view } from "../support/one-record.ts";
 import { Retention } from "../support/retention.ts";
 
-const LIVE: LiveFacts = { nowMs: () => 1_000_000, workersOf: () => 1, quarantined: () => 0 };
 const SLEEP_MS = 60_000;
 /** Its row is larger than all that is folded. */
 const LARGE_TEXT = "x".repeat(FOLDED_BYTES_MAX);
 
-const sequenceOf = (id: InvocationId): number => parseInvocationId(id)?.sequence ?? 0;
-
-function recordOf(h: CoreHarness, id: InvocationId) {
-  const row = h.tx.get(invocationKey(sequenceOf(id)));
-  if (row === undefined) throw new Error("it is there");
-  return decodeInvocation(sequenceOf(id), row);
-}
-
 /** The kinds of the rows that are its own. */
 function kindsOf(h: CoreHarness, id: InvocationId): string {
-  const place = invocationKey(sequenceOf(id)).slice(1);
-  const rows = [...h.tx.rows.keys()].filter((key) => key.slice(1, 7) === place);
-  return [...new Set(rows.map((key) => key.charAt(0)))].sort().join("");
+  return [...new Set(rowsOf(h, id))].sort().join("");
 }
 
 const journalOf = (h: CoreHarness, id: InvocationId) => [...readJournal(h.tx, recordOf(h, id))];
-
-function view(h: CoreHarness, id: InvocationId) {
-  const parts = parseInvocationId(id);
-  if (parts === undefined) throw new Error("an id");
-  return describeInvocation(h.tx, LIVE, parts, { from: null, limit: 1_000 });
-}
 
 /** Asks for the time, and sleeps. */
 function startSleeper(h: CoreHarness, body = "1") {
@@ -235,7 +216,7 @@ describe("an input that comes to be known after the journal was folded", () => {
     h.invoke("counter/a/add", { mode: "send", body: JSON.stringify(text) });
     h.attempt(1).end("1");
     const follower = h.attempt(1);
-    const { id } = { id: follower.start.invocationId };
+    const id = follower.start.invocationId;
     follower.issue({ kind: "sleep", durationMs: SLEEP_MS, completionId: 1 }, { name: text });
     follower.suspend();
     sleepAgain(woken(h), 2, "again");

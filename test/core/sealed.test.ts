@@ -1,20 +1,14 @@
 /** What has ended stands in one row, and everybody who reads it finds there what its rows said. */
 import { describe, expect, test } from "vitest";
-import { parseInvocationId, type InvocationId } from "../../protocol/ids.ts";
-import { describeInvocation } from "../../runtime/admin/describe.ts";
-import type { LiveFacts } from "../../runtime/admin/facts.ts";
 import { listInvocations } from "../../runtime/admin/list.ts";
 import { byCompletion, byIndex, findCommand, readJournal } from "../../runtime/core/journal.ts";
 import { inputKey, invocationKey, journalKey } from "../../runtime/core/keys.ts";
-import { decodeInvocation } from "../../runtime/core/rows.ts";
 import { SEALED_BYTES_MAX } from "../../runtime/core/seal.ts";
 import { Overlay } from "../../runtime/store/overlay.ts";
 import { DamagedTx } from "../support/damaged-tx.ts";
 import { bytes, CoreHarness, PlainTx, type ScriptedAttempt } from "../support/core-harness.ts";
+import { recordOf, rowsOf, sequenceOf, view } from "../support/one-record.ts";
 import { Retention } from "../support/retention.ts";
-
-const LIVE: LiveFacts = { nowMs: () => 1_000_000, workersOf: () => 1, quarantined: () => 0 };
-const sequenceOf = (id: InvocationId): number => parseInvocationId(id)?.sequence ?? 0;
 
 /** One that sleeps, and ends with its first argument. */
 function started(h: CoreHarness, options: Parameters<CoreHarness["invoke"]>[1] = {}) {
@@ -23,24 +17,6 @@ function started(h: CoreHarness, options: Parameters<CoreHarness["invoke"]>[1] =
   attempt.issue({ kind: "set-state", key: "total", value: bytes("7") });
   attempt.issue({ kind: "date", completionId: 1 }, { name: "when" });
   return { request, attempt, id: attempt.start.invocationId };
-}
-
-function recordOf(h: CoreHarness, id: InvocationId) {
-  const row = h.tx.get(invocationKey(sequenceOf(id)));
-  if (row === undefined) throw new Error("it is there");
-  return decodeInvocation(sequenceOf(id), row);
-}
-
-function rowsOf(h: CoreHarness, id: InvocationId): string {
-  const place = invocationKey(sequenceOf(id)).slice(1);
-  const rows = [...h.tx.rows.keys()].filter((key) => key.slice(1, 7) === place);
-  return rows.map((key) => key.charAt(0)).join("");
-}
-
-function view(h: CoreHarness, id: InvocationId) {
-  const parts = parseInvocationId(id);
-  if (parts === undefined) throw new Error("an id");
-  return describeInvocation(h.tx, LIVE, parts, { from: null, limit: 1_000 });
 }
 
 function long(attempt: ScriptedAttempt): void {

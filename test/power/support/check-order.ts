@@ -1,6 +1,6 @@
 /**
  * What the order of the system calls shows by itself, without any image: the pages of LMDB are flushed
- * before their meta page is written, and an answer comes after a record of the commit log is durable.
+ * before their meta page is written, and an answer comes after a commit is durable.
  */
 import { DATA_FILE, type Acknowledgement, type Recording } from "./recording.ts";
 
@@ -32,21 +32,29 @@ function brokenCommits(recording: Recording): string[] {
  * answer of a connection is left out: the client may have died without it, and then nobody knows
  * whether it was asked for again.
  */
-function brokenAnswers(
-  { writes, acknowledgements }: Recording,
-  repeated: ReadonlySet<string>,
-): string[] {
-  const appends = writes.filter((it) => it.file !== DATA_FILE && it.synced);
+function brokenAnswers(recording: Recording, repeated: ReadonlySet<string>): string[] {
+  const commits = durableCommits(recording);
   const lastOn = new Map<string, number>();
-  const final = new Map(acknowledgements.map((it) => [it.socket, it]));
-  return acknowledgements.flatMap((answer: Acknowledgement) => {
+  const final = new Map(recording.acknowledgements.map((it) => [it.socket, it]));
+  return recording.acknowledgements.flatMap((answer: Acknowledgement) => {
     const asked = lastOn.get(answer.socket) ?? 0;
     lastOn.set(answer.socket, answer.line);
     if (repeated.has(answer.id) || final.get(answer.socket) === answer) return [];
-    const record = appends.find((it) => it.startLine > asked);
-    const durable = record !== undefined && record.endLine < answer.line;
-    return durable
+    return commits.some((it) => it.startLine > asked && it.endLine < answer.line)
       ? []
       : [`line ${answer.line}: ${answer.id} is answered before a commit is durable`];
+  });
+}
+
+/** Records of the log, and commits of the rows: a batch that is too large for the log goes there. */
+function durableCommits({ writes }: Recording): { startLine: number; endLine: number }[] {
+  let firstPage: number | undefined;
+  return writes.flatMap(({ file, synced, startLine, endLine }) => {
+    if (file !== DATA_FILE) return synced ? [{ startLine, endLine }] : [];
+    firstPage ??= startLine;
+    if (!synced) return [];
+    const commit = { startLine: firstPage, endLine };
+    firstPage = undefined;
+    return [commit];
   });
 }

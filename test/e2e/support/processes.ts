@@ -11,6 +11,7 @@ import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 
+import { lastingPorts } from "../../support/lasting-ports.ts";
 import { requireSound } from "../../support/sound-directory.ts";
 
 const ROOT = fileURLToPath(new URL("../../../", import.meta.url));
@@ -54,6 +55,7 @@ export interface RuntimeOptions {
   /** Of another build than ours. */
   readonly cli?: string;
   readonly dataDir?: string;
+  /** Default: some that are still free after a SIGKILL. */
   readonly ports?: readonly [ingress: string, admin: string, worker: string];
   readonly env?: Readonly<Record<string, string>>;
   /** More of the command line. */
@@ -69,15 +71,15 @@ export interface StartingRuntime {
 }
 
 export async function startRuntimeProcess(options: RuntimeOptions = {}): Promise<RuntimeProcess> {
-  const dataDir = options.dataDir ?? (await newDirectory());
-  return launchRuntimeProcess({ ...options, dataDir }).ready;
+  const { dataDir = await newDirectory(), ports = await lastingPorts() } = options;
+  return launchRuntimeProcess({ ...options, dataDir, ports }).ready;
 }
 
 export function launchRuntimeProcess(
-  options: RuntimeOptions & { readonly dataDir: string },
+  options: RuntimeOptions & Required<Pick<RuntimeOptions, "dataDir" | "ports">>,
 ): StartingRuntime {
   const { dataDir, cli = CLI, flags: more = [] } = options;
-  const [ingress, admin, worker] = options.ports ?? ["0", "0", "0"];
+  const [ingress, admin, worker] = options.ports;
   const ports = ["--ingress-port", ingress, "--admin-port", admin, "--worker-port", worker];
   const child = launch([cli, "start", "--data-dir", dataDir, ...ports, ...more], options.env);
   const ready = readyRuntime(child, options);

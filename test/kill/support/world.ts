@@ -20,6 +20,7 @@ import {
   type WorkerProcess,
 } from "../../e2e/support/processes.ts";
 import { Random } from "../../simulation/random.ts";
+import { lastingPorts } from "../../support/lasting-ports.ts";
 import { Client } from "./client.ts";
 import { Ledger, type Entry } from "./ledger.ts";
 import { Outside, Ticks } from "./outside.ts";
@@ -41,6 +42,10 @@ export interface WorldOptions {
   readonly askAgainMs?: number;
 }
 
+interface Given extends Pick<World, "ticks" | "outside" | "dataDir"> {
+  readonly ports: RuntimeProcess["ports"];
+}
+
 export class World {
   readonly client = new Client();
   readonly ticks: Ticks;
@@ -52,13 +57,15 @@ export class World {
   kills = 0;
   readonly #options: WorldOptions;
   #runtime: RuntimeProcess | undefined;
-  #ports: RuntimeProcess["ports"] | undefined;
+  readonly #ports: RuntimeProcess["ports"];
 
-  private constructor(options: WorldOptions, ticks: Ticks, outside: Outside, dataDir: string) {
+  private constructor(options: WorldOptions, given: Given) {
+    const { ticks, outside } = given;
     this.#options = options;
     this.ticks = ticks;
     this.outside = outside;
-    this.dataDir = dataDir;
+    this.dataDir = given.dataDir;
+    this.#ports = given.ports;
     this.ledger = new Ledger(outside);
     const random = new Random(options.seed, `workload ${options.name}`);
     const { client, ledger } = this;
@@ -71,7 +78,8 @@ export class World {
     const ticks = new Ticks();
     // Nothing arrives before there is a world.
     const outside = await Outside.start(ticks, (id) => void world.wake(id));
-    const world = new World(options, ticks, outside, options.dataDir ?? (await newDirectory()));
+    const { dataDir = await newDirectory() } = options;
+    const world = new World(options, { ticks, outside, dataDir, ports: await lastingPorts() });
     return world;
   }
 
@@ -104,7 +112,7 @@ export class World {
     return launchRuntimeProcess({
       ...runtime,
       dataDir: this.dataDir,
-      ...(this.#ports ? { ports: this.#ports } : {}),
+      ports: this.#ports,
       env: { ...timeout, ...runtime.env, ...env },
     });
   }
@@ -115,7 +123,6 @@ export class World {
 
   use(runtime: RuntimeProcess): void {
     this.#runtime = runtime;
-    this.#ports = runtime.ports;
     this.client.baseUrl = runtime.ingressUrl;
     this.client.adminUrl = runtime.adminUrl;
     this.client.servedSinceMs = performance.now();

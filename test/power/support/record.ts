@@ -7,6 +7,7 @@ import { createInterface } from "node:readline";
 import type { Readable } from "node:stream";
 import { setTimeout as delay } from "node:timers/promises";
 import { Random } from "../../simulation/random.ts";
+import { lastingPort } from "../../support/lasting-ports.ts";
 import type { Package } from "./compile.ts";
 import { Load } from "./load.ts";
 import { RECORD_FLAGS } from "./strace.ts";
@@ -35,14 +36,14 @@ export async function record(built: Package, path: string, options: RecordOption
   const random = new Random(seed, "record");
   const dataDir = join(path, "data");
   const load = new Load(seed);
-  let workerUrl: string | undefined;
+  // The worker dials it again, whichever tenure that is.
+  const workerPort = await lastingPort();
   let worker: ChildProcess | undefined;
   await mkdir(path, { recursive: true });
   try {
     for (let tenure = 0; tenure < TENURES; tenure++) {
-      const runtime = await startTraced(built, { path, dataDir, tenure, workerUrl, straceFlags });
-      workerUrl = runtime.workerUrl;
-      worker ??= await startWorker(built, workerUrl);
+      const runtime = await startTraced(built, { path, dataDir, tenure, workerPort, straceFlags });
+      worker ??= await startWorker(built, runtime.workerUrl);
       const enough = load.answered(random.int(answers.least, answers.most));
       const ended = load.run(runtime.ingressUrl);
       await Promise.race([enough, ended]);
@@ -77,14 +78,12 @@ interface TracedOptions {
   readonly path: string;
   readonly dataDir: string;
   readonly tenure: number;
-  /** Of the tenure before: the worker dials it again. */
-  readonly workerUrl: string | undefined;
+  readonly workerPort: string;
   readonly straceFlags: readonly string[];
 }
 
 async function startTraced(built: Package, options: TracedOptions): Promise<Traced> {
-  const { path, dataDir, tenure, workerUrl } = options;
-  const workerPort = workerUrl === undefined ? "0" : new URL(workerUrl).port;
+  const { path, dataDir, tenure, workerPort } = options;
   const ports = ["--ingress-port", "0", "--admin-port", "0", "--worker-port", workerPort];
   const command = [built.cli, "start", "--data-dir", dataDir, "--log-level", "warn", ...ports];
   const trace = join(path, `trace-${tenure}`);
@@ -96,16 +95,16 @@ async function startTraced(built: Package, options: TracedOptions): Promise<Trac
   createInterface(strace.stderr).on("line", (line) => said.push(line));
   const exit = once(strace, "exit");
   const ready = await Promise.race([firstLine(strace.stdout), exit.then(() => "")]);
-  const [, ingressUrl, newWorkerUrl, pid] =
+  const [, ingressUrl, workerUrl, pid] =
     /^holdfast ready ingress=(\S+) admin=\S+ worker=(\S+) pid=(\d+)$/.exec(ready) ?? [];
-  if (ingressUrl === undefined || newWorkerUrl === undefined) {
+  if (ingressUrl === undefined || workerUrl === undefined) {
     throw new StartRefused(said.join("\n"));
   }
   const kill = async (): Promise<void> => {
     process.kill(Number(pid), "SIGKILL");
     await exit;
   };
-  return { ingressUrl, workerUrl: newWorkerUrl, kill };
+  return { ingressUrl, workerUrl, kill };
 }
 
 async function firstLine(stream: Readable | null): Promise<string> {

@@ -39,7 +39,8 @@ export class Committer {
   readonly #options: CommitterOptions;
   /** Of the open batch: what its largest input wrote, if that alone is a full batch. */
   #largeInputBytes = 0;
-  #previous: string;
+  /** Digest of the batch that was sealed last: computed for the next one, mostly as the disk is at work. */
+  #previous: () => string;
   /** Sealed and waiting for a slot. */
   #queue: Sealed[] = [];
   #inFlight = 0;
@@ -52,7 +53,7 @@ export class Committer {
 
   constructor(options: CommitterOptions) {
     this.#options = options;
-    this.#previous = options.store.batchDigest;
+    this.#previous = () => options.store.batchDigest;
   }
 
   /** Bytes written and not durable yet, the open batch included. */
@@ -136,10 +137,10 @@ export class Committer {
     this.#largeInputBytes = 0;
     const { number, writes } = overlay.seal();
     const bytes = encodeBatch(
-      { partition, epoch: store.epoch, number, previous: this.#previous },
+      { partition, epoch: store.epoch, number, previous: this.#previous() },
       writes,
     );
-    this.#previous = batchDigest(bytes);
+    this.#previous = () => batchDigest(bytes);
     this.#sealedBytes += bytes.length;
     this.#queue.push({ number, bytes });
   }

@@ -25,7 +25,6 @@ import {
   writev,
 } from "node:fs";
 import { join } from "node:path";
-import { promisify } from "node:util";
 import { assert } from "../../protocol/assert.ts";
 import {
   fileHeader,
@@ -44,9 +43,6 @@ const DRAFT = "commit-log.new";
 /** On macOS it does not reach the disk: there a flush follows. */
 const DURABLE_WRITES = process.platform === "linux";
 const APPEND = constants.O_WRONLY | (DURABLE_WRITES ? constants.O_DSYNC : 0);
-
-const writeBuffers = promisify(writev);
-const flush = promisify(fdatasync);
 
 export class CommitLog {
   readonly #path: string;
@@ -90,23 +86,39 @@ export class CommitLog {
     return this.#placeOf(recordSpan(batchBytes)) !== undefined;
   }
 
-  /** Durable when it resolves. Whatever a rejection left on the disk, nothing may be appended after it. */
-  async append(batch: Uint8Array): Promise<void> {
+  /**
+   * Durable when it resolves. Whatever a rejection left on the disk, nothing may be appended after it.
+   * By callbacks: an answer waits for each promise between the disk and its frame (docs/performance.md).
+   */
+  append(batch: Uint8Array): Promise<void> {
     assert(!this.#appending, "one record at a time is appended");
     const spanBytes = recordSpan(batch.length);
     const place = this.#placeOf(spanBytes);
     assert(place !== undefined, "the commit log has room for what is appended");
     this.#appending = true;
     const header = recordHeader(this.#salt, batch.length);
-    const written = writeBuffers(this.#file, [header, batch], place.at);
-    const { bytesWritten } = await written;
-    // Less is written where the disk is full or a signal came: it cannot be told from an error.
     const bytes = header.length + batch.length;
-    if (bytesWritten !== bytes) throw new Error(`${bytesWritten} of ${bytes} bytes were written`);
-    if (!DURABLE_WRITES) await flush(this.#file);
-    this.#appending = false;
-    this.#head = place.at + spanBytes;
-    this.#usedBytes += place.skippedBytes + spanBytes;
+    return new Promise((resolve, reject) => {
+      const durable = (error: Error | null): void => {
+        if (error) {
+          reject(error);
+          return;
+        }
+        this.#appending = false;
+        this.#head = place.at + spanBytes;
+        this.#usedBytes += place.skippedBytes + spanBytes;
+        resolve();
+      };
+      const written = (error: Error | null, bytesWritten: number): void => {
+        if (error) reject(error);
+        // Less is written where the disk is full or a signal came: it cannot be told from an error.
+        else if (bytesWritten !== bytes) {
+          reject(new Error(`${bytesWritten} of ${bytes} bytes were written`));
+        } else if (DURABLE_WRITES) durable(null);
+        else fdatasync(this.#file, durable);
+      };
+      writev(this.#file, [header, batch], place.at, written);
+    });
   }
 
   /** What a later `release` lets go: all that is appended by now. */

@@ -7,7 +7,6 @@
 import { FencedError } from "./store.ts";
 
 export interface CommitWatch {
-  readonly batchNumber: number;
   /** A commit has taken `commitWarnMs`, and goes on. */
   readonly onSlowCommit?: (elapsedMs: number) => void;
   /** Default 10 s. */
@@ -25,29 +24,38 @@ export class CommitFailedError extends Error {
 }
 
 /** @throws CommitFailedError when the commit is rejected, or open for longer than `commitTimeoutMs` */
-export async function watchCommit(commit: Promise<void>, watch: CommitWatch): Promise<void> {
-  const { batchNumber, onSlowCommit } = watch;
+export function watchCommit(
+  commit: Promise<void>,
+  batchNumber: number,
+  watch: CommitWatch = {},
+): Promise<void> {
+  const { onSlowCommit } = watch;
   const warnMs = watch.commitWarnMs ?? COMMIT_WARN_MS;
   const timeoutMs = watch.commitTimeoutMs ?? COMMIT_TIMEOUT_MS;
-  let giveUp: NodeJS.Timeout | undefined;
-  const warn = setTimeout(() => onSlowCommit?.(warnMs), warnMs);
-  const late = new Promise<never>((_, reject) => {
-    giveUp = setTimeout(
-      () =>
-        reject(
-          new CommitFailedError(
-            `batch ${batchNumber} is not on disk after ${timeoutMs} ms; its outcome is unknown`,
-          ),
-        ),
-      timeoutMs,
+  return new Promise((resolve, reject) => {
+    const warn = setTimeout(() => onSlowCommit?.(warnMs), warnMs);
+    const giveUp = setTimeout(() => reject(late(batchNumber, timeoutMs)), timeoutMs);
+    const rest = (): void => {
+      clearTimeout(warn);
+      clearTimeout(giveUp);
+    };
+    commit.then(
+      () => {
+        rest();
+        resolve();
+      },
+      (error: unknown) => {
+        rest();
+        failed(batchNumber, error).catch(reject);
+      },
     );
   });
-  try {
-    await Promise.race([commit.catch((error) => failed(batchNumber, error)), late]);
-  } finally {
-    clearTimeout(warn);
-    clearTimeout(giveUp);
-  }
+}
+
+function late(batchNumber: number, timeoutMs: number): CommitFailedError {
+  return new CommitFailedError(
+    `batch ${batchNumber} is not on disk after ${timeoutMs} ms; its outcome is unknown`,
+  );
 }
 
 async function failed(batchNumber: number, error: unknown): Promise<never> {

@@ -29,7 +29,7 @@ import { LmdbRows } from "./lmdb.ts";
 import { followLogs } from "./log-file.ts";
 import type { Store } from "./store.ts";
 
-export interface LoggedStoreOptions extends Omit<CommitWatch, "batchNumber"> {
+export interface LoggedStoreOptions extends CommitWatch {
   /** Directory of the partition; made, for its owner alone, when it is not there. */
   readonly path: string;
   /** Size of the log's file. */
@@ -74,6 +74,10 @@ function replay(rows: LmdbRows, batches: readonly Batch[], to: Position, path: s
   }
 }
 
+function positionAfter({ number }: Batch, bytes: Uint8Array): Position {
+  return { number, digest: batchDigest(bytes) };
+}
+
 /** The newest write of each key. */
 function merged(batches: readonly Batch[]): readonly StoredWrite[] {
   const newest = new Map<RowKey, StoredWrite>();
@@ -97,7 +101,11 @@ class LoggedStore implements Store {
   #heldPosition: Position;
   #applying: Promise<void> | undefined;
   #timer: NodeJS.Timeout | undefined;
-  #submitted: Position;
+  /** Where the last batch leads that was submitted: a digest is for later, when the disk is at work. */
+  #submitted: { readonly number: number; readonly digest: () => string };
+  /** Commits that are not done. */
+  #open = 0;
+  /** Settles with the last of them. */
   #queue: Promise<void> = Promise.resolve();
   #failure: Error | undefined;
   #confirming: Promise<void> | undefined;
@@ -116,7 +124,7 @@ class LoggedStore implements Store {
     this.#log = log;
     this.#held = new HeldRows(rows);
     this.#heldPosition = position;
-    this.#submitted = position;
+    this.#submitted = { number: position.number, digest: () => position.digest };
     this.epoch = rows.epoch;
     this.batchNumber = position.number;
     this.batchDigest = position.digest;
@@ -135,15 +143,18 @@ class LoggedStore implements Store {
     let batch: Batch;
     try {
       batch = decodeBatch(bytes);
-      checkFollows(batch, { epoch: this.epoch, ...this.#submitted });
+      const { number, digest } = this.#submitted;
+      checkFollows(batch, { epoch: this.epoch, number, digest: digest() });
     } catch (error) {
       return Promise.reject(this.#fail(error));
     }
-    const position = { number: batch.number, digest: batchDigest(bytes) };
-    this.#submitted = position;
-    const done = this.#queue.then(() => this.#commitNext(batch, bytes, position));
+    this.#submitted = { number: batch.number, digest: () => batchDigest(bytes) };
+    const commit = (): Promise<void> => this.#commitNext(batch, bytes);
+    // At once where nothing is before it: the caller has more to do, which the disk need not wait for.
+    const done = this.#open++ === 0 ? commit() : this.#queue.then(commit);
     // Whoever waits for the queue only wants it to be empty; the failure is kept.
-    this.#queue = done.catch(() => undefined);
+    const ended = (): void => void this.#open--;
+    this.#queue = done.then(ended, ended);
     return done;
   }
 
@@ -183,12 +194,15 @@ class LoggedStore implements Store {
     await this.#rows.close();
   }
 
-  async #commitNext(batch: Batch, bytes: Uint8Array, position: Position): Promise<void> {
+  async #commitNext(batch: Batch, bytes: Uint8Array): Promise<void> {
     if (this.#failure) throw this.#failure;
+    let position: Position;
     try {
-      if (!this.#log.takes(bytes.length)) return await this.#commitToRows(batch, position);
+      if (!this.#log.takes(bytes.length)) return await this.#commitToRows(batch, bytes);
       while (!this.#log.hasRoom(bytes.length)) await this.#apply();
-      await this.#watch(this.#log.append(bytes), position);
+      const appended = this.#log.append(bytes);
+      position = positionAfter(batch, bytes);
+      await this.#watch(appended, position);
       this.#rows.checkEpoch();
     } catch (error) {
       throw this.#fail(error);
@@ -210,9 +224,10 @@ class LoggedStore implements Store {
     else this.#timer ??= setTimeout(() => this.#applyInBackground(), this.#groupMsMax);
   }
 
-  async #commitToRows({ writes }: Batch, position: Position): Promise<void> {
+  async #commitToRows(batch: Batch, bytes: Uint8Array): Promise<void> {
     await this.#applyAll();
-    await this.#watch(this.#rows.apply(writes, position), position);
+    const position = positionAfter(batch, bytes);
+    await this.#watch(this.#rows.apply(batch.writes, position), position);
     this.#heldPosition = position;
   }
 
@@ -252,7 +267,7 @@ class LoggedStore implements Store {
   }
 
   #watch(commit: Promise<void>, { number }: Position): Promise<void> {
-    return watchCommit(commit, { ...this.#options, batchNumber: number });
+    return watchCommit(commit, number, this.#options);
   }
 
   #fail(error: unknown): Error {

@@ -13,15 +13,15 @@ const never = new Promise<void>(() => undefined);
 
 describe("a commit", () => {
   test("passes its outcome on, and leaves no timer behind", async () => {
-    await watchCommit(Promise.resolve(), { batchNumber: 1 });
+    await watchCommit(Promise.resolve(), 1);
     const fenced = Promise.reject(new FencedError("another runtime"));
-    await expect(watchCommit(fenced, { batchNumber: 2 })).rejects.toThrow(FencedError);
+    await expect(watchCommit(fenced, 2)).rejects.toThrow(FencedError);
     expect(vi.getTimerCount()).toBe(0);
   });
 
   test("that takes 10 s is told of, and fails with an unknown outcome after 30 s", async () => {
     const slow: number[] = [];
-    const watched = watchCommit(never, { batchNumber: 7, onSlowCommit: (ms) => slow.push(ms) });
+    const watched = watchCommit(never, 7, { onSlowCommit: (ms) => slow.push(ms) });
     const outcome = watched.catch((error: unknown) => error);
     await vi.advanceTimersByTimeAsync(9_999);
     expect(slow).toEqual([]);
@@ -39,11 +39,11 @@ describe("a commit", () => {
     const rejected = (commitError?: Promise<never>): Promise<void> =>
       Promise.reject(Object.assign(new Error("Commit failed"), { commitError }));
     await expect(
-      watchCommit(rejected(Promise.reject(new Error("Input/output error"))), { batchNumber: 7 }),
+      watchCommit(rejected(Promise.reject(new Error("Input/output error"))), 7),
     ).rejects.toThrow("batch 7 could not be written: Input/output error");
-    await expect(
-      watchCommit(rejected(new Promise(() => undefined)), { batchNumber: 8 }),
-    ).rejects.toThrow("batch 8 could not be written: Commit failed");
+    await expect(watchCommit(rejected(new Promise(() => undefined)), 8)).rejects.toThrow(
+      "batch 8 could not be written: Commit failed",
+    );
   });
 
   test("that is rejected after it was given up disturbs nobody", async () => {
@@ -51,7 +51,7 @@ describe("a commit", () => {
     const commit = new Promise<void>((_, no) => {
       reject = no;
     });
-    const outcome = watchCommit(commit, { batchNumber: 7 }).catch((error: unknown) => error);
+    const outcome = watchCommit(commit, 7).catch((error: unknown) => error);
     await vi.advanceTimersByTimeAsync(30_000);
     expect(String(await outcome)).toContain("unknown");
     const commitError = Promise.reject(new Error("EIO"));

@@ -48,7 +48,7 @@ const UNDER_LOAD: readonly Omit<Failpoint, "phase">[] = [
   {
     name: "after a batch went to the log, before its write is told",
     file: commitLog,
-    after: "const written = writeBuffers(this.#file, [header, batch], place.at);",
+    after: "writev(this.#file, [header, batch], place.at, written);",
   },
   {
     name: "as a batch is durable and nobody knows",

@@ -304,9 +304,9 @@ function readCommand(kind: CommandKind, fields: Fields): CommandBody {
     case "date":
       return { kind, completionId: fields.ordinal() };
     case "call":
-      return { kind, ...readCall(fields), completionId: fields.ordinal() };
+      return Object.assign(readCall(fields), { kind, completionId: fields.ordinal() });
     case "send":
-      return { kind, ...readCall(fields), delayMs: fields.whole() };
+      return Object.assign(readCall(fields), { kind, delayMs: fields.whole() });
     case "invocation-id":
       return { kind, of: fields.u32(), completionId: fields.ordinal() };
     case "run":

@@ -130,7 +130,7 @@ function checkExternal(admission: Admission, handler: HandlerManifest): Refusal 
   const bad = (message: string): Refusal => ({ code: FailureCode.badRequest, message });
   if (handler.ingressPrivate) return bad("the invoked service is not public");
   const sent = admission.headers.find(([name]) => name === "content-type")?.[1];
-  const sentType = sent?.split(";")[0]?.trim().toLowerCase() ?? "";
+  const sentType = sent === undefined ? "" : mediaTypeOf(sent);
   if (sentType === "" && admission.parameter.length === 0) {
     return handler.inputRequired
       ? bad(
@@ -142,6 +142,12 @@ function checkExternal(admission: Admission, handler: HandlerManifest): Refusal 
   return bad(
     `input validation error: Content-type '${sentType}' does not match '${handler.inputContentType}'`,
   );
+}
+
+/** Without its parameters. */
+function mediaTypeOf(contentType: string): string {
+  const end = contentType.indexOf(";");
+  return (end < 0 ? contentType : contentType.slice(0, end)).trim().toLowerCase();
 }
 
 function matchesType(pattern: string, type: string): boolean {

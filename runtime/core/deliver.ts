@@ -63,8 +63,7 @@ export function addPending(
   pending: Pending,
 ): void {
   const entry = invocation.commands + invocation.deliveries - 1;
-  const row = encodePending({ ...pending, entry });
-  step.tx.insert(pendingKey(invocation.sequence, completionId), row);
+  step.tx.insert(pendingKey(invocation.sequence, completionId), encodePending(pending, entry));
   invocation.pending++;
   changed(step, invocation);
 }

@@ -26,7 +26,7 @@ export function onTimersDue(step: Step): void {
     }
     // Only damage leaves one behind: of its invocation's record, or of the row that it belonged to.
     if (invocation === undefined) dropTimer(step, timer);
-    else onTimer(step, invocation, { ...timer, kind: timer.kind });
+    else onTimer(step, invocation, timer.kind, timer.id);
   }
   removeExpired(step);
 }
@@ -46,15 +46,16 @@ function reach(step: Step, invocation: Invocation, { kind, id }: Timer): void {
 function onTimer(
   step: Step,
   invocation: Invocation,
-  timer: Timer & { readonly kind: Exclude<TimerKind, "cancel" | "kill"> },
+  kind: Exclude<TimerKind, "cancel" | "kill">,
+  id: Timer["id"],
 ): void {
-  switch (timer.kind) {
+  switch (kind) {
     case "start":
       enqueue(step, invocation);
       if (invocation.status === "inboxed") breakDeadlockBehind(step, invocation);
       return;
     case "sleep":
-      complete(step, invocation, timer.id, { kind: "void" });
+      complete(step, invocation, id, { kind: "void" });
       return;
     case "retry":
     case "resume":
@@ -62,7 +63,7 @@ function onTimer(
       return;
     case "run-retry":
       if (invocation.status !== "suspended") {
-        retryRun(step, invocation, timer.id);
+        retryRun(step, invocation, id);
         return;
       }
       // It may have had an attempt coming, later.

@@ -140,8 +140,12 @@ function countInbox({ tx }: Step, service: string, key: string): number {
 /** A damaged lock says nothing to be counted on: its key is held, and at the release it is made anew. */
 function addWaiting(step: Step, lock: string, row: Uint8Array, by: 1 | -1): void {
   const held = tryRead(() => decodeLock(row));
-  if (held instanceof DamagedRowError) warnDamage(step, held.message, LOCK_ANEW);
-  else step.tx.put(lock, encodeLock({ ...held, waiting: held.waiting + by }));
+  if (held instanceof DamagedRowError) {
+    warnDamage(step, held.message, LOCK_ANEW);
+    return;
+  }
+  const { holder, waiting, sinceMs } = held;
+  step.tx.put(lock, encodeLock({ holder, waiting: waiting + by, sinceMs }));
 }
 const LOCK_ANEW =
   "its key stays held, new calls wait in its inbox, and when its holder ends the next one follows";

@@ -20,7 +20,7 @@ export function json(
 ): Answer {
   return {
     status,
-    headers: { "content-type": "application/json", ...headers },
+    headers: Object.assign({ "content-type": "application/json" }, headers),
     body: encoder.encode(JSON.stringify(body)),
   };
 }

@@ -13,9 +13,11 @@ export function answerFor(response: Response): Answer {
   switch (response.kind) {
     case "accepted": {
       const { invocationId, status, executionTimeMs } = response;
-      const time =
-        executionTimeMs === null ? {} : { executionTime: toNanoseconds(executionTimeMs) };
-      return json(202, { invocationId, ...time, status }, { [ID_HEADER]: invocationId });
+      const body =
+        executionTimeMs === null
+          ? { invocationId, status }
+          : { invocationId, executionTime: toNanoseconds(executionTimeMs), status };
+      return json(202, body, { [ID_HEADER]: invocationId });
     }
     case "completed":
       return completed(response);
@@ -48,20 +50,14 @@ export function problemAnswer({ status, message, headers, closes }: HttpProblem)
 
 function completed(response: Response & { readonly kind: "completed" }): Answer {
   const { invocationId, result, contentType, expiresAtMs } = response;
-  const headers =
-    expiresAtMs === null
-      ? { [ID_HEADER]: invocationId }
-      : { [ID_HEADER]: invocationId, [EXPIRES_HEADER]: toOffset(expiresAtMs) };
+  const headers: Record<string, string> = { [ID_HEADER]: invocationId };
+  if (expiresAtMs !== null) headers[EXPIRES_HEADER] = toOffset(expiresAtMs);
   if (!result.ok) {
     const status = statusOf(result.failure);
     return errorAnswer({ status, error: shown(result.failure), source: "invocation", headers });
   }
-  if (contentType === "") return { status: 200, headers, body: result.value };
-  return {
-    status: 200,
-    headers: { ...headers, "content-type": safeType(contentType) },
-    body: result.value,
-  };
+  if (contentType !== "") headers["content-type"] = safeType(contentType);
+  return { status: 200, headers, body: result.value };
 }
 
 interface ErrorParts {

@@ -65,7 +65,7 @@ function genericRequest(it: GenericCall & GenericSend): RpcRequest {
 }
 
 function issueCall(recorder: Recorder, request: RpcRequest): InvocationPromise<unknown> {
-  const draft = { kind: "call", ...fieldsOf(request) } as const;
+  const draft = Object.assign(fieldsOf(request), { kind: "call" } as const);
   const { promise, command } = recorder.ask(draft, readValue(request.output));
   return withInvocationId(promise, recorder, command);
 }
@@ -73,7 +73,9 @@ function issueCall(recorder: Recorder, request: RpcRequest): InvocationPromise<u
 function issueSend(recorder: Recorder, request: RpcRequest): InvocationHandle {
   const { delay } = request.options;
   const delayMs = delay === undefined ? 0 : durationToMs(delay, "the delay of a send");
-  const command = recorder.tell({ kind: "send", ...fieldsOf(request), delayMs });
+  const command = recorder.tell(
+    Object.assign(fieldsOf(request), { kind: "send", delayMs } as const),
+  );
   return withInvocationId({}, recorder, command);
 }
 

@@ -206,7 +206,7 @@ export class RunExecutor {
   }
 
   #result(base: Try, result: Result): RunResult {
-    return { kind: "run-result", ...base, result, deliveries: null };
+    return Object.assign(base, { kind: "run-result", result, deliveries: null } as const);
   }
 
   /** What cannot be carried fails for good: another try would repeat the effect and fail again. */

@@ -34,7 +34,8 @@ export class Turns {
   #take(): Turn[] {
     const reserved = Math.min(this.#beginning.length, BEGIN_MIN);
     const goingOn = this.#goingOn.splice(0, AT_ONCE_MAX - reserved);
-    return goingOn.concat(this.#beginning.splice(0, AT_ONCE_MAX - goingOn.length));
+    const beginning = this.#beginning.splice(0, AT_ONCE_MAX - goingOn.length);
+    return beginning.length === 0 ? goingOn : goingOn.concat(beginning);
   }
 
   #schedule(): void {

@@ -333,8 +333,8 @@ const TIME: readonly SeededBug[] = [
     "I10",
     edit(
       core("due"),
-      'complete(step, invocation, timer.id, { kind: "void" });',
-      'if (invocation.status !== "suspended") complete(step, invocation, timer.id, { kind: "void" });',
+      'complete(step, invocation, id, { kind: "void" });',
+      'if (invocation.status !== "suspended") complete(step, invocation, id, { kind: "void" });',
     ),
   ),
   bug(

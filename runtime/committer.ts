@@ -39,8 +39,8 @@ export class Committer {
   readonly #options: CommitterOptions;
   /** Of the open batch: what its largest input wrote, if that alone is a full batch. */
   #largeInputBytes = 0;
-  /** Digest of the batch that was sealed last: computed for the next one, mostly as the disk is at work. */
-  #previous: () => string;
+  /** The batch that was sealed last, or its digest, which is what the next one needs. */
+  #previous: string | Uint8Array;
   /** Sealed and waiting for a slot. */
   #queue: Sealed[] = [];
   #inFlight = 0;
@@ -53,7 +53,7 @@ export class Committer {
 
   constructor(options: CommitterOptions) {
     this.#options = options;
-    this.#previous = () => options.store.batchDigest;
+    this.#previous = options.store.batchDigest;
   }
 
   /** Bytes written and not durable yet, the open batch included. */
@@ -137,10 +137,10 @@ export class Committer {
     this.#largeInputBytes = 0;
     const { number, writes } = overlay.seal();
     const bytes = encodeBatch(
-      { partition, epoch: store.epoch, number, previous: this.#previous() },
+      { partition, epoch: store.epoch, number, previous: this.#previousDigest() },
       writes,
     );
-    this.#previous = () => batchDigest(bytes);
+    this.#previous = bytes;
     this.#sealedBytes += bytes.length;
     this.#queue.push({ number, bytes });
   }
@@ -152,6 +152,13 @@ export class Committer {
       this.#inFlight++;
       void this.#watch(next);
     }
+    // Now the disk is at work.
+    this.#previousDigest();
+  }
+
+  #previousDigest(): string {
+    if (typeof this.#previous !== "string") this.#previous = batchDigest(this.#previous);
+    return this.#previous;
   }
 
   async #watch(sealed: Sealed): Promise<void> {

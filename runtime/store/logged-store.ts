@@ -101,8 +101,7 @@ class LoggedStore implements Store {
   #heldPosition: Position;
   #applying: Promise<void> | undefined;
   #timer: NodeJS.Timeout | undefined;
-  /** Where the last batch leads that was submitted: a digest is for later, when the disk is at work. */
-  #submitted: { readonly number: number; readonly digest: () => string };
+  #submitted: Position;
   /** Commits that are not done. */
   #open = 0;
   /** Settles with the last of them. */
@@ -124,7 +123,7 @@ class LoggedStore implements Store {
     this.#log = log;
     this.#held = new HeldRows(rows);
     this.#heldPosition = position;
-    this.#submitted = { number: position.number, digest: () => position.digest };
+    this.#submitted = position;
     this.epoch = rows.epoch;
     this.batchNumber = position.number;
     this.batchDigest = position.digest;
@@ -144,14 +143,15 @@ class LoggedStore implements Store {
     try {
       batch = decodeBatch(bytes);
       const { number, digest } = this.#submitted;
-      checkFollows(batch, { epoch: this.epoch, number, digest: digest() });
+      checkFollows(batch, { epoch: this.epoch, number, digest });
     } catch (error) {
       return Promise.reject(this.#fail(error));
     }
-    this.#submitted = { number: batch.number, digest: () => batchDigest(bytes) };
     const commit = (): Promise<void> => this.#commitNext(batch, bytes);
     // At once where nothing is before it: the caller has more to do, which the disk need not wait for.
     const done = this.#open++ === 0 ? commit() : this.#queue.then(commit);
+    // Only now: a digest takes time, and the disk is at work.
+    this.#submitted = positionAfter(batch, bytes);
     // Whoever waits for the queue only wants it to be empty; the failure is kept.
     const ended = (): void => void this.#open--;
     this.#queue = done.then(ended, ended);

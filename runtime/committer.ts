@@ -148,11 +148,11 @@ export class Committer {
   #submit(): void {
     while (this.#inFlight < this.#options.commitsInFlightMax) {
       const next = this.#queue.shift();
-      if (next === undefined) return;
+      if (next === undefined) break;
       this.#inFlight++;
       void this.#watch(next);
     }
-    // Now the disk is at work.
+    // The disk is at work now, and the store has mostly made it: this lets the bytes go.
     this.#previousDigest();
   }
 

@@ -34,7 +34,10 @@ export function watchCommit(
   const timeoutMs = watch.commitTimeoutMs ?? COMMIT_TIMEOUT_MS;
   return new Promise((resolve, reject) => {
     const warn = setTimeout(() => onSlowCommit?.(warnMs), warnMs);
-    const giveUp = setTimeout(() => reject(late(batchNumber, timeoutMs)), timeoutMs);
+    const giveUp = setTimeout(() => {
+      rest();
+      reject(late(batchNumber, timeoutMs));
+    }, timeoutMs);
     const rest = (): void => {
       clearTimeout(warn);
       clearTimeout(giveUp);

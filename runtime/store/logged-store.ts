@@ -196,18 +196,15 @@ class LoggedStore implements Store {
 
   async #commitNext(batch: Batch, bytes: Uint8Array): Promise<void> {
     if (this.#failure) throw this.#failure;
-    let position: Position;
     try {
       if (!this.#log.takes(bytes.length)) return await this.#commitToRows(batch, bytes);
       while (!this.#log.hasRoom(bytes.length)) await this.#apply();
-      const appended = this.#log.append(bytes);
-      position = positionAfter(batch, bytes);
-      await this.#watch(appended, position);
+      await this.#watch(this.#log.append(bytes), batch.number);
       this.#rows.checkEpoch();
     } catch (error) {
       throw this.#fail(error);
     }
-    this.#hold(batch, bytes.length, position);
+    this.#hold(batch, bytes.length, positionAfter(batch, bytes));
   }
 
   #hold({ writes }: Batch, bytes: number, position: Position): void {
@@ -227,7 +224,7 @@ class LoggedStore implements Store {
   async #commitToRows(batch: Batch, bytes: Uint8Array): Promise<void> {
     await this.#applyAll();
     const position = positionAfter(batch, bytes);
-    await this.#watch(this.#rows.apply(batch.writes, position), position);
+    await this.#watch(this.#rows.apply(batch.writes, position), batch.number);
     this.#heldPosition = position;
   }
 
@@ -258,7 +255,7 @@ class LoggedStore implements Store {
     this.#heldBytes = 0;
     try {
       if (this.#failure) throw this.#failure;
-      await this.#watch(this.#rows.apply(writes, position), position);
+      await this.#watch(this.#rows.apply(writes, position), position.number);
     } catch (error) {
       throw this.#fail(error);
     }
@@ -266,8 +263,8 @@ class LoggedStore implements Store {
     this.#log.release(mark);
   }
 
-  #watch(commit: Promise<void>, { number }: Position): Promise<void> {
-    return watchCommit(commit, number, this.#options);
+  #watch(commit: Promise<void>, batchNumber: number): Promise<void> {
+    return watchCommit(commit, batchNumber, this.#options);
   }
 
   #fail(error: unknown): Error {

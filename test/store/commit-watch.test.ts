@@ -35,6 +35,16 @@ describe("a commit", () => {
     expect(slow).toEqual([10_000]);
   });
 
+  test("that is given up before it would have been told of is not told of any more", async () => {
+    const slow: number[] = [];
+    const watch = { onSlowCommit: (ms: number) => slow.push(ms), commitTimeoutMs: 50 };
+    const outcome = watchCommit(never, 7, watch).catch((error: unknown) => error);
+    await vi.advanceTimersByTimeAsync(50);
+    expect(await outcome).toMatchObject({ name: "CommitFailedError" });
+    expect(vi.getTimerCount()).toBe(0);
+    expect(slow).toEqual([]);
+  });
+
   test("that is rejected tells the reason that lmdb-js keeps in a second promise", async () => {
     const rejected = (commitError?: Promise<never>): Promise<void> =>
       Promise.reject(Object.assign(new Error("Commit failed"), { commitError }));

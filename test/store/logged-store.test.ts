@@ -2,7 +2,8 @@
 import { readdirSync } from "node:fs";
 import { join } from "node:path";
 import fc from "fast-check";
-import { afterEach, describe, expect, test } from "vitest";
+import { afterEach, describe, expect, test, vi } from "vitest";
+import { CommitLog } from "../../runtime/store/commit-log.ts";
 import { inspectStore } from "../../runtime/store/inspect-store.ts";
 import { openLoggedStore, type LoggedStoreOptions } from "../../runtime/store/logged-store.ts";
 import type { Store } from "../../runtime/store/store.ts";
@@ -42,6 +43,21 @@ describe("a batch", () => {
       expect([text(it.get("a")), text(it.get("c"))]).toEqual([undefined, "3"]);
     }
     await seen.close();
+  });
+
+  test("is on its way to the disk as soon as it is committed, unless another one is", async () => {
+    const writer = new BatchWriter(openStore({ path: await newPath(), ...HELD }));
+    const append = vi.spyOn(CommitLog.prototype, "append");
+    try {
+      const commits = [writer.commit({ a: "1" }), writer.commit({ a: "2" })];
+      expect(append).toHaveBeenCalledTimes(1);
+      await Promise.all(commits);
+      const third = writer.commit({ a: "3" });
+      expect(append).toHaveBeenCalledTimes(3);
+      await third;
+    } finally {
+      append.mockRestore();
+    }
   });
 
   test("that is too large for the log goes to the rows, after all before it", async () => {

@@ -11,6 +11,12 @@ import { createServer } from "node:net";
 /** Below the range for outgoing connections of Linux (32,768) and of macOS (49,152). */
 const FIRST = 20_000;
 const END = 32_768;
+/** Tests that run side by side draw from pieces of their own: one's dead runtime keeps its port. */
+const PIECES = 8;
+const PIECE = Math.floor((END - FIRST) / PIECES);
+const piece = FIRST + (Number(process.env["VITEST_POOL_ID"] ?? 0) % PIECES) * PIECE;
+/** One after the other, so that none is drawn twice; from anywhere, as others may test beside. */
+let drawn = Math.floor(Math.random() * PIECE);
 
 export async function lastingPorts(): Promise<[ingress: string, admin: string, worker: string]> {
   return [await lastingPort(), await lastingPort(), await lastingPort()];
@@ -18,7 +24,7 @@ export async function lastingPorts(): Promise<[ingress: string, admin: string, w
 
 export async function lastingPort(): Promise<string> {
   for (;;) {
-    const port = FIRST + Math.floor(Math.random() * (END - FIRST));
+    const port = piece + (drawn++ % PIECE);
     if (await isFree(port)) return String(port);
   }
 }
@@ -27,8 +33,9 @@ async function isFree(port: number): Promise<boolean> {
   const server = createServer().listen(port, "127.0.0.1");
   try {
     await once(server, "listening");
-  } catch {
-    return false;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "EADDRINUSE") return false;
+    throw error;
   }
   server.close();
   await once(server, "close");

@@ -90,15 +90,13 @@ export function launchRuntimeProcess(
 
 async function readyRuntime(
   child: ChildProcess,
-  options: RuntimeOptions & { readonly dataDir: string },
+  options: RuntimeOptions & Required<Pick<RuntimeOptions, "dataDir" | "ports">>,
 ): Promise<RuntimeProcess> {
-  const { dataDir } = options;
+  const { dataDir, ports } = options;
   const log = collect(child);
   const line = await firstLine(child, child.stdout, /^holdfast ready /, log);
   const [, ingressUrl = "", adminUrl = "", workerUrl = ""] =
     /ingress=(\S+) admin=(\S+) worker=(\S+) pid=\d+$/.exec(line) ?? [];
-  const portOf = (url: string): string => new URL(url).port;
-  const ports = [portOf(ingressUrl), portOf(adminUrl), portOf(workerUrl)] as const;
   return {
     dataDir,
     ingressUrl,
@@ -114,7 +112,7 @@ async function readyRuntime(
     },
     killAndRestart: async () => {
       await end(child, "SIGKILL");
-      return startRuntimeProcess({ ...options, dataDir, ports });
+      return startRuntimeProcess(options);
     },
   };
 }

@@ -19,7 +19,7 @@ export interface Ask {
 const SILENCE_MS_MAX = 30_000;
 
 export class Client {
-  /** Moves when the runtime gets new ports. */
+  /** Set as the first runtime is ready. */
   baseUrl = "";
   adminUrl = "";
   /** Since when the runtime that serves now does so. */

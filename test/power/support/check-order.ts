@@ -2,7 +2,15 @@
  * What the order of the system calls shows by itself, without any image: the pages of LMDB are flushed
  * before their meta page is written, and an answer comes after a commit is durable.
  */
-import { DATA_FILE, type Acknowledgement, type Recording } from "./recording.ts";
+import { peekBatch } from "../../../runtime/store/batch.ts";
+import { RECORD_HEADER_BYTES } from "../../../runtime/store/log-file.ts";
+import {
+  DATA_FILE,
+  type Acknowledgement,
+  type DiskWrite,
+  type FileId,
+  type Recording,
+} from "./recording.ts";
 
 /** @param repeated ids of invocations that may have been asked for more than once */
 export function brokenOrder(recording: Recording, repeated: ReadonlySet<string>): string[] {
@@ -46,15 +54,38 @@ function brokenAnswers(recording: Recording, repeated: ReadonlySet<string>): str
   });
 }
 
-/** Records of the log, and commits of the rows: a batch that is too large for the log goes there. */
-function durableCommits({ writes }: Recording): { startLine: number; endLine: number }[] {
+type Commit = Pick<DiskWrite, "startLine" | "endLine">;
+
+/**
+ * Records of the log, and batches that went to the rows because they are too large for it. Of the other commits
+ * of the rows nobody waits for one: they bring what is in the log. A batch that is not in the log shows as
+ * a number that its records pass over, and nothing is left to bring between it and the next record.
+ */
+function durableCommits({ writes }: Recording): Commit[] {
+  const commits: Commit[] = [];
+  let before: { readonly file: FileId; readonly number: number } | undefined;
+  let ofRows: Commit[] = [];
   let firstPage: number | undefined;
-  return writes.flatMap(({ file, synced, startLine, endLine }) => {
-    if (file !== DATA_FILE) return synced ? [{ startLine, endLine }] : [];
-    firstPage ??= startLine;
-    if (!synced) return [];
-    const commit = { startLine: firstPage, endLine };
-    firstPage = undefined;
-    return [commit];
-  });
+  for (const { file, synced, startLine, endLine, bytes } of writes) {
+    if (file === DATA_FILE) {
+      firstPage ??= startLine;
+      if (!synced) continue;
+      ofRows.push({ startLine: firstPage, endLine });
+      firstPage = undefined;
+    } else if (synced) {
+      const number = batchNumberOf(bytes);
+      // What a tenure did behind its last record nobody can tell.
+      const passedOver = before?.file === file ? number - before.number - 1 : ofRows.length;
+      commits.push(...ofRows.slice(ofRows.length - passedOver), { startLine, endLine });
+      before = { file, number };
+      ofRows = [];
+    }
+  }
+  return [...commits, ...ofRows];
+}
+
+function batchNumberOf(record: Buffer): number {
+  const header = peekBatch(record.subarray(RECORD_HEADER_BYTES));
+  if (header === undefined) throw new Error("a record of the commit log has no batch");
+  return header.number;
 }

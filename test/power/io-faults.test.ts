@@ -21,8 +21,8 @@ const LANES = 2;
 const NO_GROUPS: SourceChange = {
   of: "processes",
   file: "runtime/store/logged-store.js",
-  from: "this.#hold(batch, bytes.length, position);",
-  to: "this.#hold(batch, bytes.length, position); await this.#applyAll();",
+  from: "this.#hold(batch, bytes.length, positionAfter(batch, bytes));",
+  to: "this.#hold(batch, bytes.length, positionAfter(batch, bytes)); await this.#applyAll();",
 };
 /** lmdb-js ends by SIGSEGV when it cannot write the first pages of a file, or size its lock file. */
 const LMDB_DIES = ["pwrite64 1", "ftruncate 1"];

@@ -53,7 +53,7 @@ const UNDER_LOAD: readonly Omit<Failpoint, "phase">[] = [
   {
     name: "as a batch is durable and nobody knows",
     file: logged,
-    before: "this.#hold(batch, bytes.length, position);",
+    before: "this.#hold(batch, bytes.length, positionAfter(batch, bytes));",
   },
   {
     name: "as a group leaves for the rows",

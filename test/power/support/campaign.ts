@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { temporaryDirectory } from "../../support/temporary-directory.ts";
 import { checkImages, type Checked } from "./check.ts";
 import type { Package } from "./compile.ts";
-import { record, StartRefused } from "./record.ts";
+import { ANSWERS, record, StartRefused, type RecordOptions } from "./record.ts";
 
 export interface CampaignOptions {
   readonly recordings: number;
@@ -13,6 +13,8 @@ export interface CampaignOptions {
   readonly seed: number;
   /** More for strace: faults. */
   readonly straceFlags?: readonly string[];
+  /** How many answers each of its tenures gives. */
+  readonly answers?: RecordOptions["answers"];
   /** Where recordings go that show a violation. Without it nothing is kept. */
   readonly keepIn?: string;
 }
@@ -41,8 +43,8 @@ export async function runCampaign(built: Package, options: CampaignOptions): Pro
       const number = next++;
       const recording = join(path, `recording-${number}`);
       const seed = options.seed + number;
-      const { straceFlags = [] } = options;
-      const refused = await refusal(record(built, recording, { seed, straceFlags }));
+      const { straceFlags = [], answers = ANSWERS } = options;
+      const refused = await refusal(record(built, recording, { seed, straceFlags, answers }));
       if (refused !== undefined) {
         sum.broken++;
         sum.violations.push(`seed ${seed}: ${refused}`);

@@ -21,7 +21,7 @@ export interface RecordingFile {
 }
 
 const TENURES = 2;
-const ANSWERS = { least: 10, most: 80 } as const;
+export const ANSWERS = { least: 10, most: 80 } as const;
 
 export interface RecordOptions {
   readonly seed: number;

@@ -35,10 +35,11 @@ import type { RowKey } from "./tx.ts";
 export type Sequence = number;
 
 export type TimerKind = "start" | "sleep" | "retry" | "run-retry" | "resume" | "cancel" | "kill";
+/** As they stand in keys on the disk: a code, and no count of anything. */
 const TIMER_CODES: Readonly<Record<TimerKind, number>> = {
   start: 1,
   sleep: 2,
-  retry: 3,
+  retry: 3, // the code of the timer after whose end an attempt is made again
   "run-retry": 4,
   // 5 is not given again.
   resume: 6,

@@ -65,6 +65,7 @@ async function expectBounded(name: string, send: () => Promise<unknown>): Promis
 }
 
 beforeEach((context) => {
+  // What is claimed here is a size, and no other system tells the peak of a process by a file.
   if (process.platform !== "linux") context.skip("the size of a process is read from /proc");
 });
 

@@ -34,6 +34,7 @@ afterEach(removeTemporaryDirectories);
 beforeEach((context) => {
   // In CI strace has to be there: a suite that is always skipped proves nothing.
   if (missing !== undefined && process.env["CI"] === "true") throw new Error(missing);
+  // Elsewhere they cannot run without it: `missing` says why.
   context.skip(missing !== undefined, missing);
 });
 

@@ -30,6 +30,7 @@ test(
   "a full disk ends the runtime; with more room everything acknowledged is there",
   async (context) => {
     const disk = await mountSmall("6m");
+    // Only root may mount, as in CI; the disk of the machine is not ours to fill.
     context.skip(disk === undefined, "a small file system cannot be mounted here");
     if (disk === undefined) return;
     try {
@@ -62,6 +63,7 @@ test(
   "a disk that is nearly full takes nothing new, and the runtime lives",
   async (context) => {
     const disk = await mountSmall("256m");
+    // Only root may mount, as in CI; the disk of the machine is not ours to fill.
     context.skip(disk === undefined, "a small file system cannot be mounted here");
     if (disk === undefined) return;
     try {
@@ -106,6 +108,7 @@ async function mountSmall(size: string): Promise<SmallDisk | undefined> {
 test(
   "without file descriptors those who are connected are served on, and all others afterwards",
   async (context) => {
+    // It waits until they are used up, which no other system tells by a file.
     context.skip(process.platform !== "linux", "descriptors are counted by Linux's /proc");
     const dataDir = await temporaryDirectory();
     const under = ["sh", "-c", `ulimit -n ${DESCRIPTORS}; exec "$@"`, "sh"];

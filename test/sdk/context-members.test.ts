@@ -14,7 +14,7 @@ async function resultOf(code: Code<Ctx>): Promise<unknown> {
 }
 
 test("members that are taken out of ctx work without it", async () => {
-  // oxlint-disable-next-line typescript/unbound-method -- that is the point
+  // oxlint-disable-next-line typescript/unbound-method -- members without their ctx are what is claimed here
   const result = await resultOf(async ({ key, run, sleep, get, set, date, request, patched }) => {
     set("a", 1);
     await sleep(1);

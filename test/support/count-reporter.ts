@@ -7,7 +7,8 @@
  * 2. a file that does not load, or that holds no test;
  * 3. an error that nobody caught;
  * 4. a test that never finished;
- * 5. a skip that gives no reason. The reason goes into `context.skip("because ...")`.
+ * 5. a test that is left out without a reason: this file is what refuses it. The reason goes into
+ *    `context.skip("because ...")`, and is printed.
  */
 import type { Reporter, TestCase, TestModule, TestSuite, Vitest } from "vitest/node";
 

@@ -4,17 +4,12 @@ import { join } from "node:path";
 import { temporaryDirectory } from "../../support/temporary-directory.ts";
 import { checkImages, type Checked } from "./check.ts";
 import type { Package } from "./compile.ts";
-import { ANSWERS, record, StartRefused, type RecordOptions } from "./record.ts";
+import { record, StartRefused, type RecordOptions } from "./record.ts";
 
-export interface CampaignOptions {
+export interface CampaignOptions extends RecordOptions {
   readonly recordings: number;
   /** Of each recording. */
   readonly images: number;
-  readonly seed: number;
-  /** More for strace: faults. */
-  readonly straceFlags?: readonly string[];
-  /** How many answers each of its tenures gives. */
-  readonly answers?: RecordOptions["answers"];
   /** Where recordings go that show a violation. Without it nothing is kept. */
   readonly keepIn?: string;
 }
@@ -43,8 +38,7 @@ export async function runCampaign(built: Package, options: CampaignOptions): Pro
       const number = next++;
       const recording = join(path, `recording-${number}`);
       const seed = options.seed + number;
-      const { straceFlags = [], answers = ANSWERS } = options;
-      const refused = await refusal(record(built, recording, { seed, straceFlags, answers }));
+      const refused = await refusal(record(built, recording, { ...options, seed }));
       if (refused !== undefined) {
         sum.broken++;
         sum.violations.push(`seed ${seed}: ${refused}`);

@@ -21,7 +21,7 @@ export interface RecordingFile {
 }
 
 const TENURES = 2;
-export const ANSWERS = { least: 10, most: 80 } as const;
+const ANSWERS = { least: 10, most: 80 } as const;
 
 export interface RecordOptions {
   readonly seed: number;
